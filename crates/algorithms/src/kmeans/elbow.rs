@@ -1,0 +1,52 @@
+//! The elbow of an inertia curve by the kneedle rule (Satopaa et al., ICDCS Workshops 2011).
+
+use serde::{Deserialize, Serialize};
+
+/// The elbow, and how sharp it is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Elbow {
+    /// The chosen k.
+    pub k: usize,
+    /// How far the curve lies below its chord at k, as a share of the curve's height: 0 for a straight line, towards 1
+    /// for a sharp elbow.
+    pub prominence: f64,
+}
+
+/// The k at which the curve of inertia over k, scaled to the unit square, lies farthest below the line between its
+/// ends; ties go to the smaller k. `curve` is `(k, inertia)` by ascending k. With one or two points, or a curve that
+/// nowhere lies below the line, it is the smallest k with prominence 0. `None` for an empty curve.
+#[must_use]
+pub fn elbow(curve: &[(usize, f64)]) -> Option<Elbow> {
+    let (first, last) = (curve.first()?, curve.last()?);
+    let mut best = Elbow { k: first.0, prominence: 0.0 };
+    let (width, height) = ((last.0 - first.0) as f64, first.1 - last.1);
+    if width > 0.0 && height > 0.0 {
+        for (k, inertia) in curve {
+            let x = (k - first.0) as f64 / width;
+            let y = (inertia - last.1) / height;
+            let prominence = 1.0 - x - y;
+            if prominence > best.prominence {
+                best = Elbow { k: *k, prominence };
+            }
+        }
+    }
+    Some(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_corner() {
+        let curve = [(2, 100.0), (3, 40.0), (4, 12.0), (5, 10.0), (6, 8.5), (7, 8.0)];
+        assert_eq!(elbow(&curve).map(|e| e.k), Some(4));
+    }
+
+    #[test]
+    fn degenerate_curves() {
+        assert_eq!(elbow(&[]), None);
+        assert_eq!(elbow(&[(3, 5.0)]), Some(Elbow { k: 3, prominence: 0.0 }));
+        assert_eq!(elbow(&[(2, 5.0), (3, 5.0), (4, 5.0)]), Some(Elbow { k: 2, prominence: 0.0 }));
+    }
+}

@@ -1,0 +1,256 @@
+//! K-Means as map-reduce: Lloyd's algorithm (IEEE Transactions on Information Theory 1982) for many candidates at once.
+//!
+//! A *candidate* is one k with one start. A pass over the data computes the [`Partial`] of every candidate that still
+//! moves; partials merge exactly; the driver feeds the merged one to [`Lloyd::step`]:
+//!
+//! ```text
+//!   driver  centroids of all candidates ───────▶ workers
+//!   worker  partition ──▶ Partial { counts, sums, inertia } a candidate
+//!   driver  merge ──▶ Lloyd::step ──▶ new centroids, or converged
+//! ```
+//!
+//! Starts, convergence and the treatment of empty clusters follow scikit-learn's `KMeans(algorithm="lloyd")`, so that
+//! from the same start both take the same steps.
+
+mod assign;
+mod elbow;
+mod plus_plus;
+
+pub use assign::{Assigner, FarPoint, Partial, Spread};
+pub use elbow::{Elbow, elbow};
+pub use plus_plus::plus_plus;
+
+use serde::{Deserialize, Serialize};
+
+use crate::matrix::squared_distance;
+use crate::sums::{Bounds, Quantum};
+
+/// Where a candidate stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Progress {
+    /// Its centroids still move.
+    Running,
+    /// The centroids moved by no more than the tolerance.
+    Converged,
+    /// Stopped at the limit of iterations.
+    IterationLimit,
+}
+
+/// The driver's side of Lloyd's algorithm for one candidate.
+///
+/// **Convergence** is scikit-learn's: stop when the sum over clusters of the squared distance that the centroid moved
+/// is at most `tolerance` times the mean variance of the features (which also holds when no label changed, since the
+/// sums are exact and the centroids then stay bit for bit).
+///
+/// **Empty clusters** are re-seeded as scikit-learn does: the emptied clusters, in the order of their index, take the
+/// points that lie farthest from their centroids (ties by row id), and each such point leaves its old cluster's mean.
+/// When all points lie on their centroids, or there are too few, an empty cluster keeps its centroid.
+#[derive(Debug, Clone)]
+pub struct Lloyd {
+    features: usize,
+    centroids: Vec<f64>,
+    tolerance: f64,
+    max_iterations: usize,
+    iterations: usize,
+    relocated: usize,
+    progress: Progress,
+}
+
+impl Lloyd {
+    /// Starts from `centroids` (`k x d`, row-major). `tolerance` is absolute: `tol * mean(variances)`.
+    #[must_use]
+    pub fn new(centroids: Vec<f64>, features: usize, tolerance: f64, max_iterations: usize) -> Self {
+        Self {
+            features,
+            centroids,
+            tolerance,
+            max_iterations,
+            iterations: 0,
+            relocated: 0,
+            progress: if max_iterations == 0 { Progress::IterationLimit } else { Progress::Running },
+        }
+    }
+
+    /// Number of clusters.
+    #[must_use]
+    pub fn k(&self) -> usize {
+        self.centroids.len() / self.features
+    }
+
+    /// `k x d`, row-major.
+    #[must_use]
+    pub fn centroids(&self) -> &[f64] {
+        &self.centroids
+    }
+
+    /// Steps taken, as scikit-learn's `n_iter_` counts them.
+    #[must_use]
+    pub fn iterations(&self) -> usize {
+        self.iterations
+    }
+
+    /// How many times an empty cluster was re-seeded.
+    #[must_use]
+    pub fn relocated(&self) -> usize {
+        self.relocated
+    }
+
+    /// Whether another pass is needed.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// One step from the merged partial of a pass with [`Lloyd::centroids`]. `quanta` are those of the pass, a feature
+    /// each. `farthest` holds at least as many of the farthest points, farthest first, as the partial has empty
+    /// clusters (or all the points there are).
+    pub fn step(&mut self, partial: &Partial, farthest: &[FarPoint], quanta: &[Quantum]) {
+        let d = self.features;
+        let mut counts = partial.counts.clone();
+        let mut sums = partial.sums.clone();
+        let empty: Vec<usize> = (0..counts.len()).filter(|c| counts[*c] == 0).collect();
+        for (&cluster, far) in empty.iter().zip(farthest) {
+            if far.squared_distance <= 0.0 {
+                break;
+            }
+            let old = far.cluster as usize;
+            for (j, quantum) in quanta.iter().enumerate() {
+                let value = i128::from(quantum.quanta(far.point[j]));
+                sums[old * d + j] -= value;
+                sums[cluster * d + j] = value;
+            }
+            counts[old] -= 1;
+            counts[cluster] = 1;
+            self.relocated += 1;
+        }
+        let mut moved = 0.0;
+        for (c, count) in counts.iter().enumerate() {
+            if *count == 0 {
+                continue;
+            }
+            let old = self.centroids[c * d..(c + 1) * d].to_vec();
+            for (j, quantum) in quanta.iter().enumerate() {
+                self.centroids[c * d + j] = quantum.mean(sums[c * d + j], *count);
+            }
+            moved += squared_distance(&old, &self.centroids[c * d..(c + 1) * d]);
+        }
+        self.iterations += 1;
+        if moved <= self.tolerance {
+            self.progress = Progress::Converged;
+        } else if self.iterations >= self.max_iterations {
+            self.progress = Progress::IterationLimit;
+        }
+    }
+}
+
+/// The quanta in which coordinates are added up, from the bounds of the features.
+#[must_use]
+pub fn coordinate_quanta(bounds: &[Bounds]) -> Vec<Quantum> {
+    bounds.iter().map(|b| Quantum::for_bound(b.max_abs())).collect()
+}
+
+/// The largest squared distance of any point within `bounds` from any of `centroids` (`k x d`).
+#[must_use]
+pub fn squared_reach(bounds: &[Bounds], centroids: &[f64]) -> f64 {
+    centroids
+        .chunks_exact(bounds.len().max(1))
+        .map(|centroid| bounds.iter().zip(centroid).map(|(b, c)| b.reach(*c) * b.reach(*c)).sum::<f64>())
+        .fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hashing::{mix, unit_interval};
+    use crate::matrix::Matrix;
+    use proptest::prelude::*;
+
+    fn blobs(seed: u64, n: usize, d: usize) -> (Matrix, Vec<u64>) {
+        let value = |i: usize| {
+            let h = mix(seed ^ mix(i as u64));
+            unit_interval(h) + 4.0 * ((mix((i / d) as u64 ^ seed) % 3) as f64)
+        };
+        (Matrix::new((0..n * d).map(value).collect(), d), (0..n as u64).map(mix).collect())
+    }
+
+    /// Runs to the end over the given parts, as the engine does over partitions.
+    fn run(parts: &[(Matrix, Vec<u64>)], start: Vec<f64>, d: usize) -> (Lloyd, Partial) {
+        let mut bounds = vec![Bounds::default(); d];
+        for (part, _) in parts {
+            for row in part.iter() {
+                row.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v));
+            }
+        }
+        let quanta = coordinate_quanta(&bounds);
+        let mut lloyd = Lloyd::new(start, d, 1e-4, 300);
+        loop {
+            let pass = |farthest: usize, centroids: &[f64]| {
+                let assigner = Assigner::new(centroids.to_vec(), &bounds, farthest);
+                let mut merged = assigner.empty_partial();
+                for (part, ids) in parts {
+                    let mut partial = assigner.empty_partial();
+                    assigner.accumulate(part, ids, &mut partial);
+                    merged.merge(&partial, farthest);
+                }
+                merged
+            };
+            let mut partial = pass(0, lloyd.centroids());
+            if lloyd.progress() != Progress::Running {
+                return (lloyd, partial);
+            }
+            let empty = partial.empty_clusters();
+            if empty > 0 {
+                partial = pass(empty, lloyd.centroids());
+            }
+            let farthest = partial.farthest.clone();
+            lloyd.step(&partial, &farthest, &quanta);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_partitioning_gives_the_same_bits(seed in any::<u64>(), n in 20usize..200, d in 1usize..10, k in 2usize..6) {
+            let (points, ids) = blobs(seed, n, d);
+            // A start that may leave clusters empty: all centroids but one far away.
+            let mut start: Vec<f64> = points.values()[..k * d].to_vec();
+            if seed % 3 == 0 {
+                start[d..].iter_mut().for_each(|v| *v += 1e3);
+            }
+            let (whole, partial) = run(&[(points.clone(), ids.clone())], start.clone(), d);
+            let mut reversed: Vec<(Matrix, Vec<u64>)> = Vec::new();
+            for i in (0..n).rev() {
+                if i % 7 == 0 || reversed.is_empty() {
+                    reversed.push((Matrix::with_capacity(0, d), vec![]));
+                }
+                let last = reversed.last_mut().unwrap();
+                last.0.push(points.row(i));
+                last.1.push(ids[i]);
+            }
+            let (parts, partial_of_parts) = run(&reversed, start, d);
+            prop_assert_eq!(whole.centroids(), parts.centroids());
+            prop_assert_eq!(whole.iterations(), parts.iterations());
+            prop_assert_eq!(partial, partial_of_parts);
+            prop_assert_eq!(whole.progress(), Progress::Converged);
+        }
+
+        #[test]
+        fn inertia_never_grows(seed in any::<u64>(), n in 30usize..150) {
+            let (points, ids) = blobs(seed, n, 2);
+            let mut bounds = vec![Bounds::default(); 2];
+            points.iter().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
+            let mut lloyd = Lloyd::new(plus_plus(&points, 4, seed), 2, 0.0, 50);
+            let mut last = f64::INFINITY;
+            while lloyd.progress() == Progress::Running {
+                let assigner = Assigner::new(lloyd.centroids().to_vec(), &bounds, 4);
+                let mut partial = assigner.empty_partial();
+                assigner.accumulate(&points, &ids, &mut partial);
+                let inertia = assigner.inertia(&partial);
+                prop_assert!(inertia <= last * (1.0 + 1e-12));
+                last = inertia;
+                let farthest = partial.farthest.clone();
+                lloyd.step(&partial, &farthest, &coordinate_quanta(&bounds));
+            }
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The algorithms of Segmenta, pure: plain arrays in, plain values out.
+//!
+//! Nothing here does I/O, is async, or knows of DataFusion or Ballista. Each kernel comes in the two halves of a
+//! map-reduce: a *partial* computed from one partition of rows, and a *merge* of partials. Merges are exact (see
+//! [`sums`]): a result depends on the set of rows, never on how they were split, ordered or scheduled.
+//!
+//! | module | what it does | checked against |
+//! |---|---|---|
+//! | [`imputation`] | nan-Euclidean k-nearest-neighbour imputation over kd-trees | scikit-learn `KNNImputer` |
+//! | [`quantiles`] | exact quantiles by refining histograms | numpy `percentile` |
+//! | [`outliers`] | fences: IQR, z-score, modified z-score | numpy |
+//! | [`scalers`] | standard, robust, min-max | scikit-learn |
+//! | [`kmeans`] | starts, map-reduce Lloyd, choice of k | scikit-learn `KMeans` |
+//! | [`metrics`] | silhouette, Calinski-Harabasz, Davies-Bouldin, elbow | scikit-learn |
+//! | [`labels`] | names of segments from recency, frequency and monetary value | |
+
+pub mod hashing;
+pub mod imputation;
+pub mod kdtree;
+pub mod kmeans;
+pub mod labels;
+pub mod matrix;
+pub mod metrics;
+pub mod outliers;
+pub mod quantiles;
+pub mod scalers;
+pub mod sums;

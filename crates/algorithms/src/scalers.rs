@@ -1,0 +1,85 @@
+//! Feature scaling: `(transform(x) - center) / scale`, a column each.
+
+use serde::{Deserialize, Serialize};
+
+/// What is applied to a value before it is centred and scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transform {
+    /// Nothing.
+    None,
+    /// `ln(1 + x)`, for values above -1: tames the long tail of frequencies and amounts.
+    Log1p,
+}
+
+impl Transform {
+    /// The transformed value; NaN when `value` is outside the transform's domain.
+    #[inline]
+    #[must_use]
+    pub fn apply(self, value: f64) -> f64 {
+        match self {
+            Self::None => value,
+            Self::Log1p => value.ln_1p(),
+        }
+    }
+
+    /// Undoes [`Transform::apply`].
+    #[must_use]
+    pub fn invert(self, value: f64) -> f64 {
+        match self {
+            Self::None => value,
+            Self::Log1p => value.exp_m1(),
+        }
+    }
+}
+
+/// The scaler of one feature.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Scaler {
+    /// Applied first.
+    pub transform: Transform,
+    /// Subtracted from the transformed value.
+    pub center: f64,
+    /// Divides what is left; 1 for a feature that does not vary, as in scikit-learn, so that it becomes 0.
+    pub scale: f64,
+}
+
+impl Scaler {
+    /// A scaler; a `scale` of 0 (or one lost in rounding: below `10 * eps * |center|`) stands for a constant feature.
+    #[must_use]
+    pub fn new(transform: Transform, center: f64, scale: f64) -> Self {
+        let constant = scale <= 10.0 * f64::EPSILON * center.abs() || !scale.is_finite();
+        Self { transform, center, scale: if constant { 1.0 } else { scale } }
+    }
+
+    /// The scaled value.
+    #[inline]
+    #[must_use]
+    pub fn apply(&self, value: f64) -> f64 {
+        (self.transform.apply(value) - self.center) / self.scale
+    }
+
+    /// Undoes [`Scaler::apply`]: from scaled space back to the units of the feature.
+    #[must_use]
+    pub fn invert(&self, scaled: f64) -> f64 {
+        self.transform.invert(scaled * self.scale + self.center)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_constant_feature_becomes_zero() {
+        let scaler = Scaler::new(Transform::None, 42.0, 0.0);
+        assert_eq!(scaler.apply(42.0), 0.0);
+        assert_eq!(scaler.scale, 1.0);
+    }
+
+    #[test]
+    fn inverts() {
+        let scaler = Scaler::new(Transform::Log1p, 2.0, 0.5);
+        assert!((scaler.invert(scaler.apply(12.5)) - 12.5).abs() < 1e-12);
+    }
+}
