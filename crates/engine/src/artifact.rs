@@ -1,0 +1,401 @@
+//! Artifacts: the Parquet parts that a stage writes and the next one reads.
+//!
+//! A part is one file with the rows of one slice of the space of row ids, sorted by (row id, id columns). The slices
+//! depend on the data alone, so a part's content does not depend on the cluster that wrote it. A part is named by its
+//! index and known by its checksum.
+//!
+//! ```text
+//!   <prefix>/part-00000.parquet   row ids [0, 1/P)
+//!   <prefix>/part-00001.parquet   row ids [1/P, 2/P)        a slice without rows has no part
+//! ```
+
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Float64Type, SchemaRef, UInt64Type};
+use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
+use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
+use datafusion::parquet::arrow::async_reader::AsyncFileReader;
+use datafusion::parquet::arrow::async_writer::{AsyncArrowWriter, AsyncFileWriter};
+use datafusion::parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
+use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::errors::{ParquetError, Result as ParquetResult};
+use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use datafusion::parquet::file::properties::WriterProperties;
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream, StreamExt, TryFutureExt};
+use object_store::buffered::BufWriter;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use segmenta_algorithms::matrix::Matrix;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
+use url::Url;
+
+use crate::error::{EngineError, Result};
+use crate::store::PartitionStore;
+
+/// The column of row ids in every artifact.
+pub const ROW_COLUMN: &str = "__row";
+
+/// Rows of a row group, and of the batches that are read.
+const ROW_GROUP_ROWS: usize = 131_072;
+const BATCH_ROWS: usize = 8_192;
+
+/// One file of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Which slice of the row ids it holds.
+    pub index: u32,
+    /// Where it is.
+    pub url: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+/// The URL of part `index` under `prefix` (a URL that ends in `/`).
+#[must_use]
+pub fn part_url(prefix: &str, index: u32) -> String {
+    format!("{prefix}part-{index:05}.parquet")
+}
+
+/// Which of `parts` slices a row id falls into: slices are contiguous and of equal width.
+#[must_use]
+pub fn part_of(row: u64, parts: u32) -> u32 {
+    ((u128::from(row) * u128::from(parts)) >> 64) as u32
+}
+
+/// The store and the path that a URL points to.
+///
+/// # Errors
+/// A URL that cannot be parsed, or a scheme without a store.
+pub fn resolve(runtime: &RuntimeEnv, url: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
+    let parsed = Url::parse(url).map_err(|error| EngineError::spec(format!("{url}: not a URL: {error}")))?;
+    let store = runtime.object_store_registry.get_store(&parsed)?;
+    let path = Path::from_url_path(parsed.path())
+        .map_err(|error| EngineError::spec(format!("{url}: not a path in an object store: {error}")))?;
+    Ok((store, path))
+}
+
+/// Counts and hashes what passes through to the object store.
+struct HashingWriter {
+    inner: BufWriter,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl AsyncFileWriter for HashingWriter {
+    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, ParquetResult<()>> {
+        async move {
+            self.hash.update(&bytes);
+            self.bytes += bytes.len() as u64;
+            self.inner.write_all(&bytes).await?;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn complete(&mut self) -> BoxFuture<'_, ParquetResult<()>> {
+        async move {
+            self.inner.shutdown().await?;
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+/// Writes one part. The file appears whole when it is finished, or not at all.
+pub struct PartWriter {
+    index: u32,
+    url: String,
+    rows: u64,
+    writer: AsyncArrowWriter<HashingWriter>,
+}
+
+impl PartWriter {
+    /// Starts part `index` under `prefix`. Holds one row group (131,072 rows) encoded, and an upload buffer of 10 MiB.
+    ///
+    /// # Errors
+    /// A place that cannot be written to.
+    pub fn create(runtime: &RuntimeEnv, prefix: &str, index: u32, schema: SchemaRef) -> Result<Self> {
+        let url = part_url(prefix, index);
+        let (store, path) = resolve(runtime, &url)?;
+        let inner = HashingWriter { inner: BufWriter::new(store, path), hash: Sha256::new(), bytes: 0 };
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_created_by("segmenta".to_owned())
+            .build();
+        let options = ArrowWriterOptions::new().with_properties(properties);
+        let writer =
+            AsyncArrowWriter::try_new_with_options(inner, schema, options).map_err(|error| unwritable(&url, &error))?;
+        Ok(Self { index, url, rows: 0, writer })
+    }
+
+    /// Appends a batch.
+    ///
+    /// # Errors
+    /// A place that cannot be written to, for example a full disk.
+    pub async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.rows += batch.num_rows() as u64;
+        self.writer.write(batch).await.map_err(|error| unwritable(&self.url, &error))
+    }
+
+    /// Completes the file.
+    ///
+    /// # Errors
+    /// As [`PartWriter::write`].
+    pub async fn finish(mut self) -> Result<Part> {
+        self.writer.finish().await.map_err(|error| unwritable(&self.url, &error))?;
+        let inner = self.writer.into_inner();
+        Ok(Part {
+            index: self.index,
+            url: self.url,
+            rows: self.rows,
+            bytes: inner.bytes,
+            sha256: hex(&inner.hash.finalize()),
+        })
+    }
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unwritable(url: &str, error: &dyn std::fmt::Display) -> EngineError {
+    EngineError::output(format!(
+        "{url}: cannot be written: {error}; check that the output exists, is writable and has room"
+    ))
+}
+
+fn unreadable(part: &Part, error: &dyn std::fmt::Display) -> EngineError {
+    EngineError::input(format!("{}: cannot be read: {error}; run again with --fresh to make it anew", part.url))
+}
+
+/// Reads ranges of one object, whose size is known, for the Parquet decoder.
+struct PartReader {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    bytes: u64,
+}
+
+impl AsyncFileReader for PartReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, ParquetResult<Bytes>> {
+        self.store.get_range(&self.path, range).map_err(|error| ParquetError::External(Box::new(error))).boxed()
+    }
+
+    fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, ParquetResult<Vec<Bytes>>> {
+        async move {
+            let ranges = self.store.get_ranges(&self.path, &ranges).await;
+            ranges.map_err(|error| ParquetError::External(Box::new(error)))
+        }
+        .boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, ParquetResult<Arc<ParquetMetaData>>> {
+        async move {
+            let bytes = self.bytes;
+            let reader = ParquetMetaDataReader::new().with_arrow_reader_options(options);
+            Ok(Arc::new(reader.load_and_finish(self, bytes).await?))
+        }
+        .boxed()
+    }
+}
+
+/// A stream of batches.
+pub type Batches = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
+
+/// Reads a part in batches of 8,192 rows; all columns, or those named.
+///
+/// # Errors
+/// A part that is gone or damaged, or a column that it does not have.
+pub async fn read_part(runtime: &RuntimeEnv, part: &Part, columns: Option<&[String]>) -> Result<Batches> {
+    let (store, path) = resolve(runtime, &part.url)?;
+    let reader = PartReader { store, path, bytes: part.bytes };
+    let mut builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| unreadable(part, &error))?;
+    if let Some(columns) = columns {
+        let mut roots = Vec::with_capacity(columns.len());
+        for column in columns {
+            let index = builder.schema().index_of(column).map_err(|error| unreadable(part, &error))?;
+            roots.push(index);
+        }
+        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+        builder = builder.with_projection(mask);
+    }
+    let stream = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| unreadable(part, &error))?;
+    let part = part.clone();
+    Ok(stream.map(move |batch| batch.map_err(|error| unreadable(&part, &error))).boxed())
+}
+
+/// The schema of a part, read from its footer.
+///
+/// # Errors
+/// A part that is gone or damaged.
+pub async fn part_schema(runtime: &RuntimeEnv, part: &Part) -> Result<SchemaRef> {
+    let (schema, _) = parquet_schema(runtime, &part.url, part.bytes).await.map_err(|error| unreadable(part, &error))?;
+    Ok(schema)
+}
+
+/// The schema and the number of rows of any Parquet file of `bytes` bytes, read from its footer.
+///
+/// # Errors
+/// A file that is gone or damaged.
+pub async fn parquet_schema(runtime: &RuntimeEnv, url: &str, bytes: u64) -> Result<(SchemaRef, u64)> {
+    let (store, path) = resolve(runtime, url)?;
+    let reader = PartReader { store, path, bytes };
+    let builder =
+        ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| EngineError::input(error.to_string()))?;
+    Ok((Arc::clone(builder.schema()), builder.metadata().file_metadata().num_rows().max(0) as u64))
+}
+
+/// The numeric columns of a part, decoded: `8 (d + 1)` bytes a row.
+#[derive(Debug)]
+pub struct Points {
+    /// Row ids, ascending; empty for a table without them.
+    pub ids: Vec<u64>,
+    /// `n x d`; a null cell is NaN.
+    pub rows: Matrix,
+}
+
+impl Points {
+    /// Bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.ids.capacity() * 8 + self.rows.bytes()
+    }
+}
+
+/// Loads the named columns of a part through the process's partition store. While it decodes, the bytes are reserved
+/// with the task's memory pool.
+///
+/// # Errors
+/// As [`read_part`], and when there is not memory enough.
+pub async fn load_points(context: &TaskContext, part: &Part, columns: &[String]) -> Result<Arc<Points>> {
+    let store = PartitionStore::of(context)?;
+    let key = format!("{}#{}", part.sha256, columns.join("\u{1f}"));
+    let points = store
+        .get_or_load(&key, async {
+            let points = decode_points(context, part, columns).await?;
+            let bytes = points.bytes();
+            Ok((points, bytes))
+        })
+        .await?;
+    Ok(points)
+}
+
+async fn decode_points(context: &TaskContext, part: &Part, columns: &[String]) -> Result<Points> {
+    let bytes = part.rows as usize * 8 * (columns.len() + 1);
+    let reservation = MemoryConsumer::new("segmenta points").register(context.memory_pool());
+    reservation.try_grow(bytes)?;
+    let runtime = context.runtime_env();
+    let mut projection = columns.to_vec();
+    // Published tables have no row ids.
+    let has_ids = part_schema(&runtime, part).await?.index_of(ROW_COLUMN).is_ok();
+    if has_ids {
+        projection.push(ROW_COLUMN.to_owned());
+    }
+    let mut batches = read_part(&runtime, part, Some(&projection)).await?;
+    let mut ids = Vec::with_capacity(part.rows as usize);
+    let mut values = Vec::with_capacity(part.rows as usize * columns.len());
+    while let Some(batch) = batches.next().await {
+        let batch = batch?;
+        if has_ids {
+            ids.extend_from_slice(row_ids(&batch)?);
+        }
+        append_rows(&batch, columns, &mut values)?;
+    }
+    Ok(Points { ids, rows: Matrix::new(values, columns.len()) })
+}
+
+/// The row ids of a batch.
+///
+/// # Errors
+/// A batch without them.
+pub fn row_ids(batch: &RecordBatch) -> Result<&[u64]> {
+    batch
+        .column_by_name(ROW_COLUMN)
+        .and_then(|column| column.as_primitive_opt::<UInt64Type>())
+        .map(|column| column.values().as_ref())
+        .ok_or_else(|| EngineError::job(format!("a batch without the column {ROW_COLUMN}")))
+}
+
+/// Appends the named columns of a batch, row-major, null as NaN.
+///
+/// # Errors
+/// A column that is not there or not a number.
+pub fn append_rows(batch: &RecordBatch, columns: &[String], values: &mut Vec<f64>) -> Result<()> {
+    let start = values.len();
+    let d = columns.len();
+    values.resize(start + batch.num_rows() * d, 0.0);
+    for (j, name) in columns.iter().enumerate() {
+        let column =
+            batch.column_by_name(name).ok_or_else(|| EngineError::job(format!("a batch without the column {name}")))?;
+        let column = cast(column, &DataType::Float64).map_err(|error| EngineError::job(format!("{name}: {error}")))?;
+        let column = column.as_primitive::<Float64Type>();
+        let cells = values[start..].iter_mut().skip(j).step_by(d);
+        if column.null_count() == 0 {
+            cells.zip(column.values()).for_each(|(cell, value)| *cell = *value);
+        } else {
+            cells.zip(column.iter()).for_each(|(cell, value)| *cell = value.unwrap_or(f64::NAN));
+        }
+    }
+    Ok(())
+}
+
+/// Writes a small object whole.
+///
+/// # Errors
+/// A place that cannot be written to.
+pub async fn put(runtime: &RuntimeEnv, url: &str, content: impl Into<Bytes> + Send) -> Result<()> {
+    let (store, path) = resolve(runtime, url)?;
+    store.put(&path, content.into().into()).await.map_err(|error| unwritable(url, &error))?;
+    Ok(())
+}
+
+/// Reads a small object whole; `None` when there is none.
+///
+/// # Errors
+/// Any failure but that the object is not there.
+pub async fn get(runtime: &RuntimeEnv, url: &str) -> Result<Option<Bytes>> {
+    let (store, path) = resolve(runtime, url)?;
+    let failed = |error: object_store::Error| EngineError::input(format!("{url}: cannot be read: {error}"));
+    match store.get(&path).await {
+        Ok(result) => Ok(Some(result.bytes().await.map_err(failed)?)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_are_contiguous_and_cover_everything() {
+        assert_eq!(part_of(0, 8), 0);
+        assert_eq!(part_of(u64::MAX, 8), 7);
+        let mut last = 0;
+        for i in 0..1000u64 {
+            let part = part_of(i * (u64::MAX / 1000), 7);
+            assert!(part >= last && part < 7);
+            last = part;
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A Ballista scheduler and executor in this process.
+//!
+//! Ballista's own standalone mode polls for work and leaves Nagle's algorithm on, which costs 100 ms a plan. Here the
+//! scheduler *pushes* tasks and every listener has TCP_NODELAY, which brings a plan down to some milliseconds; K-Means
+//! pays that once a pass.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_flight::flight_service_server::FlightServiceServer;
+use ballista_core::BALLISTA_PROTOCOL_VERSION;
+use ballista_core::config::TaskSchedulingPolicy;
+use ballista_core::error::BallistaError;
+use ballista_core::extension::SessionConfigExt;
+use ballista_core::ids::new_instance_id;
+use ballista_core::registry::BallistaFunctionRegistry;
+use ballista_core::serde::BallistaCodec;
+use ballista_core::serde::protobuf::scheduler_grpc_client::SchedulerGrpcClient;
+use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpcServer;
+use ballista_core::serde::protobuf::{ExecutorOperatingSystemSpecification, ExecutorRegistration};
+use ballista_core::serde::scheduler::ExecutorSpecification;
+use ballista_core::utils::{GrpcServerConfig, create_grpc_client_endpoint, create_grpc_server};
+use ballista_executor::executor::Executor;
+use ballista_executor::executor_process::ExecutorProcessConfig;
+use ballista_executor::executor_server;
+use ballista_executor::flight_service::BallistaFlightService;
+use ballista_executor::health::ExecutorHealth;
+use ballista_executor::metrics::{ExecutorMetricCollectionPolicy, LoggingMetricsCollector};
+use ballista_executor::shutdown::ShutdownNotifier;
+use ballista_scheduler::cluster::BallistaCluster;
+use ballista_scheduler::config::SchedulerConfig;
+use ballista_scheduler::metrics::default_metrics_collector;
+use ballista_scheduler::scheduler_server::SchedulerServer;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tonic::transport::server::TcpIncoming;
+
+use crate::runtime::{MAX_MESSAGE_BYTES, MemoryPlan};
+
+/// Seconds after which the shuffle files of a finished plan are removed.
+const SHUFFLE_FILES_KEPT_SECONDS: u64 = 30;
+/// Attempts to find a free port for the executor, which binds it by number.
+const PORT_ATTEMPTS: usize = 5;
+
+/// How the embedded cluster runs.
+#[derive(Debug, Clone)]
+pub struct EmbeddedOptions {
+    /// Tasks that run at once.
+    pub threads: usize,
+    /// Memory of the process.
+    pub memory: MemoryPlan,
+    /// Where shuffle files go; by default the system's temporary folder.
+    pub work_dir: Option<std::path::PathBuf>,
+}
+
+impl Default for EmbeddedOptions {
+    /// As many threads as the machine has cores, and seven tenths of its memory.
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { threads, memory: MemoryPlan::detect(), work_dir: None }
+    }
+}
+
+/// The running parts; dropping it stops them and removes the shuffle files.
+pub(super) struct Embedded {
+    scheduler_url: String,
+    servers: Vec<JoinHandle<()>>,
+    shutdown: ShutdownNotifier,
+    _work_dir: TempDir,
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        // Nobody may be listening any more, which is as good.
+        let _ = self.shutdown.notify_shutdown.send(());
+        for server in &self.servers {
+            server.abort();
+        }
+    }
+}
+
+type Codec = BallistaCodec<LogicalPlanNode, PhysicalPlanNode>;
+
+impl Embedded {
+    pub(super) async fn start(options: &EmbeddedOptions, state: &SessionState) -> Result<Self, BallistaError> {
+        let work_dir = match &options.work_dir {
+            Some(folder) => TempDir::with_prefix_in("segmenta-", folder)?,
+            None => TempDir::with_prefix("segmenta-")?,
+        };
+        let shutdown = ShutdownNotifier::new();
+        let codec = Codec::new(
+            state.config().ballista_logical_extension_codec(),
+            state.config().ballista_physical_extension_codec(),
+        );
+        let (port, scheduler) = start_scheduler(state, codec.clone()).await?;
+        let mut embedded = Self {
+            scheduler_url: format!("http://127.0.0.1:{port}"),
+            servers: vec![scheduler],
+            shutdown,
+            _work_dir: work_dir,
+        };
+        embedded.start_executor(options, state, port, codec).await?;
+        Ok(embedded)
+    }
+
+    pub(super) fn scheduler_url(&self) -> &str {
+        &self.scheduler_url
+    }
+
+    async fn start_executor(
+        &mut self,
+        options: &EmbeddedOptions,
+        state: &SessionState,
+        scheduler_port: u16,
+        codec: Codec,
+    ) -> Result<(), BallistaError> {
+        let work_dir = self._work_dir.path().to_string_lossy().into_owned();
+        let flight = TcpListener::bind("127.0.0.1:0").await?;
+        let flight_port = flight.local_addr()?.port();
+        let service = FlightServiceServer::new(BallistaFlightService::new(work_dir.clone()))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        self.servers.push(tokio::spawn(async move {
+            let served = create_grpc_server(&GrpcServerConfig::default())
+                .add_service(service)
+                .serve_with_incoming(TcpIncoming::from(flight).with_nodelay(Some(true)))
+                .await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the embedded executor's flight server stopped");
+            }
+        }));
+
+        let endpoint = create_grpc_client_endpoint(self.scheduler_url.clone(), None)?;
+        let channel = endpoint.connect().await?;
+        let scheduler = SchedulerGrpcClient::new(channel)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            // The executor binds its gRPC port itself, by number: find a free one, and try again if someone was faster.
+            let grpc_port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
+            let executor = executor(options, state, &work_dir, flight_port, grpc_port);
+            let config = ExecutorProcessConfig {
+                bind_host: "127.0.0.1".into(),
+                port: flight_port,
+                grpc_port,
+                scheduler_host: "127.0.0.1".into(),
+                scheduler_port,
+                vcores: options.threads,
+                task_scheduling_policy: TaskSchedulingPolicy::PushStaged,
+                grpc_max_decoding_message_size: MAX_MESSAGE_BYTES as u32,
+                grpc_max_encoding_message_size: MAX_MESSAGE_BYTES as u32,
+                metric_collection_policy: ExecutorMetricCollectionPolicy::Off,
+                ..ExecutorProcessConfig::default()
+            };
+            // The executor asks its process to stop through this channel; here the process is the job's own.
+            let (stop, mut stopped) = mpsc::channel(1);
+            tokio::spawn(async move { while stopped.recv().await.is_some() {} });
+            let started = executor_server::startup(
+                scheduler.clone(),
+                Arc::new(config),
+                Arc::new(executor),
+                codec.clone(),
+                stop,
+                &self.shutdown,
+                ExecutorHealth::new(),
+            )
+            .await;
+            match started {
+                Ok(server) => {
+                    self.servers.push(tokio::spawn(async move {
+                        let _ = server.await;
+                    }));
+                    return Ok(());
+                }
+                Err(error) if attempt >= PORT_ATTEMPTS => return Err(error),
+                Err(error) => {
+                    tracing::debug!(%error, grpc_port, "the embedded executor did not start; trying another port");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+        }
+    }
+}
+
+async fn start_scheduler(state: &SessionState, codec: Codec) -> Result<(u16, JoinHandle<()>), BallistaError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let port = listener.local_addr()?.port();
+    let endpoint = format!("127.0.0.1:{port}");
+    let config = SchedulerConfig {
+        scheduler_id: new_instance_id(),
+        external_host: "127.0.0.1".into(),
+        bind_port: port,
+        scheduling_policy: TaskSchedulingPolicy::PushStaged,
+        finished_job_data_clean_up_interval_seconds: SHUFFLE_FILES_KEPT_SECONDS,
+        finished_job_state_clean_up_interval_seconds: SHUFFLE_FILES_KEPT_SECONDS,
+        grpc_server_max_decoding_message_size: MAX_MESSAGE_BYTES as u32,
+        grpc_server_max_encoding_message_size: MAX_MESSAGE_BYTES as u32,
+        grpc_client_max_message_size: MAX_MESSAGE_BYTES as u32,
+        ..SchedulerConfig::default()
+    };
+    let template = state.clone();
+    let session_builder = Arc::new(move |config| {
+        Ok(SessionStateBuilder::new_from_existing(template.clone()).with_config(config).build())
+    });
+    let session_config = state.config().clone();
+    let config_producer = Arc::new(move || session_config.clone());
+    let cluster = BallistaCluster::new_memory(&endpoint, session_builder, config_producer);
+    let mut scheduler: SchedulerServer<LogicalPlanNode, PhysicalPlanNode> =
+        SchedulerServer::new(endpoint, cluster, codec, Arc::new(config), default_metrics_collector()?);
+    scheduler.init().await?;
+    let service = SchedulerGrpcServer::new(scheduler)
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let server = tokio::spawn(async move {
+        let served = create_grpc_server(&GrpcServerConfig::default())
+            .add_service(service)
+            .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
+            .await;
+        if let Err(error) = served {
+            tracing::error!(%error, "the embedded scheduler stopped");
+        }
+    });
+    Ok((port, server))
+}
+
+fn executor(
+    options: &EmbeddedOptions,
+    state: &SessionState,
+    work_dir: &str,
+    flight_port: u16,
+    grpc_port: u16,
+) -> Executor {
+    let registration = ExecutorRegistration {
+        id: new_instance_id(),
+        host: Some("127.0.0.1".into()),
+        port: u32::from(flight_port),
+        grpc_port: u32::from(grpc_port),
+        specification: Some(ExecutorSpecification::default().with_vcores(options.threads as u32).into()),
+        os_info: Some(ExecutorOperatingSystemSpecification::default().into()),
+        ballista_protocol_version: BALLISTA_PROTOCOL_VERSION,
+    };
+    let (config, runtime) = (state.config().clone(), Arc::clone(state.runtime_env()));
+    Executor::with_default_execution_engine(
+        registration,
+        work_dir,
+        Arc::new(move |_| Ok(Arc::clone(&runtime))),
+        Arc::new(move || config.clone()),
+        Arc::new(BallistaFunctionRegistry::from(state)),
+        Arc::new(LoggingMetricsCollector::default()),
+        options.threads,
+    )
+}

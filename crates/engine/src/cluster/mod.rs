@@ -1,0 +1,152 @@
+//! The cluster that a job runs on: embedded in this process, or a remote scheduler.
+//!
+//! Every step goes the same way: a physical plan is sent to a Ballista scheduler over gRPC, and its results are streamed
+//! back. The embedded cluster runs that scheduler, and an executor, in this process.
+
+mod embedded;
+
+use std::sync::Arc;
+
+use ballista_core::execution_plans::execute_physical_plan;
+use ballista_core::extension::SessionConfigExt;
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::UInt32Type;
+use datafusion::arrow::record_batch::RecordBatch;
+use datafusion::execution::SessionState;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion_proto::protobuf::PhysicalPlanNode;
+use futures::TryStreamExt;
+use serde::de::DeserializeOwned;
+
+pub use embedded::EmbeddedOptions;
+
+use crate::artifact::Part;
+use crate::error::{EngineError, Fault, Result};
+use crate::operators::{self, MapPartsExec, PartTask, parts_table};
+use crate::runtime::{MemoryPlan, runtime_env, session_config, session_state};
+use crate::store::{PartitionStore, Statistics};
+
+/// A cluster to run plans on, and the driver's own session.
+pub struct Cluster {
+    scheduler_url: String,
+    state: SessionState,
+    store: Arc<PartitionStore>,
+    /// Kept alive with the cluster; none for a remote one.
+    _embedded: Option<embedded::Embedded>,
+}
+
+impl Cluster {
+    /// Starts a scheduler and an executor in this process, on loopback ports that the system chooses.
+    ///
+    /// # Errors
+    /// When a port or the work directory cannot be had.
+    pub async fn embedded(options: EmbeddedOptions) -> Result<Self> {
+        let store = Arc::new(PartitionStore::new(options.memory.store));
+        let runtime = runtime_env(options.memory)?;
+        let state = session_state(session_config(Arc::clone(&store)), runtime);
+        let embedded = embedded::Embedded::start(&options, &state)
+            .await
+            .map_err(|error| EngineError::new(Fault::Cluster, format!("the embedded cluster cannot start: {error}")))?;
+        Ok(Self { scheduler_url: embedded.scheduler_url().to_owned(), state, store, _embedded: Some(embedded) })
+    }
+
+    /// Connects to the scheduler at `url` (`http://host:port`). Its workers must run the same version and see the same
+    /// object stores.
+    ///
+    /// # Errors
+    /// When the driver's own session cannot be set up. The connection is made with each plan.
+    pub fn remote(url: &str) -> Result<Self> {
+        let memory = MemoryPlan::detect();
+        let store = Arc::new(PartitionStore::new(memory.store));
+        let state = session_state(session_config(Arc::clone(&store)), runtime_env(memory)?);
+        Ok(Self { scheduler_url: url.to_owned(), state, store, _embedded: None })
+    }
+
+    /// Where the scheduler listens.
+    #[must_use]
+    pub fn scheduler_url(&self) -> &str {
+        &self.scheduler_url
+    }
+
+    /// The driver's session: for planning, not for running plans.
+    #[must_use]
+    pub fn state(&self) -> &SessionState {
+        &self.state
+    }
+
+    /// The driver's object stores.
+    #[must_use]
+    pub fn runtime(&self) -> Arc<RuntimeEnv> {
+        Arc::clone(self.state.runtime_env())
+    }
+
+    /// What the partition store of this process did; on a remote cluster the workers have their own.
+    #[must_use]
+    pub fn store_statistics(&self) -> Statistics {
+        self.store.statistics()
+    }
+
+    /// Runs a plan and collects its results, in no particular order. For results that are small by their nature.
+    ///
+    /// # Errors
+    /// The plan's own failure, or a cluster that cannot be reached.
+    pub async fn collect(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<RecordBatch>> {
+        let config = self.state.config().clone();
+        let codec = config.ballista_physical_extension_codec();
+        let stream = execute_physical_plan::<PhysicalPlanNode>(
+            self.scheduler_url.clone(),
+            &config.ballista_config(),
+            plan,
+            codec.as_ref(),
+            self.state.session_id().to_owned(),
+            config,
+        )
+        .await
+        .map_err(|error| self.explain(&error))?;
+        stream.try_collect().await.map_err(|error| self.explain(&error))
+    }
+
+    fn explain(&self, error: &datafusion::error::DataFusionError) -> EngineError {
+        let text = error.to_string();
+        if text.contains("tonic::transport")
+            || text.contains("GrpcConnectionError")
+            || text.contains("tcp connect error")
+        {
+            return EngineError::new(
+                Fault::Cluster,
+                format!("the scheduler at {} cannot be reached: {text}", self.scheduler_url),
+            );
+        }
+        EngineError::from_datafusion(error)
+    }
+
+    /// Runs a plan of results (see [`operators::result_schema`]) and decodes them, ordered by part.
+    ///
+    /// # Errors
+    /// As [`Cluster::collect`].
+    pub async fn collect_results<T: DeserializeOwned>(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<T>> {
+        let mut results: Vec<(u32, T)> = Vec::new();
+        for batch in self.collect(plan).await? {
+            let parts = batch.column(0).as_primitive::<UInt32Type>();
+            for (part, result) in parts.values().iter().zip(batch.column(1).as_binary::<i32>().iter()) {
+                results.push((*part, operators::decode(result.unwrap_or_default())?));
+            }
+        }
+        results.sort_by_key(|(part, _)| *part);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+
+    /// Runs `task` on every item of `inputs` (the parts, one of each artifact, that it reads together) and returns the
+    /// results in the order of the parts' indices.
+    ///
+    /// # Errors
+    /// As [`Cluster::collect`].
+    pub async fn map_parts<T: PartTask>(&self, task: T, inputs: &[Vec<Part>]) -> Result<Vec<T::Output>> {
+        if inputs.is_empty() {
+            return Ok(vec![]);
+        }
+        let plan = MapPartsExec::new(Arc::new(task), parts_table(inputs)?);
+        self.collect_results(Arc::new(plan)).await
+    }
+}

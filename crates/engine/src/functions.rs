@@ -1,0 +1,138 @@
+//! SQL functions that Segmenta adds to every session, on the driver and on the workers.
+
+use std::sync::Arc;
+
+use crate::artifact::part_of;
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt32Array, UInt64Array};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Int64Type, UInt32Type, UInt64Type};
+use datafusion::common::{Result, exec_err};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use segmenta_algorithms::hashing::{combine, hash_bytes, mix};
+
+/// Name of [`RowId`] in SQL.
+pub const ROW_ID: &str = "segmenta_row_id";
+
+/// Name of [`PartOf`] in SQL.
+pub const PART_OF: &str = "segmenta_part";
+
+/// All functions.
+#[must_use]
+pub fn all() -> Vec<Arc<ScalarUDF>> {
+    vec![Arc::new(ScalarUDF::from(RowId::new())), Arc::new(ScalarUDF::from(PartOf::new()))]
+}
+
+/// `segmenta_row_id(id, …) -> UInt64`: a stable hash of a row's id columns. It orders rows, breaks ties, decides samples
+/// and the part a row belongs to; it does not depend on the platform, the library versions or the width of an integer.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct RowId {
+    signature: Signature,
+}
+
+impl RowId {
+    fn new() -> Self {
+        Self { signature: Signature::variadic_any(Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for RowId {
+    fn name(&self) -> &str {
+        ROW_ID
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::UInt64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let mut hashes = vec![0u64; args.number_rows];
+        for array in ColumnarValue::values_to_arrays(&args.args)? {
+            hash_into(&array, &mut hashes)?;
+        }
+        Ok(ColumnarValue::Array(Arc::new(UInt64Array::from(hashes))))
+    }
+}
+
+/// `segmenta_part(row_id, parts) -> UInt32`: which of `parts` slices a row id falls into, see
+/// [`part_of`](crate::artifact::part_of).
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct PartOf {
+    signature: Signature,
+}
+
+impl PartOf {
+    fn new() -> Self {
+        Self { signature: Signature::exact(vec![DataType::UInt64, DataType::UInt32], Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for PartOf {
+    fn name(&self) -> &str {
+        PART_OF
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::UInt32)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let [rows, parts] = arrays.as_slice() else {
+            return exec_err!("{PART_OF} takes a row id and a number of parts");
+        };
+        let parts = parts.as_primitive::<UInt32Type>().values();
+        let rows = rows.as_primitive::<UInt64Type>().values();
+        let slices = rows.iter().zip(parts).map(|(row, parts)| part_of(*row, *parts));
+        Ok(ColumnarValue::Array(Arc::new(UInt32Array::from_iter_values(slices))))
+    }
+}
+
+fn hash_into(array: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
+    let integers = match array.data_type() {
+        DataType::UInt64 => Some(array.as_primitive::<UInt64Type>().values().to_vec()),
+        t if t.is_integer() => {
+            let wide = cast(array, &DataType::Int64)?;
+            Some(wide.as_primitive::<Int64Type>().values().iter().map(|v| *v as u64).collect())
+        }
+        _ => None,
+    };
+    if let Some(integers) = integers {
+        for (hash, value) in hashes.iter_mut().zip(integers) {
+            *hash = combine(*hash, mix(value));
+        }
+        return Ok(());
+    }
+    let text = cast(array, &DataType::Utf8)?;
+    let Some(text) = text.as_any().downcast_ref::<StringArray>() else {
+        return exec_err!("{ROW_ID}: an id of type {} cannot be hashed", array.data_type());
+    };
+    for (i, hash) in hashes.iter_mut().enumerate() {
+        let value = if text.is_null(i) { "" } else { text.value(i) };
+        *hash = combine(*hash, hash_bytes(value.as_bytes()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::array::{Int32Array, Int64Array};
+
+    #[test]
+    fn the_width_of_an_integer_does_not_matter() {
+        let (mut narrow, mut wide) = (vec![0; 3], vec![0; 3]);
+        hash_into(&(Arc::new(Int32Array::from(vec![1, -2, 3])) as ArrayRef), &mut narrow).unwrap();
+        hash_into(&(Arc::new(Int64Array::from(vec![1, -2, 3])) as ArrayRef), &mut wide).unwrap();
+        assert_eq!(narrow, wide);
+        assert_ne!(narrow[0], narrow[1]);
+    }
+}

@@ -1,0 +1,27 @@
+//! The engine: carries the [algorithms](segmenta_algorithms) to the data on DataFusion and Ballista.
+//!
+//! ```text
+//!   driver ── Cluster::map_parts(task, parts) ──▶ Ballista scheduler ──▶ executors
+//!                                                                       │ one row a part: (part, encoded result)
+//!          ◀── results in part order ──────────────────────────────────┘
+//! ```
+//!
+//! * [`cluster`]: a [`Cluster`](cluster::Cluster) is either embedded in this process or a remote scheduler; nothing else
+//!   in the code can tell which.
+//! * [`operators`]: the `ExecutionPlan`s that Segmenta adds, and the tasks they run on the parts of an artifact.
+//! * [`codec`]: how these travel in plans.
+//! * [`artifact`]: the Parquet parts that a stage writes and the next one reads.
+//! * [`store`]: what a worker keeps decoded between passes.
+//! * [`runtime`]: memory, object stores and functions, the same on every process.
+
+pub mod artifact;
+pub mod cluster;
+pub mod codec;
+pub mod error;
+pub mod functions;
+pub mod object_stores;
+pub mod operators;
+pub mod runtime;
+pub mod store;
+
+pub use error::{EngineError, Fault, Result};

@@ -1,0 +1,97 @@
+//! Writes the assignments: the kept rows with their cluster and their distance from its centroid.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::DataFusionError;
+use datafusion::execution::TaskContext;
+use futures::StreamExt;
+use segmenta_algorithms::kmeans::Assigner;
+use segmenta_algorithms::sums::Bounds;
+use serde::{Deserialize, Serialize};
+
+use super::{PartTask, only};
+use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
+use crate::error::{EngineError, Result};
+
+/// Streams a part of the kept rows beside its part of prepared points, which has the same rows in the same order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Assign {
+    /// URL to write under.
+    pub prefix: String,
+    /// Features, in order.
+    pub features: Vec<String>,
+    /// Bounds of the scaled features over all parts.
+    pub bounds: Vec<Bounds>,
+    /// `k x d`, in scaled space.
+    pub centroids: Vec<f64>,
+}
+
+#[async_trait]
+impl PartTask for Assign {
+    const NAME: &'static str = "assign";
+    type Output = Part;
+
+    /// `inputs`: the kept rows, then the prepared points.
+    async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Part> {
+        let [kept, prepared] = inputs else { return only(&[]).cloned() };
+        let runtime = context.runtime_env();
+        let mut fields: Vec<Field> = part_schema(&runtime, kept)
+            .await?
+            .fields()
+            .iter()
+            .filter(|field| field.name() != ROW_COLUMN)
+            .map(|field| field.as_ref().clone())
+            .collect();
+        fields.push(Field::new("kmeans_cluster", DataType::Int32, false));
+        fields.push(Field::new("kmeans_distance", DataType::Float64, false));
+        let schema = Arc::new(Schema::new(fields));
+        let mut writer = PartWriter::create(&runtime, &self.prefix, kept.index, Arc::clone(&schema))?;
+        let assigner = Assigner::new(self.centroids.clone(), &self.bounds, 0);
+        let mut rows = read_part(&runtime, kept, None).await?;
+        let mut points = read_part(&runtime, prepared, None).await?;
+        // Both files are read in batches of the same size, so that they stay aligned.
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            let aligned = match points.next().await {
+                Some(points) => points?,
+                None => return Err(misaligned(kept, prepared)),
+            };
+            if aligned.num_rows() != batch.num_rows()
+                || aligned.column_by_name(ROW_COLUMN) != batch.column_by_name(ROW_COLUMN)
+            {
+                return Err(misaligned(kept, prepared));
+            }
+            let mut values = Vec::new();
+            append_rows(&aligned, &self.features, &mut values)?;
+            let (mut clusters, mut distances) = (Vec::new(), Vec::new());
+            for point in values.chunks_exact(self.features.len()) {
+                let (cluster, squared) = assigner.nearest(point);
+                clusters.push(cluster as i32);
+                distances.push(squared.sqrt());
+            }
+            let mut columns: Vec<ArrayRef> = batch
+                .schema()
+                .fields()
+                .iter()
+                .zip(batch.columns())
+                .filter(|(field, _)| field.name() != ROW_COLUMN)
+                .map(|(_, column)| Arc::clone(column))
+                .collect();
+            columns.push(Arc::new(Int32Array::from(clusters)));
+            columns.push(Arc::new(Float64Array::from(distances)));
+            let assigned = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(DataFusionError::from)?;
+            writer.write(&assigned).await?;
+        }
+        writer.finish().await
+    }
+}
+
+fn misaligned(kept: &Part, prepared: &Part) -> EngineError {
+    EngineError::input(format!(
+        "{} and {} do not hold the same rows; run again with --fresh to make them anew",
+        kept.url, prepared.url
+    ))
+}

@@ -1,0 +1,78 @@
+//! One pass of the search for quantiles: counts the values that fall into brackets.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::execution::TaskContext;
+use segmenta_algorithms::quantiles::{Bracket, BracketCounter, BracketCounts};
+use segmenta_algorithms::scalers::Transform;
+use serde::{Deserialize, Serialize};
+
+use super::{PartTask, only};
+use crate::artifact::{Part, load_points};
+use crate::error::Result;
+
+/// Only the rows of one group.
+pub type Group = Option<u32>;
+
+/// A bracket to count, and the values to count in it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct BracketTarget {
+    /// Index of the column.
+    pub column: usize,
+    /// Only the rows of this group.
+    pub group: Group,
+    /// Count the absolute deviations from this instead of the values.
+    pub center: Option<f64>,
+    /// The bracket.
+    pub bracket: Bracket,
+}
+
+/// Counts all targets in one pass over a part. Holds the columns of the part, `8 (d + 1)` bytes a row, and 32 KiB a target.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CountBrackets {
+    /// Columns to load.
+    pub columns: Vec<String>,
+    /// The column with the group of a row.
+    pub group: Option<String>,
+    /// Applied to every value first.
+    pub transform: Transform,
+    /// What to count.
+    pub targets: Vec<BracketTarget>,
+}
+
+#[async_trait]
+impl PartTask for CountBrackets {
+    const NAME: &'static str = "count_brackets";
+    /// As `targets`.
+    type Output = Vec<BracketCounts>;
+
+    async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Self::Output> {
+        let mut columns = self.columns.clone();
+        columns.extend(self.group.clone());
+        let points = load_points(context, only(inputs)?, &columns).await?;
+        let mut counters: Vec<BracketCounter> =
+            self.targets.iter().map(|target| BracketCounter::new(target.bracket)).collect();
+        // Targets by group, so that a row meets only its own.
+        let mut by_group: HashMap<Group, Vec<usize>> = HashMap::new();
+        for (i, target) in self.targets.iter().enumerate() {
+            by_group.entry(target.group).or_default().push(i);
+        }
+        for row in points.rows.iter() {
+            let group = self.group.as_ref().map(|_| row[self.columns.len()] as u32);
+            for &i in by_group.get(&group).map_or(&[][..], Vec::as_slice) {
+                let target = &self.targets[i];
+                let mut value = self.transform.apply(row[target.column]);
+                if value.is_nan() {
+                    continue;
+                }
+                if let Some(center) = target.center {
+                    value = (value - center).abs();
+                }
+                counters[i].add(value);
+            }
+        }
+        Ok(counters.into_iter().map(BracketCounter::finish).collect())
+    }
+}

@@ -1,0 +1,140 @@
+//! [`MapPartsExec`]: runs a task on every part that its input lists.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{AsArray, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result, internal_err};
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
+};
+use futures::{StreamExt, TryStreamExt};
+
+use super::{DynPartTask, result_batch, result_schema};
+use crate::artifact::Part;
+
+/// A leaf with one partition for each item: the parts, one of each artifact, that a task works on together.
+///
+/// # Errors
+/// Never for parts that can be written as JSON, which all can.
+pub fn parts_table(items: &[Vec<Part>]) -> Result<Arc<dyn ExecutionPlan>> {
+    let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("parts", DataType::Utf8, false)]));
+    let partitions: Vec<Vec<RecordBatch>> = items
+        .iter()
+        .map(|parts| {
+            let json = serde_json::to_string(parts).map_err(|error| DataFusionError::External(Box::new(error)))?;
+            Ok(vec![RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(StringArray::from(vec![json]))])?])
+        })
+        .collect::<Result<_>>()?;
+    Ok(MemorySourceConfig::try_new_exec(&partitions, schema, None)?)
+}
+
+/// Runs a [`PartTask`](super::PartTask) on each row of its input, which lists the parts to work on (see
+/// [`parts_table`]). Output: one row `(part, result)` for each.
+#[derive(Debug)]
+pub struct MapPartsExec {
+    task: Arc<dyn DynPartTask>,
+    input: Arc<dyn ExecutionPlan>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl MapPartsExec {
+    /// Runs `task` over the parts that `input` lists.
+    #[must_use]
+    pub fn new(task: Arc<dyn DynPartTask>, input: Arc<dyn ExecutionPlan>) -> Self {
+        let properties = result_properties(&input);
+        Self { task, input, properties, metrics: ExecutionPlanMetricsSet::new() }
+    }
+
+    /// The task.
+    #[must_use]
+    pub fn task(&self) -> &Arc<dyn DynPartTask> {
+        &self.task
+    }
+}
+
+/// Properties of an operator that turns each input partition into results.
+pub(super) fn result_properties(input: &Arc<dyn ExecutionPlan>) -> Arc<PlanProperties> {
+    Arc::new(PlanProperties::new(
+        EquivalenceProperties::new(result_schema()),
+        Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
+        EmissionType::Incremental,
+        Boundedness::Bounded,
+    ))
+}
+
+impl DisplayAs for MapPartsExec {
+    fn fmt_as(&self, _t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MapPartsExec: task={}", self.task.name())
+    }
+}
+
+impl ExecutionPlan for MapPartsExec {
+    fn name(&self) -> &'static str {
+        "MapPartsExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        match <[_; 1]>::try_from(children) {
+            Ok([input]) => Ok(Arc::new(Self::new(Arc::clone(&self.task), input))),
+            Err(children) => internal_err!("MapPartsExec has one input, not {}", children.len()),
+        }
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let input = self.input.execute(partition, Arc::clone(&context))?;
+        let task = Arc::clone(&self.task);
+        let results = input
+            .map_ok(|batch| {
+                let lists: Vec<String> =
+                    batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned).collect();
+                futures::stream::iter(lists.into_iter().map(Ok::<_, DataFusionError>))
+            })
+            .try_flatten()
+            .then(move |list| {
+                let (task, context, metrics) = (Arc::clone(&task), Arc::clone(&context), metrics.clone());
+                async move {
+                    let parts: Vec<Part> =
+                        serde_json::from_str(&list?).map_err(|error| DataFusionError::External(Box::new(error)))?;
+                    let Some(index) = parts.first().map(|part| part.index) else {
+                        return internal_err!("a task without a part");
+                    };
+                    let timer = metrics.elapsed_compute().timer();
+                    let result = task.run_encoded(&parts, &context).await?;
+                    timer.done();
+                    metrics.record_output(1);
+                    result_batch(index, &result)
+                }
+            });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(result_schema(), results)))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}

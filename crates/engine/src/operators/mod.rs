@@ -1,0 +1,210 @@
+//! The operators that Segmenta adds to DataFusion, and the tasks they run.
+//!
+//! Ballista gives a task a *slice* of a stage's partitions and renumbers them, so an operator never learns which
+//! partition of the whole it works on. Identity therefore comes with the data: the leaf of a plan is a table of parts,
+//! one partition each, and [`MapPartsExec`] runs a [`PartTask`] on each part it is handed; [`WriteFeaturesExec`] takes
+//! the index of the part from a column of the rows. Both give one row a part: `(part, result)`.
+//!
+//! A task is a small serialisable struct in a file of its own. What it holds in memory a row is said there.
+
+mod assign;
+mod cluster_spread;
+mod count_brackets;
+mod impute;
+mod kmeans_pass;
+mod map_parts;
+mod moments;
+mod sample;
+mod scale;
+mod silhouette;
+mod split_outliers;
+mod write_features;
+
+pub use assign::Assign;
+pub use cluster_spread::{ClusterSpread, SpreadCandidate};
+pub use count_brackets::{BracketTarget, CountBrackets, Group};
+pub use impute::{DonorSet, Impute, Imputed};
+pub use kmeans_pass::{KMeansPass, PassCandidate};
+pub use map_parts::{MapPartsExec, parts_table};
+pub use moments::{ColumnMoments, Moments};
+pub use sample::{Sample, Sampled};
+pub use scale::{Scale, Scaled};
+pub use silhouette::{Silhouette, SilhouetteSums};
+pub use split_outliers::{Split, SplitOutliers};
+pub use write_features::{FeatureStatistics, FeaturesWritten, PART_COLUMN, WriteFeatures, WriteFeaturesExec};
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::{BinaryArray, RecordBatch, UInt32Array};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::{DataFusionError, Result as DataFusionResult};
+use datafusion::execution::TaskContext;
+use segmenta_algorithms::hashing::combine;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::artifact::Part;
+use crate::error::{EngineError, Result};
+
+/// Work on one part, or on parts of several artifacts with the same index. It must be a pure function of its settings
+/// and of the parts: Ballista may run it twice.
+#[async_trait]
+pub trait PartTask: Serialize + DeserializeOwned + Debug + Send + Sync + 'static {
+    /// Names the task in plans.
+    const NAME: &'static str;
+    /// What the driver gets back.
+    type Output: Serialize + DeserializeOwned + Send;
+
+    /// Does the work. `inputs` holds one part of each artifact the task reads.
+    async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Self::Output>;
+}
+
+/// A [`PartTask`] behind a pointer.
+#[async_trait]
+pub trait DynPartTask: Debug + Send + Sync {
+    /// [`PartTask::NAME`].
+    fn name(&self) -> &'static str;
+    /// The task in postcard.
+    fn encode(&self) -> DataFusionResult<Vec<u8>>;
+    /// [`PartTask::run`], its output in postcard.
+    async fn run_encoded(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Vec<u8>>;
+}
+
+#[async_trait]
+impl<T: PartTask> DynPartTask for T {
+    fn name(&self) -> &'static str {
+        T::NAME
+    }
+
+    fn encode(&self) -> DataFusionResult<Vec<u8>> {
+        encode(self)
+    }
+
+    async fn run_encoded(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Vec<u8>> {
+        Ok(encode(&self.run(inputs, context).await?)?)
+    }
+}
+
+/// Restores a task by its name.
+///
+/// # Errors
+/// An unknown name or a malformed body: the processes run different versions.
+pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartTask>> {
+    fn task<T: PartTask>(body: &[u8]) -> DataFusionResult<Arc<dyn DynPartTask>> {
+        Ok(Arc::new(decode::<T>(body)?))
+    }
+    match name {
+        Assign::NAME => task::<Assign>(body),
+        ClusterSpread::NAME => task::<ClusterSpread>(body),
+        CountBrackets::NAME => task::<CountBrackets>(body),
+        Impute::NAME => task::<Impute>(body),
+        KMeansPass::NAME => task::<KMeansPass>(body),
+        Moments::NAME => task::<Moments>(body),
+        Sample::NAME => task::<Sample>(body),
+        Scale::NAME => task::<Scale>(body),
+        Silhouette::NAME => task::<Silhouette>(body),
+        SplitOutliers::NAME => task::<SplitOutliers>(body),
+        _ => Err(DataFusionError::Plan(format!("unknown task `{name}`: do all processes run the same version?"))),
+    }
+}
+
+/// Encodes in postcard, which keeps every bit of a float.
+fn encode<T: Serialize>(value: &T) -> DataFusionResult<Vec<u8>> {
+    postcard::to_stdvec(value).map_err(|error| DataFusionError::Internal(format!("cannot be encoded: {error}")))
+}
+
+/// Decodes postcard.
+///
+/// # Errors
+/// Bytes that are not a `T`.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> DataFusionResult<T> {
+    postcard::from_bytes(bytes).map_err(|error| {
+        DataFusionError::Internal(format!("cannot be decoded: {error}; do all processes run the same version?"))
+    })
+}
+
+/// The schema of results: `part: UInt32, result: Binary`.
+#[must_use]
+pub fn result_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        Field::new("part", DataType::UInt32, false),
+        Field::new("result", DataType::Binary, false),
+    ]))
+}
+
+fn result_batch(part: u32, result: &[u8]) -> DataFusionResult<RecordBatch> {
+    Ok(RecordBatch::try_new(
+        result_schema(),
+        vec![Arc::new(UInt32Array::from(vec![part])), Arc::new(BinaryArray::from(vec![result]))],
+    )?)
+}
+
+/// The one part of a task that reads a single artifact.
+fn only(inputs: &[Part]) -> Result<&Part> {
+    match inputs {
+        [part] => Ok(part),
+        _ => Err(EngineError::job(format!("a task of one part was given {}", inputs.len()))),
+    }
+}
+
+/// A seeded sample of rows: those whose hash of (seed, row id) is at most `threshold`. Which rows it holds depends on
+/// nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct RowSample {
+    /// Seed.
+    pub seed: u64,
+    /// Largest hash that is in the sample; `u64::MAX` for all rows.
+    pub threshold: u64,
+}
+
+impl RowSample {
+    /// A sample of about `wanted` of `rows` rows; all of them when there are no more.
+    #[must_use]
+    pub fn of(seed: u64, wanted: u64, rows: u64) -> Self {
+        let threshold = if wanted >= rows {
+            u64::MAX
+        } else {
+            ((u128::from(wanted) << 64) / u128::from(rows.max(1))).min(u128::from(u64::MAX)) as u64
+        };
+        Self { seed, threshold }
+    }
+
+    /// True when it holds every row.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.threshold == u64::MAX
+    }
+
+    /// Whether the row with this id is in the sample.
+    #[inline]
+    #[must_use]
+    pub fn holds(&self, row: u64) -> bool {
+        self.is_everything() || combine(self.seed, row) <= self.threshold
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use segmenta_algorithms::hashing::mix;
+
+    #[test]
+    fn a_sample_has_about_the_size_asked_for() {
+        let sample = RowSample::of(7, 1_000, 100_000);
+        let held = (0..100_000u64).filter(|i| sample.holds(mix(*i))).count();
+        assert!((850..1150).contains(&held), "{held}");
+        assert!(RowSample::of(7, 10, 10).is_everything());
+    }
+
+    #[test]
+    fn tasks_survive_the_codec() {
+        let task = Sample { columns: vec!["recency".into()], seed: 1, rows: 10 };
+        let restored = decode_task(Sample::NAME, &task.encode().unwrap()).unwrap();
+        assert_eq!(format!("{task:?}"), format!("{restored:?}"));
+        assert!(decode_task("no_such_task", &[]).is_err());
+        assert!(decode_task(Sample::NAME, &[0xFF]).is_err());
+    }
+}

@@ -1,0 +1,54 @@
+//! A seeded sample of points for the start of K-Means.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::execution::TaskContext;
+use segmenta_algorithms::hashing::combine;
+use serde::{Deserialize, Serialize};
+
+use super::{PartTask, only};
+use crate::artifact::{Part, load_points};
+use crate::error::Result;
+
+/// Draws the `rows` points of a part whose hash of (seed, row id) is smallest, so that the union over parts holds the
+/// `rows` smallest of all. Holds the part: `8 (d + 1)` bytes a row.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sample {
+    /// Features, in order.
+    pub columns: Vec<String>,
+    /// Seed.
+    pub seed: u64,
+    /// How many points.
+    pub rows: usize,
+}
+
+/// A point and the hash that drew it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sampled {
+    /// Hash of (seed, row id).
+    pub hash: u64,
+    /// The row id.
+    pub id: u64,
+    /// Its features.
+    pub point: Vec<f64>,
+}
+
+#[async_trait]
+impl PartTask for Sample {
+    const NAME: &'static str = "sample";
+    type Output = Vec<Sampled>;
+
+    async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Vec<Sampled>> {
+        let points = load_points(context, only(inputs)?, &self.columns).await?;
+        let mut drawn: Vec<(u64, u64, usize)> =
+            points.ids.iter().enumerate().map(|(i, id)| (combine(self.seed, *id), *id, i)).collect();
+        if drawn.len() > self.rows {
+            drawn.select_nth_unstable(self.rows);
+            drawn.truncate(self.rows);
+        }
+        drawn.sort_unstable();
+        let sampled = |(hash, id, i): (u64, u64, usize)| Sampled { hash, id, point: points.rows.row(i).to_vec() };
+        Ok(drawn.into_iter().map(sampled).collect())
+    }
+}

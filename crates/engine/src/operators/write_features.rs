@@ -1,0 +1,329 @@
+//! [`WriteFeaturesExec`]: the end of the extraction. Writes the rows of a shuffle as the parts of the first artifact.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef, UInt32Type, UInt64Type};
+use datafusion::arrow::util::display::array_value_to_string;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result as DataFusionResult, internal_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::{StreamExt, TryStreamExt};
+use segmenta_algorithms::sums::Bounds;
+use serde::{Deserialize, Serialize};
+
+use super::map_parts::result_properties;
+use super::{encode, result_batch, result_schema};
+use crate::artifact::{Part, PartWriter, ROW_COLUMN};
+use crate::error::{EngineError, Result};
+
+/// The column that says which part a row belongs to.
+pub const PART_COLUMN: &str = "__part";
+
+/// Settings of [`WriteFeaturesExec`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WriteFeatures {
+    /// URL to write under, ending in `/`.
+    pub prefix: String,
+    /// Id columns.
+    pub ids: Vec<String>,
+    /// Feature columns; `Float64` in the input.
+    pub features: Vec<String>,
+}
+
+/// What is learnt of one feature while it is written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FeatureStatistics {
+    /// Cells without a finite value, those below included.
+    pub missing: u64,
+    /// Cells that were NaN, now missing.
+    pub nan: u64,
+    /// Cells that were infinite, now missing.
+    pub infinite: u64,
+    /// Smallest and largest finite value.
+    pub bounds: Bounds,
+}
+
+impl FeatureStatistics {
+    /// Adds the cells of another part.
+    pub fn merge(&mut self, other: &Self) {
+        self.missing += other.missing;
+        self.nan += other.nan;
+        self.infinite += other.infinite;
+        self.bounds.merge(&other.bounds);
+    }
+}
+
+/// What the driver gets back for each part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeaturesWritten {
+    /// The file.
+    pub part: Part,
+    /// A feature each.
+    pub features: Vec<FeatureStatistics>,
+}
+
+/// Writes its input, sorted by ([`PART_COLUMN`], [`ROW_COLUMN`], id columns), as one file a part: id columns, row id,
+/// features, with NaN and infinite cells made null and counted. Which rows an input partition holds does not matter as
+/// long as it holds parts whole. Fails on a null or repeated id.
+///
+/// Memory: one row group being encoded (131,072 rows), whatever the size of the part.
+#[derive(Debug)]
+pub struct WriteFeaturesExec {
+    settings: WriteFeatures,
+    input: Arc<dyn ExecutionPlan>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl WriteFeaturesExec {
+    /// Writes `input`.
+    #[must_use]
+    pub fn new(settings: WriteFeatures, input: Arc<dyn ExecutionPlan>) -> Self {
+        let properties = result_properties(&input);
+        Self { settings, input, properties, metrics: ExecutionPlanMetricsSet::new() }
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn settings(&self) -> &WriteFeatures {
+        &self.settings
+    }
+}
+
+impl DisplayAs for WriteFeaturesExec {
+    fn fmt_as(&self, _t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "WriteFeaturesExec: prefix={}, features=[{}]",
+            self.settings.prefix,
+            self.settings.features.join(", ")
+        )
+    }
+}
+
+impl ExecutionPlan for WriteFeaturesExec {
+    fn name(&self) -> &'static str {
+        "WriteFeaturesExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DataFusionResult<TreeNodeRecursion>,
+    ) -> DataFusionResult<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        match <[_; 1]>::try_from(children) {
+            Ok([input]) => Ok(Arc::new(Self::new(self.settings.clone(), input))),
+            Err(children) => internal_err!("WriteFeaturesExec has one input, not {}", children.len()),
+        }
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
+        let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let input = self.input.execute(partition, Arc::clone(&context))?;
+        let settings = self.settings.clone();
+        let written = async move {
+            let written = write(settings, input, &context).await?;
+            metrics.record_output(written.len());
+            let batches: Vec<DataFusionResult<RecordBatch>> =
+                written.iter().map(|w| result_batch(w.part.index, &encode(w)?)).collect();
+            Ok::<_, DataFusionError>(futures::stream::iter(batches))
+        };
+        let stream = futures::stream::once(written).try_flatten();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(result_schema(), stream)))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+}
+
+struct OpenPart {
+    index: u32,
+    writer: PartWriter,
+    features: Vec<FeatureStatistics>,
+}
+
+impl OpenPart {
+    async fn finish(self) -> Result<FeaturesWritten> {
+        Ok(FeaturesWritten { part: self.writer.finish().await?, features: self.features })
+    }
+}
+
+async fn write(
+    settings: WriteFeatures,
+    mut input: SendableRecordBatchStream,
+    context: &TaskContext,
+) -> Result<Vec<FeaturesWritten>> {
+    let runtime = context.runtime_env();
+    let mut done = Vec::new();
+    let mut open: Option<OpenPart> = None;
+    let mut unique = UniqueIds::new(&settings.ids);
+    let mut schema: Option<SchemaRef> = None;
+    while let Some(batch) = input.next().await {
+        let batch = batch?;
+        unique.check(&batch)?;
+        let parts = column(&batch, PART_COLUMN)?.as_primitive::<UInt32Type>().values().to_vec();
+        let schema = schema.get_or_insert_with(|| output_schema(&settings, &batch.schema()));
+        let mut start = 0;
+        while start < parts.len() {
+            let index = parts[start];
+            let end = start + parts[start..].iter().take_while(|part| **part == index).count();
+            if open.as_ref().is_none_or(|open| open.index != index) {
+                if let Some(open) = open.take() {
+                    done.push(open.finish().await?);
+                }
+                let writer = PartWriter::create(&runtime, &settings.prefix, index, Arc::clone(schema))?;
+                let features = vec![FeatureStatistics::default(); settings.features.len()];
+                open = Some(OpenPart { index, writer, features });
+            }
+            if let Some(open) = &mut open {
+                let rows = clean(&settings, &batch.slice(start, end - start), schema, &mut open.features)?;
+                open.writer.write(&rows).await?;
+            }
+            start = end;
+        }
+    }
+    if let Some(open) = open {
+        done.push(open.finish().await?);
+    }
+    Ok(done)
+}
+
+fn output_schema(settings: &WriteFeatures, input: &Schema) -> SchemaRef {
+    let mut fields: Vec<Field> = Vec::new();
+    for id in &settings.ids {
+        if let Ok(field) = input.field_with_name(id) {
+            fields.push(Field::new(id, plain_type(field.data_type()), false));
+        }
+    }
+    fields.push(Field::new(ROW_COLUMN, DataType::UInt64, false));
+    fields.extend(settings.features.iter().map(|name| Field::new(name, DataType::Float64, true)));
+    Arc::new(Schema::new(fields))
+}
+
+/// Views and dictionaries are for computing; files hold the plain type.
+fn plain_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::Dictionary(_, value) => plain_type(value),
+        other => other.clone(),
+    }
+}
+
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef> {
+    batch.column_by_name(name).ok_or_else(|| EngineError::job(format!("the plan lost the column {name}")))
+}
+
+/// The rows as they are written: NaN and infinities become null, and everything is counted.
+fn clean(
+    settings: &WriteFeatures,
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+    statistics: &mut [FeatureStatistics],
+) -> Result<RecordBatch> {
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
+    for id in &settings.ids {
+        let id_column = column(batch, id)?;
+        columns.push(cast(id_column, &plain_type(id_column.data_type())).map_err(DataFusionError::from)?);
+    }
+    columns.push(Arc::clone(column(batch, ROW_COLUMN)?));
+    for (name, statistics) in settings.features.iter().zip(statistics) {
+        let values = column(batch, name)?.as_primitive::<Float64Type>();
+        let cleaned: Float64Array = values
+            .iter()
+            .map(|value| {
+                let value = value?;
+                if value.is_nan() {
+                    statistics.nan += 1;
+                    None
+                } else if value.is_infinite() {
+                    statistics.infinite += 1;
+                    None
+                } else {
+                    statistics.bounds.include(value);
+                    Some(value)
+                }
+            })
+            .collect();
+        statistics.missing += cleaned.null_count() as u64;
+        columns.push(Arc::new(cleaned));
+    }
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(DataFusionError::from)?)
+}
+
+/// Finds a repeated id: equal ids have equal row ids, so they stand next to each other.
+struct UniqueIds<'a> {
+    ids: &'a [String],
+    last: Option<(u64, Vec<String>)>,
+}
+
+impl<'a> UniqueIds<'a> {
+    fn new(ids: &'a [String]) -> Self {
+        Self { ids, last: None }
+    }
+
+    fn describe(&self, batch: &RecordBatch, row: usize) -> Result<Vec<String>> {
+        let mut values = Vec::with_capacity(self.ids.len());
+        for id in self.ids {
+            values.push(array_value_to_string(column(batch, id)?, row).map_err(DataFusionError::from)?);
+        }
+        Ok(values)
+    }
+
+    fn check(&mut self, batch: &RecordBatch) -> Result<()> {
+        for id in self.ids {
+            let nulls = column(batch, id)?.null_count();
+            if nulls > 0 {
+                return Err(EngineError::input(format!(
+                    "id column `{id}`: {nulls} or more rows have no id; filter them out in source.sql, for example \
+                     WHERE {id} IS NOT NULL"
+                )));
+            }
+        }
+        let rows = column(batch, ROW_COLUMN)?.as_primitive::<UInt64Type>().values();
+        for (i, row) in rows.iter().enumerate() {
+            let repeats = if i > 0 {
+                rows[i - 1] == *row && self.describe(batch, i - 1)? == self.describe(batch, i)?
+            } else {
+                match &self.last {
+                    Some((last, ids)) => last == row && *ids == self.describe(batch, i)?,
+                    None => false,
+                }
+            };
+            if repeats {
+                return Err(EngineError::input(format!(
+                    "duplicate id: {} = {} occurs more than once; source.sql must give one row for each id (GROUP BY {})",
+                    self.ids.join(", "),
+                    self.describe(batch, i)?.join(", "),
+                    self.ids.join(", "),
+                )));
+            }
+        }
+        if let Some(row) = rows.last() {
+            self.last = Some((*row, self.describe(batch, rows.len() - 1)?));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,92 @@
+//! What every process sets up alike: memory, object stores, functions, session settings.
+
+use std::sync::Arc;
+
+use ballista_core::extension::{
+    SessionConfigExt, ballista_aggregate_functions, ballista_scalar_functions, ballista_window_functions,
+};
+use ballista_core::optimizer::ballista_default_optimizer_rules;
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+
+use crate::codec::SegmentaPhysicalCodec;
+use crate::error::Result;
+use crate::functions;
+use crate::object_stores::StoreRegistry;
+use crate::store::PartitionStore;
+
+/// gRPC messages up to this many bytes: plans list their parts, and a plan of 10,000 parts takes about 3 MiB.
+pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Of a process's memory, the share that the partition store may fill; the rest is for operators.
+const STORE_SHARE: f64 = 0.4;
+
+/// The memory of a process, split between the operators' pool and the partition store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// Bytes of DataFusion's memory pool.
+    pub pool: usize,
+    /// Bytes of the partition store.
+    pub store: usize,
+}
+
+impl MemoryPlan {
+    /// Splits `bytes`.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        let store = (bytes as f64 * STORE_SHARE) as usize;
+        Self { pool: bytes - store, store }
+    }
+
+    /// Seven tenths of what the machine, or the control group, offers.
+    #[must_use]
+    pub fn detect() -> Self {
+        let mut system = sysinfo::System::new();
+        system.refresh_memory();
+        let limit = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
+        Self::new((system.total_memory().min(limit).max(1 << 30) as f64 * 0.7) as usize)
+    }
+}
+
+/// The runtime of a process: its memory pool and object stores.
+///
+/// # Errors
+/// When DataFusion cannot set up its spill directory.
+pub fn runtime_env(memory: MemoryPlan) -> Result<Arc<RuntimeEnv>> {
+    Ok(Arc::new(
+        RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(FairSpillPool::new(memory.pool)))
+            .with_object_store_registry(Arc::new(StoreRegistry::default()))
+            .build()?,
+    ))
+}
+
+/// The settings our plans need, on the driver, the scheduler and the workers.
+#[must_use]
+pub fn session_config(store: Arc<PartitionStore>) -> SessionConfig {
+    SessionConfig::new_with_ballista()
+        .with_ballista_physical_extension_codec(Arc::new(SegmentaPhysicalCodec::default()))
+        .with_ballista_grpc_client_max_message_size(MAX_MESSAGE_BYTES)
+        // Our plans fix their own partitioning.
+        .with_ballista_adaptive_query_planner(false)
+        .with_information_schema(false)
+        .with_extension(store)
+}
+
+/// A session with our functions.
+#[must_use]
+pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
+    let mut scalar_functions = ballista_scalar_functions();
+    scalar_functions.extend(functions::all());
+    SessionStateBuilder::new()
+        .with_default_features()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_optimizer_rules(ballista_default_optimizer_rules())
+        .with_scalar_functions(scalar_functions)
+        .with_aggregate_functions(ballista_aggregate_functions())
+        .with_window_functions(ballista_window_functions())
+        .build()
+}
