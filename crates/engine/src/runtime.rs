@@ -90,3 +90,12 @@ pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Session
         .with_window_functions(ballista_window_functions())
         .build()
 }
+
+/// A session that plans but runs nothing: to check a job without a cluster.
+///
+/// # Errors
+/// When DataFusion cannot set up its runtime.
+pub fn planning_state() -> Result<SessionState> {
+    let memory = MemoryPlan::detect();
+    Ok(session_state(session_config(Arc::new(PartitionStore::new(memory.store))), runtime_env(memory)?))
+}

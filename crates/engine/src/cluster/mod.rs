@@ -137,7 +137,7 @@ impl Cluster {
         Ok(results.into_iter().map(|(_, result)| result).collect())
     }
 
-    /// Runs `task` on every item of `inputs` (the parts, one of each artifact, that it reads together) and returns the
+    /// Runs `task` on every item of `inputs` (the parts that it reads together, see [`PartTask`]) and returns the
     /// results in the order of the parts' indices.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use segmenta_algorithms::quantiles::{Bracket, BracketCounter, BracketCounts};
 use segmenta_algorithms::scalers::Transform;
 use serde::{Deserialize, Serialize};
 
-use super::{PartTask, only};
+use super::PartTask;
 use crate::artifact::{Part, load_points};
 use crate::error::Result;
 
@@ -29,7 +29,8 @@ pub struct BracketTarget {
     pub bracket: Bracket,
 }
 
-/// Counts all targets in one pass over a part. Holds the columns of the part, `8 (d + 1)` bytes a row, and 32 KiB a target.
+/// Counts all targets in one pass over one or more parts of an artifact. Holds the columns of a part, `8 (d + 1)` bytes a
+/// row, and 32 KiB a target; the driver gets as much for each list of parts, which is why they come in lists.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CountBrackets {
     /// Columns to load.
@@ -51,7 +52,6 @@ impl PartTask for CountBrackets {
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Self::Output> {
         let mut columns = self.columns.clone();
         columns.extend(self.group.clone());
-        let points = load_points(context, only(inputs)?, &columns).await?;
         let mut counters: Vec<BracketCounter> =
             self.targets.iter().map(|target| BracketCounter::new(target.bracket)).collect();
         // Targets by group, so that a row meets only its own.
@@ -59,18 +59,21 @@ impl PartTask for CountBrackets {
         for (i, target) in self.targets.iter().enumerate() {
             by_group.entry(target.group).or_default().push(i);
         }
-        for row in points.rows.iter() {
-            let group = self.group.as_ref().map(|_| row[self.columns.len()] as u32);
-            for &i in by_group.get(&group).map_or(&[][..], Vec::as_slice) {
-                let target = &self.targets[i];
-                let mut value = self.transform.apply(row[target.column]);
-                if value.is_nan() {
-                    continue;
+        for part in inputs {
+            let points = load_points(context, part, &columns).await?;
+            for row in points.rows.iter() {
+                let group = self.group.as_ref().map(|_| row[self.columns.len()] as u32);
+                for &i in by_group.get(&group).map_or(&[][..], Vec::as_slice) {
+                    let target = &self.targets[i];
+                    let mut value = self.transform.apply(row[target.column]);
+                    if value.is_nan() {
+                        continue;
+                    }
+                    if let Some(center) = target.center {
+                        value = (value - center).abs();
+                    }
+                    counters[i].add(value);
                 }
-                if let Some(center) = target.center {
-                    value = (value - center).abs();
-                }
-                counters[i].add(value);
             }
         }
         Ok(counters.into_iter().map(BracketCounter::finish).collect())

@@ -11,6 +11,7 @@ use datafusion::execution::memory_pool::MemoryConsumer;
 use futures::StreamExt;
 use segmenta_algorithms::imputation::{KnnImputer, NeighborWeights, pattern};
 use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, RowSample, only};
@@ -48,12 +49,29 @@ pub struct Impute {
 }
 
 /// What the driver gets back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Imputed {
     /// The file.
     pub part: Part,
-    /// Cells filled, a feature each.
-    pub cells: Vec<u64>,
+    /// A feature each.
+    pub features: Vec<ImputedFeature>,
+}
+
+/// What became of a feature.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct ImputedFeature {
+    /// Cells filled.
+    pub filled: u64,
+    /// Bounds of all its cells now.
+    pub bounds: Bounds,
+}
+
+impl ImputedFeature {
+    /// Adds the cells of another part.
+    pub fn merge(&mut self, other: &Self) {
+        self.filled += other.filled;
+        self.bounds.merge(&other.bounds);
+    }
 }
 
 /// The name of the column that says whether a feature was imputed.
@@ -77,13 +95,13 @@ impl PartTask for Impute {
         let input = part_schema(&runtime, part).await?;
         let schema = self.output_schema(&input);
         let mut writer = PartWriter::create(&runtime, &self.prefix, part.index, Arc::clone(&schema))?;
-        let mut cells = vec![0u64; self.features.len()];
+        let mut features = vec![ImputedFeature::default(); self.features.len()];
         let mut batches = read_part(&runtime, part, None).await?;
         while let Some(batch) = batches.next().await {
-            let filled = self.fill_batch(&batch?, imputer.as_deref(), &schema, &mut cells)?;
+            let filled = self.fill_batch(&batch?, imputer.as_deref(), &schema, &mut features)?;
             writer.write(&filled).await?;
         }
-        Ok(Imputed { part: writer.finish().await?, cells })
+        Ok(Imputed { part: writer.finish().await?, features })
     }
 }
 
@@ -147,7 +165,7 @@ impl Impute {
         batch: &RecordBatch,
         imputer: Option<&KnnImputer>,
         schema: &SchemaRef,
-        cells: &mut [u64],
+        features: &mut [ImputedFeature],
     ) -> Result<RecordBatch> {
         let d = self.features.len();
         let mut values = Vec::new();
@@ -174,9 +192,10 @@ impl Impute {
                 None => Arc::clone(column),
             });
         }
-        for (j, cells) in cells.iter_mut().enumerate() {
+        for (j, feature) in features.iter_mut().enumerate() {
             let flags: BooleanArray = missing.iter().map(|mask| Some(mask >> j & 1 == 1)).collect();
-            *cells += flags.true_count() as u64;
+            feature.filled += flags.true_count() as u64;
+            values.iter().skip(j).step_by(d).for_each(|value| feature.bounds.include(*value));
             columns.push(Arc::new(flags));
         }
         Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(DataFusionError::from)?)

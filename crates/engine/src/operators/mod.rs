@@ -23,7 +23,7 @@ mod write_features;
 pub use assign::Assign;
 pub use cluster_spread::{ClusterSpread, SpreadCandidate};
 pub use count_brackets::{BracketTarget, CountBrackets, Group};
-pub use impute::{DonorSet, Impute, Imputed};
+pub use impute::{DonorSet, Impute, Imputed, ImputedFeature};
 pub use kmeans_pass::{KMeansPass, PassCandidate};
 pub use map_parts::{MapPartsExec, parts_table};
 pub use moments::{ColumnMoments, Moments};
@@ -48,7 +48,7 @@ use serde::de::DeserializeOwned;
 use crate::artifact::Part;
 use crate::error::{EngineError, Result};
 
-/// Work on one part, or on parts of several artifacts with the same index. It must be a pure function of its settings
+/// Work on one part, on the parts of several artifacts with the same index, or on several parts of one artifact. It must be a pure function of its settings
 /// and of the parts: Ballista may run it twice.
 #[async_trait]
 pub trait PartTask: Serialize + DeserializeOwned + Debug + Send + Sync + 'static {

@@ -1,0 +1,522 @@
+//! A job: its stages in order, each resumed where its manifest is already there.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use datafusion::execution::SessionState;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use futures::StreamExt;
+use segmenta_engine::artifact::{get, put, resolve};
+use segmenta_engine::cluster::Cluster;
+use segmenta_engine::{EngineError, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::location::to_folder_url;
+use crate::process::{peak_memory, reset_peak_memory};
+use crate::source::{SourceTable, Sources};
+use crate::spec::{Donors, ImputeMethod, JobSpec, OutlierMethod, ScaleMethod, Select, Start};
+use crate::stages::evaluate::Evaluated;
+use crate::stages::extract::{Extracted, part_count};
+use crate::stages::profile::Profiled;
+use crate::stages::publish::{self, Manifest, Results};
+use crate::stages::{StageContext, evaluate, extract, impute, kmeans, outliers, profile, rows_of, scale};
+use crate::work::{StageCost, StageManifest, Work, fingerprint, remove_all};
+
+/// Told how a job goes.
+pub trait Observer: Send + Sync {
+    /// A stage starts over so many rows; 0 where that is not known yet.
+    fn stage_started(&self, _stage: &'static str, _rows: u64) {}
+    /// A stage has gone over its rows so many times.
+    fn pass_finished(&self, _stage: &'static str, _passes: u64) {}
+    /// A stage is complete.
+    fn stage_finished(&self, _report: &StageReport) {}
+    /// Something about the data that a user should know.
+    fn warning(&self, _warning: &str) {}
+}
+
+/// For those who do not want to know.
+impl Observer for () {}
+
+/// How a stage went.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StageReport {
+    /// Its name.
+    pub stage: String,
+    /// True when an earlier run had completed it; its cost is that run's.
+    pub resumed: bool,
+    /// What it took.
+    #[serde(flatten)]
+    pub cost: StageCost,
+}
+
+/// A stage as it is planned.
+#[derive(Debug, Clone)]
+pub struct PlannedStage {
+    /// Its name.
+    pub name: &'static str,
+    /// What it will do, in a few words.
+    pub what: String,
+    /// What its result depends on.
+    pub fingerprint: String,
+    /// True when an earlier run has completed it.
+    pub complete: bool,
+}
+
+/// What `check` finds out.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The tables.
+    pub tables: Vec<SourceTable>,
+    /// The stages, in order.
+    pub stages: Vec<PlannedStage>,
+    /// Where the job publishes to.
+    pub output: String,
+}
+
+/// How to run a job.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunOptions {
+    /// Start over instead of resuming.
+    pub fresh: bool,
+    /// Scan each shard in so many partitions; by default as many as its size asks for. Changes no result.
+    pub partitions_per_shard: Option<usize>,
+}
+
+/// What came out.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What was published.
+    pub manifest: Manifest,
+    /// Where, a URL that ends in `/`.
+    pub output: String,
+    /// Customers in the feature table.
+    pub customers: u64,
+    /// Customers cut as outliers.
+    pub rejected: u64,
+    /// The chosen k, why, and the measures.
+    pub evaluated: Evaluated,
+    /// The segments.
+    pub profiled: Profiled,
+    /// How each stage went.
+    pub stages: Vec<StageReport>,
+    /// What was noticed on the way.
+    pub warnings: Vec<String>,
+}
+
+/// A job spec and the folder it is in.
+#[derive(Debug, Clone)]
+pub struct Job {
+    spec: JobSpec,
+    base: PathBuf,
+}
+
+/// What `_work/job.json` holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct JobRecord {
+    job: String,
+    segmenta: String,
+}
+
+impl Job {
+    /// Reads a job spec.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or every mistake of the spec.
+    pub fn load(path: &Path) -> Result<Self> {
+        let origin = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| EngineError::spec(format!("{origin}: the job spec cannot be read: {error}")))?;
+        let spec = JobSpec::parse(&text, &origin).map_err(|errors| EngineError::spec(errors.to_string()))?;
+        let absolute = std::path::absolute(path)
+            .map_err(|error| EngineError::spec(format!("{origin}: has no absolute path: {error}")))?;
+        Ok(Self::new(spec, absolute.parent().unwrap_or(Path::new("/"))))
+    }
+
+    /// A job of a spec; relative paths of the spec start from `base`.
+    #[must_use]
+    pub fn new(spec: JobSpec, base: impl Into<PathBuf>) -> Self {
+        Self { spec, base: base.into() }
+    }
+
+    /// The spec.
+    #[must_use]
+    pub fn spec(&self) -> &JobSpec {
+        &self.spec
+    }
+
+    /// Where it publishes to, a URL that ends in `/`.
+    ///
+    /// # Errors
+    /// A path that cannot be written as a URL.
+    pub fn output(&self) -> Result<String> {
+        to_folder_url(&self.spec.output, &self.base)
+    }
+
+    /// Checks the spec against the sources' footers and plans the stages, without running anything.
+    ///
+    /// # Errors
+    /// Sources that cannot be read or do not fit the spec; an output of another job.
+    pub async fn check(&self, state: &SessionState) -> Result<Plan> {
+        let runtime = state.runtime_env();
+        let output = self.output()?;
+        let sources = Sources::find(runtime, &self.spec.source, &self.base).await?;
+        sources.features(state, &self.spec.source, None).await?;
+        check_owner(runtime, &output, &self.spec.name).await?;
+        let work = Work::new(Arc::clone(runtime), &output);
+        let mut stages = self.plan(&sources, &output)?;
+        for stage in &mut stages {
+            stage.complete = if stage.name == PUBLISH {
+                self.is_published(runtime, &output, &stage.fingerprint).await?.is_some()
+            } else {
+                work.complete::<serde_json::Value>(stage.name, &stage.fingerprint).await?.is_some()
+            };
+        }
+        Ok(Plan { tables: sources.tables, stages, output })
+    }
+
+    /// Runs the job.
+    ///
+    /// # Errors
+    /// Input, output, spec or cluster at fault; the error says which.
+    pub async fn run(&self, cluster: &Cluster, options: RunOptions, observer: &dyn Observer) -> Result<Outcome> {
+        let runtime = cluster.runtime();
+        let output = self.output()?;
+        let spec = &self.spec;
+        let sources = Sources::find(&runtime, &spec.source, &self.base).await?;
+        // Mistakes in the query come out before anything is written.
+        sources.features(cluster.state(), &spec.source, options.partitions_per_shard).await?;
+        check_owner(&runtime, &output, &spec.name).await?;
+        let work = Work::new(Arc::clone(&runtime), &output);
+        if options.fresh {
+            remove_all(&runtime, &work.url("")).await?;
+        }
+        claim(&runtime, &work, &spec.name).await?;
+
+        let plan = self.plan(&sources, &output)?;
+        let features = &spec.source.features;
+        let mut driver = Driver { cluster, work: &work, observer, plan: &plan, stages: vec![], warnings: vec![] };
+        let source_rows = sources.shards().map(|shard| shard.rows).sum();
+        let extracted: Extracted = driver
+            .stage("extract", source_rows, async |context| {
+                extract::run(context, &spec.source, &sources, options.partitions_per_shard).await
+            })
+            .await?;
+        let customers = rows_of(&extracted.parts);
+        let imputed = driver
+            .stage("impute", customers, async |context| impute::run(context, &spec.impute, features, &extracted).await)
+            .await?;
+        let split = driver
+            .stage("outliers", customers, async |context| {
+                outliers::run(context, &spec.outliers, features, &imputed).await
+            })
+            .await?;
+        let kept = rows_of(&split.kept);
+        let scaled = driver
+            .stage("scale", kept, async |context| scale::run(context, &spec.scale, features, &split).await)
+            .await?;
+        let clustered = driver
+            .stage("kmeans", kept, async |context| kmeans::run(context, &spec.kmeans, features, &scaled).await)
+            .await?;
+        let evaluated = driver
+            .stage("evaluate", kept, async |context| {
+                evaluate::run(context, &spec.evaluate, &spec.kmeans, features, &split, &scaled, &clustered).await
+            })
+            .await?;
+        let profiled = driver
+            .stage("profile", kept, async |context| {
+                profile::run(context, &spec.profile, features, &split, &evaluated).await
+            })
+            .await?;
+        let (stages, warnings) = (driver.stages.clone(), driver.warnings.clone());
+        let results = Results {
+            spec,
+            sources: &sources,
+            extracted: &extracted,
+            imputed: &imputed,
+            split: &split,
+            scaled: &scaled,
+            clustered: &clustered,
+            evaluated: &evaluated,
+            profiled: &profiled,
+            stages: &stages,
+            warnings: &warnings,
+        };
+        let manifest = self.publish(&mut driver, &results, &output, kept).await?;
+        Ok(Outcome {
+            manifest,
+            output,
+            customers,
+            rejected: rows_of(&split.rejected),
+            stages: driver.stages,
+            warnings,
+            evaluated,
+            profiled,
+        })
+    }
+
+    async fn publish(
+        &self,
+        driver: &mut Driver<'_>,
+        results: &Results<'_>,
+        output: &str,
+        rows: u64,
+    ) -> Result<Manifest> {
+        let planned = driver.planned(PUBLISH)?;
+        let runtime = driver.cluster.runtime();
+        let started = Instant::now();
+        driver.observer.stage_started(PUBLISH, rows);
+        let existing = self.is_published(&runtime, output, &planned.fingerprint).await?;
+        let resumed = existing.is_some();
+        let manifest = match existing {
+            Some(manifest) => manifest,
+            None => {
+                reset_peak_memory();
+                let context =
+                    StageContext::new(driver.cluster, driver.work.stage_prefix(PUBLISH), PUBLISH, driver.observer);
+                publish::run(&context, results, output, &planned.fingerprint).await?
+            }
+        };
+        let cost =
+            StageCost { rows, passes: 0, seconds: started.elapsed().as_secs_f64(), peak_memory_bytes: peak_memory() };
+        driver.report(StageReport { stage: PUBLISH.to_owned(), resumed, cost });
+        Ok(manifest)
+    }
+
+    /// The manifest of what is published, when it is whole and of this spec and these inputs.
+    async fn is_published(&self, runtime: &RuntimeEnv, output: &str, fingerprint: &str) -> Result<Option<Manifest>> {
+        match publish::published(runtime, output).await? {
+            Some(manifest)
+                if manifest.fingerprint == fingerprint && publish::is_whole(runtime, output, &manifest).await? =>
+            {
+                Ok(Some(manifest))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The stages with their fingerprints: each hashes its part of the spec and the fingerprint before it.
+    fn plan(&self, sources: &Sources, output: &str) -> Result<Vec<PlannedStage>> {
+        let spec = &self.spec;
+        let parts = part_count(sources.bytes());
+        let shards: Vec<_> = sources.shards().map(|shard| (&shard.url, shard.bytes, &shard.version)).collect();
+        let source = (&spec.source.tables, &spec.source.sql, &spec.source.id, &spec.source.features);
+        let kmeans = (
+            &spec.kmeans.k,
+            spec.kmeans.seed,
+            spec.kmeans.restarts,
+            spec.kmeans.max_iterations,
+            spec.kmeans.tolerance,
+            &spec.kmeans.start,
+        );
+        let settings: [(&'static str, String, serde_json::Result<serde_json::Value>); 8] = [
+            ("extract", self.describe_extract(sources, parts), serde_json::to_value((source, shards, parts))),
+            ("impute", self.describe_impute(), serde_json::to_value(&spec.impute)),
+            ("outliers", self.describe_outliers(), serde_json::to_value(&spec.outliers)),
+            ("scale", self.describe_scale(), serde_json::to_value(&spec.scale)),
+            ("kmeans", self.describe_kmeans(), serde_json::to_value(kmeans)),
+            ("evaluate", self.describe_evaluate(), serde_json::to_value((&spec.evaluate, spec.kmeans.select))),
+            ("profile", self.describe_profile(), serde_json::to_value(&spec.profile)),
+            (PUBLISH, format!("to {output}, manifest last"), serde_json::to_value((&spec.name, output))),
+        ];
+        let mut before = String::new();
+        let mut stages = Vec::with_capacity(settings.len());
+        for (name, what, settings) in settings {
+            let settings = settings
+                .map_err(|error| EngineError::job(format!("{name}: settings cannot be written as JSON: {error}")))?;
+            let fingerprint = fingerprint(name, &settings, &before)?;
+            before.clone_from(&fingerprint);
+            stages.push(PlannedStage { name, what, fingerprint, complete: false });
+        }
+        Ok(stages)
+    }
+
+    fn describe_extract(&self, sources: &Sources, parts: u32) -> String {
+        let rows: u64 = sources.shards().map(|shard| shard.rows).sum();
+        let how = if self.spec.source.sql.is_some() { "source.sql" } else { "the table as it is" };
+        format!("{how} over {rows} rows of {} shards, into {parts} parts", sources.shards().count())
+    }
+
+    fn describe_impute(&self) -> String {
+        let impute = &self.spec.impute;
+        match impute.method {
+            ImputeMethod::Knn => {
+                let donors = match impute.donors {
+                    Donors::All => "all rows".to_owned(),
+                    Donors::AtMost(rows) => format!("at most {rows} rows"),
+                };
+                format!("mean of the {} nearest neighbours among {donors}", impute.neighbors)
+            }
+            ImputeMethod::Mean => "mean of the feature".to_owned(),
+            ImputeMethod::Median => "median of the feature".to_owned(),
+            ImputeMethod::None => "none: a missing cell is an error".to_owned(),
+        }
+    }
+
+    fn describe_outliers(&self) -> String {
+        let factor = self.spec.outliers.factor;
+        match self.spec.outliers.method {
+            OutlierMethod::Iqr => format!("cut beyond {factor} interquartile ranges from the quartiles"),
+            OutlierMethod::Zscore => format!("cut beyond {factor} standard deviations from the mean"),
+            OutlierMethod::Mad => format!("cut at modified z-scores beyond {factor}"),
+            OutlierMethod::None => "keep every row".to_owned(),
+        }
+    }
+
+    fn describe_scale(&self) -> String {
+        let method = match self.spec.scale.method {
+            ScaleMethod::Standard => "to mean 0 and variance 1",
+            ScaleMethod::Robust => "to median 0 and interquartile range 1",
+            ScaleMethod::Minmax => "to the range 0 to 1",
+            ScaleMethod::None => "as they are",
+        };
+        match self.spec.scale.transform {
+            segmenta_algorithms::scalers::Transform::None => method.to_owned(),
+            segmenta_algorithms::scalers::Transform::Log1p => format!("log1p, then {method}"),
+        }
+    }
+
+    fn describe_kmeans(&self) -> String {
+        let kmeans = &self.spec.kmeans;
+        let start = match kmeans.start {
+            Start::KmeansPlusPlus => format!("k-means++ (seed {}, {} starts each)", kmeans.seed, kmeans.restarts),
+            Start::Centroids(_) => "the given centroids".to_owned(),
+        };
+        format!("{} from {start}", describe_k(&kmeans.k))
+    }
+
+    fn describe_evaluate(&self) -> String {
+        let rows = self.spec.evaluate.silhouette_rows;
+        let how = match (self.spec.kmeans.k.len(), self.spec.kmeans.select) {
+            (1, _) => "k is fixed".to_owned(),
+            (_, Select::Elbow) => "choose k by the elbow of the inertia".to_owned(),
+            (_, Select::Silhouette) => "choose k by the silhouette".to_owned(),
+        };
+        format!("{how}; silhouette exact up to {rows} rows; assign every row")
+    }
+
+    fn describe_profile(&self) -> String {
+        let profile = &self.spec.profile;
+        let roles = [("recency", &profile.recency), ("frequency", &profile.frequency), ("monetary", &profile.monetary)];
+        let named: Vec<String> =
+            roles.iter().filter_map(|(role, name)| name.as_ref().map(|name| format!("{role} = {name}"))).collect();
+        if named.is_empty() {
+            "statistics of each segment (no labels: no feature is named as recency, frequency or monetary)".to_owned()
+        } else {
+            format!("statistics and labels of each segment by {}", named.join(", "))
+        }
+    }
+}
+
+const PUBLISH: &str = "publish";
+
+fn describe_k(k: &[usize]) -> String {
+    match k {
+        [k] => format!("k = {k}"),
+        [first, .., last] => format!("k = {first}..{last}, all in each pass"),
+        [] => String::new(),
+    }
+}
+
+/// Runs stages and keeps the books.
+struct Driver<'a> {
+    cluster: &'a Cluster,
+    work: &'a Work,
+    observer: &'a dyn Observer,
+    plan: &'a [PlannedStage],
+    stages: Vec<StageReport>,
+    warnings: Vec<String>,
+}
+
+impl<'a> Driver<'a> {
+    fn planned(&self, name: &str) -> Result<&'a PlannedStage> {
+        let planned = self.plan.iter().find(|stage| stage.name == name);
+        planned.ok_or_else(|| EngineError::job(format!("the stage {name} is not in the plan")))
+    }
+
+    fn report(&mut self, report: StageReport) {
+        self.observer.stage_finished(&report);
+        self.stages.push(report);
+    }
+
+    /// Takes what an earlier run made, or runs the stage and commits it.
+    async fn stage<T, F>(&mut self, name: &'static str, rows: u64, run: F) -> Result<T>
+    where
+        T: Serialize + DeserializeOwned,
+        F: AsyncFnOnce(&StageContext<'_>) -> Result<T>,
+    {
+        let planned = self.planned(name)?;
+        if let Some(manifest) = self.work.complete::<T>(name, &planned.fingerprint).await? {
+            manifest.warnings.iter().for_each(|warning| self.observer.warning(warning));
+            self.warnings.extend(manifest.warnings);
+            self.report(StageReport { stage: name.to_owned(), resumed: true, cost: manifest.cost });
+            return Ok(manifest.output);
+        }
+        self.work.clear(name).await?;
+        self.observer.stage_started(name, rows);
+        reset_peak_memory();
+        let started = Instant::now();
+        let context = StageContext::new(self.cluster, self.work.stage_prefix(name), name, self.observer);
+        let output = run(&context).await?;
+        let cost = StageCost {
+            rows,
+            passes: context.passes(),
+            seconds: started.elapsed().as_secs_f64(),
+            peak_memory_bytes: peak_memory(),
+        };
+        let manifest = StageManifest {
+            stage: name.to_owned(),
+            fingerprint: planned.fingerprint.clone(),
+            cost: cost.clone(),
+            warnings: context.into_warnings(),
+            output,
+        };
+        self.work.commit(&manifest).await?;
+        self.warnings.extend(manifest.warnings);
+        self.report(StageReport { stage: name.to_owned(), resumed: false, cost });
+        Ok(manifest.output)
+    }
+}
+
+/// Refuses an output that holds another job's results, or files that are not a job's at all.
+async fn check_owner(runtime: &RuntimeEnv, output: &str, name: &str) -> Result<()> {
+    let theirs = |owner: &str| {
+        EngineError::spec(format!(
+            "output: {output} already holds the results of the job `{owner}`; give `{name}` an output of its own, or \
+             remove what is there"
+        ))
+    };
+    if let Some(content) = get(runtime, &publish::manifest_url(output)).await? {
+        return match serde_json::from_slice::<Manifest>(&content) {
+            Ok(manifest) if manifest.job == name => Ok(()),
+            Ok(manifest) => Err(theirs(&manifest.job)),
+            Err(_) => Err(EngineError::spec(format!(
+                "output: {output}manifest.json is not one that this version wrote; choose another output, or remove it"
+            ))),
+        };
+    }
+    if let Some(content) = get(runtime, &format!("{output}_work/job.json")).await? {
+        return match serde_json::from_slice::<JobRecord>(&content) {
+            Ok(record) if record.job != name => Err(theirs(&record.job)),
+            _ => Ok(()),
+        };
+    }
+    let (store, path) = resolve(runtime, output)?;
+    match store.list(Some(&path)).next().await {
+        Some(Ok(object)) => Err(EngineError::spec(format!(
+            "output: {output} holds files that are not a job's ({}); choose an empty folder",
+            object.location
+        ))),
+        Some(Err(object_store::Error::NotFound { .. })) | None => Ok(()),
+        Some(Err(error)) => Err(EngineError::output(format!("{output}: cannot be listed: {error}"))),
+    }
+}
+
+/// Puts the job's name on the work prefix; the first write, so that an output that is not writable is found at once.
+async fn claim(runtime: &RuntimeEnv, work: &Work, name: &str) -> Result<()> {
+    let record = JobRecord { job: name.to_owned(), segmenta: env!("CARGO_PKG_VERSION").to_owned() };
+    let content = serde_json::to_vec_pretty(&record)
+        .map_err(|error| EngineError::job(format!("the job record cannot be written as JSON: {error}")))?;
+    put(runtime, &work.url("job.json"), content).await
+}

@@ -1,0 +1,365 @@
+//! The sources of a job: finds the shards of each table, checks that their schemas agree, and plans the SQL over them.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::common::{Column, DFSchema};
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::prelude::{DataFrame, SessionContext};
+use futures::{StreamExt, TryStreamExt};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use segmenta_engine::artifact::{parquet_schema, resolve};
+use segmenta_engine::cluster::Cluster;
+use segmenta_engine::{EngineError, Fault, Result};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::location::to_url;
+use crate::spec::{Source, Table};
+
+/// Footers read at once.
+const FOOTERS_AT_ONCE: usize = 16;
+/// A scan is split into tasks of about this many bytes, into no more than [`MAX_SCAN_PARTITIONS`].
+const SCAN_BYTES: u64 = 16 * 1024 * 1024;
+const MAX_SCAN_PARTITIONS: usize = 256;
+
+/// One input file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shard {
+    /// Table of the spec.
+    pub table: String,
+    /// Where it is.
+    pub url: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its version: the store's ETag, or the time of its last change.
+    pub version: String,
+    /// Its rows.
+    pub rows: u64,
+}
+
+/// A table: its shards and their common schema.
+#[derive(Debug, Clone)]
+pub struct SourceTable {
+    /// Name in SQL.
+    pub name: String,
+    /// Files, by URL.
+    pub shards: Vec<Shard>,
+    /// Schema of the first shard.
+    pub schema: SchemaRef,
+}
+
+/// All tables of a job, found and checked.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// In the order of the spec.
+    pub tables: Vec<SourceTable>,
+}
+
+impl Sources {
+    /// Lists the shards of every table and reads their footers. `base` is the folder of the job spec.
+    ///
+    /// # Errors
+    /// A location that matches nothing, a file that is not whole Parquet, or shards that disagree: all of them in one error.
+    pub async fn find(runtime: &RuntimeEnv, source: &Source, base: &Path) -> Result<Self> {
+        let mut tables = Vec::with_capacity(source.tables.len());
+        let mut problems: Vec<EngineError> = Vec::new();
+        for table in &source.tables {
+            match find_table(runtime, table, base).await {
+                Ok(table) => tables.push(table),
+                Err(mut found) => problems.append(&mut found),
+            }
+        }
+        match problems.first() {
+            None => Ok(Self { tables }),
+            Some(first) => {
+                let messages: Vec<&str> = problems.iter().map(|p| p.message.as_str()).collect();
+                Err(EngineError::new(first.fault, messages.join("\n")))
+            }
+        }
+    }
+
+    /// Every shard of every table.
+    pub fn shards(&self) -> impl Iterator<Item = &Shard> {
+        self.tables.iter().flat_map(|table| &table.shards)
+    }
+
+    /// Bytes of all shards.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.shards().map(|shard| shard.bytes).sum()
+    }
+
+    /// In how many partitions the sources are scanned: `per_shard` for each shard, or by size. It does not change any result.
+    fn scan_partitions(&self, per_shard: Option<usize>) -> usize {
+        let shards = self.shards().count();
+        let partitions = match per_shard {
+            Some(n) => shards.saturating_mul(n),
+            None => shards.max(self.bytes().div_ceil(SCAN_BYTES) as usize).max(2),
+        };
+        partitions.clamp(1, MAX_SCAN_PARTITIONS)
+    }
+
+    /// Plans `source.sql` over the tables (without it, the one table as it is) and checks that the id and feature columns
+    /// are there and of a fitting type. Nothing is read but the footers.
+    ///
+    /// # Errors
+    /// SQL that cannot be planned, a statement that is not a query, a column that is missing or not a number.
+    pub async fn features(&self, state: &SessionState, source: &Source, per_shard: Option<usize>) -> Result<DataFrame> {
+        let mut config = state.config().clone().with_target_partitions(self.scan_partitions(per_shard));
+        if per_shard.is_some() {
+            config = config.with_repartition_file_min_size(1);
+        }
+        let state = SessionStateBuilder::new_from_existing(state.clone()).with_config(config).build();
+        let context = SessionContext::new_with_state(state);
+        for table in &self.tables {
+            let urls: Vec<ListingTableUrl> =
+                table.shards.iter().map(|shard| ListingTableUrl::parse(&shard.url)).collect::<Result<_, _>>()?;
+            let options = ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension("");
+            let config = ListingTableConfig::new_with_multi_paths(urls)
+                .with_listing_options(options)
+                .with_schema(Arc::clone(&table.schema));
+            context.register_table(table.name.as_str(), Arc::new(ListingTable::try_new(config)?))?;
+        }
+        let frame = match (&source.sql, self.tables.first()) {
+            (Some(sql), _) => {
+                let only_queries =
+                    SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+                context
+                    .sql_with_options(sql, only_queries)
+                    .await
+                    .map_err(|error| EngineError::spec(format!("source.sql: {}", error.strip_backtrace())))?
+            }
+            (None, Some(table)) => context.table(table.name.as_str()).await?,
+            (None, None) => return Err(EngineError::spec("source.tables: no table")),
+        };
+        check_columns(frame.schema(), source)?;
+        Ok(frame)
+    }
+}
+
+fn check_columns(schema: &DFSchema, source: &Source) -> Result<()> {
+    let names: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
+    let listed = || names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    let mut problems = Vec::new();
+    for (key, name) in
+        source.id.iter().map(|id| ("source.id", id)).chain(source.features.iter().map(|f| ("source.features", f)))
+    {
+        let found = names.iter().filter(|n| **n == name).count();
+        if found == 0 {
+            problems.push(format!("{key}: there is no column `{name}`; the columns are: {}", listed()));
+        } else if found > 1 {
+            problems.push(format!("{key}: {found} columns are named `{name}`; give them different names with AS"));
+        }
+    }
+    for name in &source.features {
+        if let Ok(field) = schema
+            .field_with_name(None, name)
+            .or_else(|_| schema.qualified_field_from_column(&Column::from_name(name)).map(|(_, field)| field))
+            && !field.data_type().is_numeric()
+        {
+            problems.push(format!(
+                "source.features: `{name}` is {}, not a number; cast it in source.sql, for example CAST({name} AS DOUBLE)",
+                field.data_type()
+            ));
+        }
+    }
+    for name in &source.id {
+        if let Ok((_, field)) = schema.qualified_field_from_column(&Column::from_name(name))
+            && matches!(
+                field.data_type(),
+                DataType::Float16
+                    | DataType::Float32
+                    | DataType::Float64
+                    | DataType::List(_)
+                    | DataType::Struct(_)
+                    | DataType::Map(_, _)
+            )
+        {
+            problems.push(format!("source.id: `{name}` is {}; an id must be an integer or text", field.data_type()));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(EngineError::spec(problems.join("\n"))) }
+}
+
+async fn find_table(runtime: &RuntimeEnv, table: &Table, base: &Path) -> Result<SourceTable, Vec<EngineError>> {
+    let mut found: Vec<(String, ObjectMeta)> = Vec::new();
+    let mut problems = Vec::new();
+    for location in &table.locations {
+        match list(runtime, location, base).await {
+            Ok(files) if files.is_empty() => problems.push(EngineError::input(format!(
+                "source.tables.{}: {location} matches no file (looked in {})",
+                table.name,
+                to_url(location, base).unwrap_or_default()
+            ))),
+            Ok(files) => found.extend(files),
+            Err(error) => problems
+                .push(EngineError::new(error.fault, format!("source.tables.{}: {location}: {error}", table.name))),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found.dedup_by(|a, b| a.0 == b.0);
+    let footers: Vec<Result<(Shard, SchemaRef)>> = futures::stream::iter(found)
+        .map(|(url, meta)| async move {
+            let (schema, rows) = parquet_schema(runtime, &url, meta.size).await.map_err(|error| {
+                EngineError::input(format!(
+                    "{url}: not a whole Parquet file: {}; is it truncated or still being written?",
+                    error.message
+                ))
+            })?;
+            let version = meta.e_tag.unwrap_or_else(|| meta.last_modified.to_rfc3339());
+            Ok((Shard { table: table.name.clone(), url, bytes: meta.size, version, rows }, schema))
+        })
+        .buffered(FOOTERS_AT_ONCE)
+        .collect()
+        .await;
+    let mut shards: Vec<(Shard, SchemaRef)> = Vec::with_capacity(footers.len());
+    for footer in footers {
+        match footer {
+            Ok(shard) => shards.push(shard),
+            Err(error) => problems.push(error),
+        }
+    }
+    if let Some(((first, expected), others)) = shards.split_first() {
+        for (shard, schema) in others {
+            if let Some(difference) = difference(expected, schema) {
+                problems.push(EngineError::input(format!(
+                    "source.tables.{}: the schemas of {} and {} disagree: {difference}",
+                    table.name, first.url, shard.url
+                )));
+            }
+        }
+    }
+    match shards.first() {
+        Some((_, schema)) if problems.is_empty() => {
+            let schema = Arc::clone(schema);
+            Ok(SourceTable { name: table.name.clone(), shards: shards.into_iter().map(|(s, _)| s).collect(), schema })
+        }
+        _ => Err(problems),
+    }
+}
+
+/// How two schemas differ in names and types; the order of columns does not matter.
+fn difference(a: &Schema, b: &Schema) -> Option<String> {
+    let types = |schema: &Schema| -> HashMap<String, DataType> {
+        schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect()
+    };
+    let (a_types, b_types) = (types(a), types(b));
+    for field in a.fields() {
+        match b_types.get(field.name()) {
+            None => return Some(format!("the second has no column `{}`", field.name())),
+            Some(other) if other != field.data_type() => {
+                return Some(format!(
+                    "`{}` is {} in the first and {other} in the second",
+                    field.name(),
+                    field.data_type()
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let extra = b.fields().iter().find(|field| !a_types.contains_key(field.name()))?;
+    Some(format!("the first has no column `{}`", extra.name()))
+}
+
+/// The files that a location stands for: one file, a glob, or a folder's `*.parquet`.
+async fn list(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<Vec<(String, ObjectMeta)>> {
+    let url = to_url(location, base)?;
+    // A glob's `*`, `?` and `[` are legal in a path, so they may arrive percent-encoded or not.
+    let plain = url.replace("%5B", "[").replace("%5D", "]").replace("%3F", "?").replace("%2A", "*");
+    let wild = plain.find(['*', '?', '[']);
+    let (prefix, pattern) = match wild {
+        Some(at) => {
+            let folder = plain[..at].rfind('/').map_or(0, |slash| slash + 1);
+            let (_, path) = resolve(runtime, &plain[..folder])?;
+            let rest = &plain[folder..];
+            let full = if path.as_ref().is_empty() { rest.to_owned() } else { format!("{path}/{rest}") };
+            let pattern =
+                glob::Pattern::new(&full).map_err(|error| EngineError::spec(format!("not a pattern: {error}")))?;
+            (plain[..folder].to_owned(), Some(pattern))
+        }
+        None => (url.clone(), None),
+    };
+    let (store, path) = resolve(runtime, &prefix)?;
+    let unreadable = |error: object_store::Error| EngineError::new(Fault::Input, format!("cannot be read: {error}"));
+    if pattern.is_none() && !prefix.ends_with('/') {
+        match store.head(&path).await {
+            Ok(meta) => return Ok(vec![(url, meta)]),
+            Err(object_store::Error::NotFound { .. }) => {}
+            // A folder without a trailing slash; listing it tells.
+            Err(error) if !is_local_folder(&prefix) => return Err(unreadable(error)),
+            Err(_) => {}
+        }
+    }
+    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+    let files: Vec<ObjectMeta> = store.list(Some(&path)).try_collect().await.or_else(|error| match error {
+        object_store::Error::NotFound { .. } => Ok(vec![]),
+        error => Err(unreadable(error)),
+    })?;
+    let origin = Url::parse(&prefix).map_err(|error| EngineError::spec(format!("{prefix}: {error}")))?;
+    let mut found = Vec::new();
+    for meta in files {
+        let name = meta.location.as_ref();
+        let wanted = match &pattern {
+            Some(pattern) => pattern.matches_with(name, options),
+            None => name.ends_with(".parquet") && !name.contains("/_") && !name.contains("/."),
+        };
+        if wanted {
+            let mut file = origin.clone();
+            file.set_path(&format!("/{name}"));
+            found.push((file.to_string(), meta));
+        }
+    }
+    Ok(found)
+}
+
+fn is_local_folder(url: &str) -> bool {
+    Url::parse(url).ok().and_then(|url| url.to_file_path().ok()).is_some_and(|path| path.is_dir())
+}
+
+/// Reads one shard from end to end, to find out which one is damaged after a scan failed.
+///
+/// # Errors
+/// The shard's own failure.
+pub async fn read_whole(cluster: &Cluster, shard: &Shard) -> Result<()> {
+    let context = SessionContext::new_with_state(cluster.state().clone());
+    let url = ListingTableUrl::parse(&shard.url)?;
+    let (schema, _) = parquet_schema(&cluster.runtime(), &shard.url, shard.bytes).await?;
+    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
+    let config = ListingTableConfig::new(url)
+        .with_listing_options(ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension(""))
+        .with_schema(schema);
+    context.register_table("shard", Arc::new(ListingTable::try_new(config)?))?;
+    // Every page of every column has to be decoded to count its values.
+    let counts: Vec<String> = names.iter().map(|name| format!("max(\"{}\")", name.replace('"', "\"\""))).collect();
+    let frame = context.sql(&format!("SELECT {} FROM shard", counts.join(", "))).await?;
+    cluster.collect(frame.create_physical_plan().await?).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datafusion::arrow::datatypes::Field;
+
+    #[test]
+    fn differences_are_named() {
+        let schema = |fields: &[(&str, DataType)]| {
+            Schema::new(fields.iter().map(|(n, t)| Field::new(*n, t.clone(), true)).collect::<Vec<_>>())
+        };
+        let a = schema(&[("x", DataType::Int32), ("y", DataType::Utf8)]);
+        assert_eq!(difference(&a, &schema(&[("y", DataType::Utf8), ("x", DataType::Int32)])), None);
+        let other = difference(&a, &schema(&[("x", DataType::Int64), ("y", DataType::Utf8)]));
+        assert_eq!(other.as_deref(), Some("`x` is Int32 in the first and Int64 in the second"));
+        assert!(difference(&a, &schema(&[("x", DataType::Int32)])).is_some_and(|d| d.contains("`y`")));
+    }
+}

@@ -1,0 +1,222 @@
+//! The job spec: what a user writes. Strict YAML (JSON is YAML too).
+//!
+//! Every key is known, every value is checked, and all mistakes are reported at once with their key and line. The types
+//! here are what the stages work from; [`parse`](mod@parse) says how they are written and what the defaults are.
+
+mod parse;
+mod reader;
+
+use segmenta_algorithms::imputation::NeighborWeights;
+use segmenta_algorithms::scalers::Transform;
+use serde::Serialize;
+
+pub use reader::{SpecError, SpecErrors};
+
+/// A whole job.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JobSpec {
+    /// Names the job; an output belongs to the job of its name.
+    pub name: String,
+    /// Where the customers come from.
+    pub source: Source,
+    /// How missing cells are filled.
+    pub impute: Impute,
+    /// Which rows are cut.
+    pub outliers: Outliers,
+    /// How features are scaled.
+    pub scale: Scale,
+    /// K-Means.
+    pub kmeans: KMeans,
+    /// How clusterings are judged.
+    pub evaluate: Evaluate,
+    /// Which features are recency, frequency and monetary value.
+    pub profile: Profile,
+    /// Folder to publish under: a path relative to the spec, or a URL.
+    pub output: String,
+}
+
+/// Tables, and the SQL that makes one row a customer of them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Source {
+    /// In the order of the spec.
+    pub tables: Vec<Table>,
+    /// A query; without it, the one table holds the features.
+    pub sql: Option<String>,
+    /// Columns that identify a customer.
+    pub id: Vec<String>,
+    /// Columns to segment by, 1 to 64.
+    pub features: Vec<String>,
+}
+
+/// A table in SQL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Table {
+    /// Its name in SQL.
+    pub name: String,
+    /// Paths, globs, folders or URLs.
+    pub locations: Vec<String>,
+}
+
+/// How missing cells are filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImputeMethod {
+    /// The mean of the nearest neighbours.
+    Knn,
+    /// The mean of the feature.
+    Mean,
+    /// The median of the feature.
+    Median,
+    /// Not at all: a missing cell is an error.
+    None,
+}
+
+/// Which rows donate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Donors {
+    /// Every row.
+    All,
+    /// All rows up to this many; above it, a seeded sample of about as many.
+    AtMost(u64),
+}
+
+/// The `impute` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Impute {
+    /// The method.
+    pub method: ImputeMethod,
+    /// Neighbours of [`ImputeMethod::Knn`].
+    pub neighbors: usize,
+    /// Their weights.
+    pub weights: NeighborWeights,
+    /// The rows they are found among.
+    pub donors: Donors,
+}
+
+/// What makes a row an outlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutlierMethod {
+    /// Beyond `factor` interquartile ranges from the quartiles.
+    Iqr,
+    /// Beyond `factor` standard deviations from the mean.
+    Zscore,
+    /// A modified z-score beyond `factor`.
+    Mad,
+    /// Nothing.
+    None,
+}
+
+impl OutlierMethod {
+    /// As it is written in the spec.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Iqr => "iqr",
+            Self::Zscore => "zscore",
+            Self::Mad => "mad",
+            Self::None => "none",
+        }
+    }
+}
+
+/// The `outliers` section.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outliers {
+    /// The method.
+    pub method: OutlierMethod,
+    /// Its factor.
+    pub factor: f64,
+}
+
+/// How features are scaled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleMethod {
+    /// To mean 0 and population variance 1.
+    Standard,
+    /// To median 0 and interquartile range 1.
+    Robust,
+    /// To `[0, 1]`.
+    Minmax,
+    /// Not at all.
+    None,
+}
+
+/// The `scale` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Scale {
+    /// The method.
+    pub method: ScaleMethod,
+    /// Applied before it.
+    pub transform: Transform,
+}
+
+/// What decides on k.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Select {
+    /// The elbow of the inertia.
+    Elbow,
+    /// The largest silhouette.
+    Silhouette,
+}
+
+/// Where K-Means starts from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum Start {
+    /// Greedy k-means++ on a seeded sample.
+    #[serde(rename = "kmeans++")]
+    KmeansPlusPlus,
+    /// These centroids, `k` rows of as many numbers as there are features, in scaled space.
+    #[serde(rename = "centroids")]
+    Centroids(Vec<Vec<f64>>),
+}
+
+/// The `kmeans` section.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KMeans {
+    /// The numbers of clusters to try, ascending.
+    pub k: Vec<usize>,
+    /// How one is chosen.
+    pub select: Select,
+    /// Seed of the start.
+    pub seed: u64,
+    /// Starts for each k; the one with the least inertia counts.
+    pub restarts: usize,
+    /// Most iterations.
+    pub max_iterations: usize,
+    /// Convergence: the squared move of the centroids, relative to the mean variance of the features.
+    pub tolerance: f64,
+    /// The start.
+    pub start: Start,
+}
+
+/// The `evaluate` section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evaluate {
+    /// The silhouette is exact up to this many rows, and that of a seeded sample of about as many above it.
+    pub silhouette_rows: u64,
+}
+
+/// The `profile` section: features by their role.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Profile {
+    /// Time since the last purchase: less is better.
+    pub recency: Option<String>,
+    /// Number of purchases.
+    pub frequency: Option<String>,
+    /// Money spent.
+    pub monetary: Option<String>,
+}
+
+impl JobSpec {
+    /// Parses a spec; `origin` (the file) is named in errors.
+    ///
+    /// # Errors
+    /// Every mistake of the spec, each with its key and line.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, SpecErrors> {
+        parse::job(text, origin)
+    }
+}

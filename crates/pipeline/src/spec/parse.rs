@@ -1,0 +1,371 @@
+//! From YAML to [`JobSpec`]: keys, defaults and limits.
+
+use marked_yaml::Node;
+use segmenta_algorithms::imputation::{MAX_FEATURES, NeighborWeights};
+use segmenta_algorithms::scalers::Transform;
+
+use super::reader::{Errors, Section, SpecErrors, integer, number};
+use super::{
+    Donors, Evaluate, Impute, ImputeMethod, JobSpec, KMeans, OutlierMethod, Outliers, Profile, Scale, ScaleMethod,
+    Select, Source, Start, Table,
+};
+
+const MAX_K: u64 = 1_000;
+/// Columns that the output adds.
+const OUTPUT_COLUMNS: &[&str] =
+    &["kmeans_cluster", "kmeans_distance", "rule", "feature", "value", "fence_low", "fence_high"];
+
+pub(super) fn job(text: &str, origin: &str) -> Result<JobSpec, SpecErrors> {
+    let errors = Errors::new(origin);
+    let Some(node) = errors.load(text) else { return Err(errors.finish()) };
+    let mut top = Section::top(&errors, &node);
+    let name = name(&mut top);
+    top.required("source", "where the customers come from: {tables, sql, id, features}");
+    let source = source(top.section("source"));
+    let spec = JobSpec {
+        name,
+        impute: impute(top.section("impute")),
+        outliers: outliers(top.section("outliers")),
+        scale: scale(top.section("scale")),
+        kmeans: kmeans(top.section("kmeans"), source.features.len()),
+        evaluate: evaluate(top.section("evaluate")),
+        profile: profile(top.section("profile"), &source.features),
+        source,
+        output: {
+            top.required("output", "the folder to publish under");
+            top.text("output").unwrap_or_default()
+        },
+    };
+    top.finish();
+    if errors.none() { Ok(spec) } else { Err(errors.finish()) }
+}
+
+fn name(top: &mut Section<'_>) -> String {
+    top.required("name", "a name for the job");
+    let name = top.text("name").unwrap_or_default();
+    let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && name.len() <= 100;
+    if !fits {
+        top.wrong("name", "must be at most 100 letters, digits, `.`, `_` or `-`");
+    }
+    name
+}
+
+fn source(mut section: Section<'_>) -> Source {
+    let mut tables = Vec::new();
+    section.required("tables", "a mapping of table names to locations, for example {orders: data/*.parquet}");
+    let listed = section.section("tables");
+    for (name, node) in listed.entries() {
+        let identifier = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !identifier {
+            listed.wrong(name, "a table is named by letters, digits and `_`, and does not start with a digit");
+        }
+        tables.push(Table { name: name.to_owned(), locations: listed.texts(name, node) });
+    }
+    if tables.is_empty() && section.has("tables") {
+        section.wrong("tables", "must name at least one table, for example {orders: data/*.parquet}");
+    }
+    let sql = section.text("sql");
+    if tables.len() > 1 && !section.has("sql") {
+        section
+            .wrong("sql", format!("is missing: with {} tables, a query has to say how they become one", tables.len()));
+    }
+    let id = match section.required("id", "the column, or columns, that identify a customer") {
+        Some(node) => section.texts("id", node),
+        None => vec![],
+    };
+    let features = match section.required("features", "the columns to segment by") {
+        Some(node) => section.texts("features", node),
+        None => vec![],
+    };
+    if features.len() > MAX_FEATURES {
+        section.wrong("features", format!("{} features; at most {MAX_FEATURES} are supported", features.len()));
+    }
+    for (key, names) in [("id", &id), ("features", &features)] {
+        for (i, name) in names.iter().enumerate() {
+            if names[..i].contains(name) || (key == "features" && id.contains(name)) {
+                section.wrong(key, format!("`{name}` is listed twice"));
+            }
+            let taken = OUTPUT_COLUMNS.contains(&name.as_str())
+                || features.iter().any(|feature| *name == format!("{feature}_imputed"));
+            if taken || name.starts_with("__") {
+                section.wrong(key, format!("`{name}` is a name that the output uses; rename it in source.sql"));
+            }
+        }
+    }
+    section.finish();
+    Source { tables, sql, id, features }
+}
+
+fn impute(mut section: Section<'_>) -> Impute {
+    let methods = [
+        ("knn", ImputeMethod::Knn),
+        ("mean", ImputeMethod::Mean),
+        ("median", ImputeMethod::Median),
+        ("none", ImputeMethod::None),
+    ];
+    let method = section.choice("method", &methods, ImputeMethod::Knn);
+    let neighbors = section.integer("neighbors", 5, 1, 1_000) as usize;
+    let weights = [("uniform", NeighborWeights::Uniform), ("distance", NeighborWeights::Distance)];
+    let weights = section.choice("weights", &weights, NeighborWeights::Uniform);
+    let donors = match section.node("donors") {
+        None => Donors::AtMost(200_000),
+        Some(Node::Scalar(scalar)) if scalar.as_str() == "all" => Donors::All,
+        Some(node) => match integer(node) {
+            Some(rows) if rows > 0 => Donors::AtMost(rows),
+            _ => {
+                section.wrong("donors", "must be `all`, or the largest number of donor rows");
+                Donors::All
+            }
+        },
+    };
+    if method != ImputeMethod::Knn {
+        unused(&section, &["neighbors", "weights", "donors"], "only `method: knn` uses it; remove it");
+    }
+    section.finish();
+    Impute { method, neighbors, weights, donors }
+}
+
+fn unused(section: &Section<'_>, keys: &[&str], why: &str) {
+    for key in keys {
+        if section.has(key) {
+            section.wrong(key, why);
+        }
+    }
+}
+
+fn outliers(mut section: Section<'_>) -> Outliers {
+    let methods = [
+        ("iqr", OutlierMethod::Iqr),
+        ("zscore", OutlierMethod::Zscore),
+        ("mad", OutlierMethod::Mad),
+        ("none", OutlierMethod::None),
+    ];
+    let method = section.choice("method", &methods, OutlierMethod::Iqr);
+    let default = match method {
+        OutlierMethod::Iqr => 1.5,
+        OutlierMethod::Zscore => 3.0,
+        OutlierMethod::Mad => 3.5,
+        OutlierMethod::None => 0.0,
+    };
+    let factor = section.number("factor", default, |value| value > 0.0, "above 0");
+    if method == OutlierMethod::None {
+        unused(&section, &["factor"], "`method: none` does not use it; remove it");
+    }
+    section.finish();
+    Outliers { method, factor }
+}
+
+fn scale(mut section: Section<'_>) -> Scale {
+    let methods = [
+        ("standard", ScaleMethod::Standard),
+        ("robust", ScaleMethod::Robust),
+        ("minmax", ScaleMethod::Minmax),
+        ("none", ScaleMethod::None),
+    ];
+    let method = section.choice("method", &methods, ScaleMethod::Standard);
+    let transforms = [("none", Transform::None), ("log1p", Transform::Log1p)];
+    let transform = section.choice("transform", &transforms, Transform::None);
+    section.finish();
+    Scale { method, transform }
+}
+
+fn kmeans(mut section: Section<'_>, features: usize) -> KMeans {
+    let k = match section.node("k") {
+        None => (2..=10).collect(),
+        Some(Node::Mapping(_)) => {
+            let mut range = section.section("k");
+            let from = range.integer("from", 2, 2, MAX_K);
+            let to = range.integer("to", 10, 2, MAX_K);
+            if to < from {
+                range.wrong("to", format!("must be at least `from`, which is {from}"));
+            }
+            range.finish();
+            (from as usize..=to as usize).collect()
+        }
+        Some(node) => match integer(node) {
+            Some(k) if (1..=MAX_K).contains(&k) => vec![k as usize],
+            _ => {
+                section.wrong("k", format!("must be a whole number from 1 to {MAX_K}, or a range {{from: 2, to: 10}}"));
+                vec![]
+            }
+        },
+    };
+    let selects = [("elbow", Select::Elbow), ("silhouette", Select::Silhouette)];
+    let select = section.choice("select", &selects, Select::Elbow);
+    let seed = section.integer("seed", 0, 0, u64::MAX);
+    let restarts = section.integer("restarts", 1, 1, 100) as usize;
+    let max_iterations = section.integer("max_iterations", 300, 1, 1_000_000) as usize;
+    let tolerance = section.number("tolerance", 1e-4, |value| value >= 0.0, "of at least 0");
+    let start = match section.node("start") {
+        None => Start::KmeansPlusPlus,
+        Some(Node::Scalar(scalar)) if scalar.as_str() == "kmeans++" => Start::KmeansPlusPlus,
+        Some(node) => match centroids(node, features) {
+            Some(rows) if k.len() == 1 && rows.len() == k[0] => {
+                if restarts > 1 {
+                    section.wrong("restarts", "given centroids are one start; remove it");
+                }
+                Start::Centroids(rows)
+            }
+            Some(rows) => {
+                let message = format!("{} centroids are given: set `k: {}`", rows.len(), rows.len());
+                section.wrong("start", message);
+                Start::KmeansPlusPlus
+            }
+            None => {
+                let message =
+                    format!("must be `kmeans++`, or a list of centroids of {features} numbers each (scaled features)");
+                section.wrong("start", message);
+                Start::KmeansPlusPlus
+            }
+        },
+    };
+    section.finish();
+    KMeans { k, select, seed, restarts, max_iterations, tolerance, start }
+}
+
+fn centroids(node: &Node, features: usize) -> Option<Vec<Vec<f64>>> {
+    let rows = node.as_sequence()?.iter().map(|row| {
+        let row: Option<Vec<f64>> = row.as_sequence()?.iter().map(number).collect();
+        row.filter(|row| row.len() == features)
+    });
+    rows.collect()
+}
+
+fn evaluate(mut section: Section<'_>) -> Evaluate {
+    let silhouette_rows = section.integer("silhouette_rows", 25_000, 100, 200_000);
+    section.finish();
+    Evaluate { silhouette_rows }
+}
+
+fn profile(mut section: Section<'_>, features: &[String]) -> Profile {
+    let mut role = |key: &'static str| {
+        let named = section.text(key);
+        match named {
+            Some(feature) if features.contains(&feature) => Some(feature),
+            Some(feature) => {
+                section.wrong(key, format!("`{feature}` is not one of source.features ({})", features.join(", ")));
+                None
+            }
+            None => features.iter().find(|feature| *feature == key).cloned(),
+        }
+    };
+    let profile = Profile { recency: role("recency"), frequency: role("frequency"), monetary: role("monetary") };
+    section.finish();
+    profile
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = "\
+name: cdnow
+source:
+  tables: {orders: data/cdnow/*.parquet}
+  sql: SELECT 1
+  id: customer_id
+  features: [recency, frequency, monetary]
+impute:    {method: knn, neighbors: 5, weights: uniform}
+outliers:  {method: iqr, factor: 1.5}
+scale:     {method: standard, transform: log1p}
+kmeans:    {k: {from: 2, to: 6}, select: silhouette, seed: 7, tolerance: 1e-3}
+output: runs/cdnow
+";
+
+    fn errors(text: &str) -> Vec<(usize, String, String)> {
+        let errors = JobSpec::parse(text, "job.yaml").unwrap_err();
+        errors.0.into_iter().map(|e| (e.line, e.key, e.message)).collect()
+    }
+
+    #[test]
+    fn a_whole_spec() {
+        let spec = JobSpec::parse(WHOLE, "job.yaml").unwrap();
+        assert_eq!(spec.kmeans.k, vec![2, 3, 4, 5, 6]);
+        assert_eq!((spec.kmeans.seed, spec.kmeans.tolerance, spec.kmeans.select), (7, 1e-3, Select::Silhouette));
+        assert_eq!(spec.scale.transform, Transform::Log1p);
+        assert_eq!(spec.profile.monetary.as_deref(), Some("monetary"));
+        assert_eq!(spec.source.tables[0].locations, vec!["data/cdnow/*.parquet"]);
+    }
+
+    #[test]
+    fn json_and_defaults() {
+        let json = r#"{"name": "a", "source": {"tables": {"t": ["x", "y"]}, "id": ["a", "b"], "features": ["f"]}, "output": "o"}"#;
+        let spec = JobSpec::parse(json, "job.json").unwrap();
+        assert_eq!(spec.impute.donors, Donors::AtMost(200_000));
+        assert_eq!((spec.outliers.factor, spec.kmeans.k.len()), (1.5, 9));
+        assert_eq!(spec.profile, Profile::default());
+        let mad = json.replace("\"output\"", "\"outliers\": {\"method\": \"mad\"}, \"output\"");
+        assert_eq!(JobSpec::parse(&mad, "job.json").unwrap().outliers.factor, 3.5);
+    }
+
+    #[test]
+    fn all_mistakes_at_once_with_key_and_line() {
+        let text = WHOLE
+            .replace("factor: 1.5", "facter: 1.5")
+            .replace("method: knn", "method: kn")
+            .replace("neighbors: 5", "neighbors: \"5\"")
+            .replace("id: customer_id", "ids: customer_id")
+            .replace("to: 6", "to: 1");
+        let found = errors(&text);
+        let at = |line: usize, key: &str| {
+            let hit = found.iter().find(|(l, k, _)| *l == line && k == key);
+            hit.unwrap_or_else(|| panic!("{line} {key}: {found:?}")).2.clone()
+        };
+        assert!(at(5, "source.ids").contains("unknown key"));
+        assert!(at(3, "source.id").contains("is missing"));
+        assert!(at(7, "impute.method").contains("did you mean `knn`?"));
+        assert!(at(7, "impute.neighbors").contains("whole number, from 1 to 1000"));
+        assert!(at(8, "outliers.facter").contains("did you mean `factor`?"));
+        assert!(at(10, "kmeans.k.to").contains("from 2 to 1000"));
+        assert_eq!(found.len(), 6, "{found:?}");
+    }
+
+    #[test]
+    fn settings_that_would_be_ignored_are_mistakes() {
+        let found = errors(&WHOLE.replace("method: knn", "method: mean"));
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].2.contains("only `method: knn`"));
+        assert_eq!(errors(&WHOLE.replace("method: iqr", "method: none")).len(), 1);
+    }
+
+    #[test]
+    fn names_that_collide() {
+        let found = errors(&WHOLE.replace("[recency, frequency, monetary]", "[recency, recency, kmeans_cluster, __x]"));
+        assert_eq!(found.len(), 3, "{found:?}");
+    }
+
+    #[test]
+    fn given_centroids() {
+        let with = |k: &str, start: &str| WHOLE.replace("k: {from: 2, to: 6}", &format!("k: {k}, start: {start}"));
+        let spec = JobSpec::parse(&with("2", "[[0, 0, 0], [1, 1.5, -2e0]]"), "job.yaml").unwrap();
+        assert_eq!(spec.kmeans.start, Start::Centroids(vec![vec![0.0; 3], vec![1.0, 1.5, -2.0]]));
+        assert!(errors(&with("3", "[[0, 0, 0], [1, 1, 1]]"))[0].2.contains("set `k: 2`"));
+        assert!(errors(&with("2", "[[0, 0], [1, 1, 1]]"))[0].2.contains("3 numbers"));
+    }
+
+    #[test]
+    fn nothing_panics() {
+        for end in 0..WHOLE.len() {
+            let _ = JobSpec::parse(&WHOLE[..end], "job.yaml");
+        }
+        for text in [
+            "",
+            "- a",
+            "a: [",
+            "\t",
+            "name: &x 1",
+            "? [a]\n: b",
+            "name: !!str x",
+            "name: a\nname: b",
+            "null",
+            "{}",
+            "[[[[[[",
+        ] {
+            assert!(JobSpec::parse(text, "job.yaml").is_err(), "{text}");
+        }
+        assert!(errors("name: a\nname: b")[0].2.contains("line 1"));
+        assert_eq!(errors("impute:\n")[0].0, 1);
+    }
+}

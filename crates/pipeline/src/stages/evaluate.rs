@@ -1,0 +1,251 @@
+//! Evaluate: judges every k, chooses one, and labels the rows by it.
+
+use segmenta_algorithms::kmeans::{Assigner, Spread, elbow};
+use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::metrics::{calinski_harabasz, davies_bouldin};
+use segmenta_engine::artifact::Part;
+use segmenta_engine::operators::{Assign, ClusterSpread, RowSample, Silhouette, SilhouetteSums, SpreadCandidate};
+use segmenta_engine::{EngineError, Result};
+use serde::{Deserialize, Serialize};
+
+use super::kmeans::{Candidate, Clustered};
+use super::outliers::Split;
+use super::scale::Scaled;
+use super::{StageContext, rows_of, singly};
+use crate::spec::{Evaluate, KMeans, Select};
+
+/// The rows of the silhouette are a sample of their own.
+const SILHOUETTE_SEED: u64 = 0x73_696c_686f;
+
+/// What the stage made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Evaluated {
+    /// By ascending k, as the candidates of K-Means.
+    pub measures: Vec<Measures>,
+    /// The chosen k.
+    pub chosen_k: usize,
+    /// Why, in a sentence.
+    pub why: String,
+    /// Rows that the silhouette was computed from, and whether that is all of them.
+    pub silhouette_rows: u64,
+    /// True when the silhouette is that of all rows.
+    pub silhouette_is_exact: bool,
+    /// The kept rows with their cluster and distance.
+    pub assignments: Vec<Part>,
+}
+
+/// How good the clustering with one k is. Measures that need two clusters are `None` for one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measures {
+    /// Number of clusters.
+    pub k: usize,
+    /// Sum of squared distances to the nearest centroid.
+    pub inertia: f64,
+    /// Mean silhouette, -1 to 1; more is better.
+    pub silhouette: Option<f64>,
+    /// Its standard error where it comes from a sample; 0 when it is exact.
+    pub silhouette_error: Option<f64>,
+    /// Mean silhouette of each cluster; `None` where no row of the cluster was in the sample.
+    pub silhouette_by_cluster: Vec<Option<f64>>,
+    /// More is better.
+    pub calinski_harabasz: Option<f64>,
+    /// Less is better.
+    pub davies_bouldin: Option<f64>,
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// Those of its passes.
+pub async fn run(
+    context: &StageContext<'_>,
+    settings: &Evaluate,
+    kmeans: &KMeans,
+    features: &[String],
+    split: &Split,
+    scaled: &Scaled,
+    clustered: &Clustered,
+) -> Result<Evaluated> {
+    let candidates = &clustered.candidates;
+    let inputs = singly(&scaled.parts);
+    let rows = rows_of(&scaled.parts);
+    let sample = RowSample::of(SILHOUETTE_SEED, settings.silhouette_rows, rows);
+    let spreads = spreads(context, features, scaled, candidates, &inputs).await?;
+    let silhouettes: Vec<Vec<SilhouetteSums>> = if candidates.iter().any(|candidate| candidate.k > 1) {
+        let task = Silhouette {
+            columns: features.to_vec(),
+            bounds: scaled.bounds.clone(),
+            parts: scaled.parts.clone(),
+            sample,
+            rows: rows.min(settings.silhouette_rows),
+            candidates: candidates.iter().map(|candidate| candidate.centroids.clone()).collect(),
+        };
+        let mut total: Vec<Vec<SilhouetteSums>> =
+            candidates.iter().map(|candidate| vec![SilhouetteSums::default(); candidate.k]).collect();
+        for part in context.map_parts(task, &inputs).await? {
+            total.iter_mut().flatten().zip(part.iter().flatten()).for_each(|(total, sums)| total.merge(sums));
+        }
+        total
+    } else {
+        vec![]
+    };
+    let silhouette_rows = silhouettes.first().map_or(0, |sums| sums.iter().map(|s| s.count).sum());
+    let measures: Vec<Measures> = candidates
+        .iter()
+        .zip(&spreads)
+        .enumerate()
+        .map(|(i, (candidate, spread))| {
+            let sums = silhouettes.get(i).map_or(&[][..], Vec::as_slice);
+            measure(candidate, spread, sums, scaled, sample.is_everything())
+        })
+        .collect();
+    let (chosen_k, why) = choose(kmeans, &measures);
+    let chosen = candidates
+        .iter()
+        .find(|candidate| candidate.k == chosen_k)
+        .ok_or_else(|| EngineError::job("evaluate: there is no candidate to choose"))?;
+    let task = Assign {
+        prefix: format!("{}assignments/", context.prefix),
+        features: features.to_vec(),
+        bounds: scaled.bounds.clone(),
+        centroids: chosen.centroids.clone(),
+    };
+    let aligned: Vec<Vec<Part>> =
+        split.kept.iter().zip(&scaled.parts).map(|(kept, points)| vec![kept.clone(), points.clone()]).collect();
+    let assignments = context.map_parts(task, &aligned).await?;
+    Ok(Evaluated { measures, chosen_k, why, silhouette_rows, silhouette_is_exact: sample.is_everything(), assignments })
+}
+
+async fn spreads(
+    context: &StageContext<'_>,
+    features: &[String],
+    scaled: &Scaled,
+    candidates: &[Candidate],
+    inputs: &[Vec<Part>],
+) -> Result<Vec<Spread>> {
+    let task = ClusterSpread {
+        columns: features.to_vec(),
+        bounds: scaled.bounds.clone(),
+        candidates: candidates
+            .iter()
+            .map(|candidate| SpreadCandidate { centroids: candidate.centroids.clone(), means: candidate.means.clone() })
+            .collect(),
+    };
+    let mut total: Vec<Spread> = candidates
+        .iter()
+        .map(|candidate| Spread { squared: vec![0; candidate.k], distances: vec![0; candidate.k] })
+        .collect();
+    for part in context.map_parts(task, inputs).await? {
+        total.iter_mut().zip(&part).for_each(|(total, spread)| total.merge(spread));
+    }
+    Ok(total)
+}
+
+fn measure(
+    candidate: &Candidate,
+    spread: &Spread,
+    silhouettes: &[SilhouetteSums],
+    scaled: &Scaled,
+    exact: bool,
+) -> Measures {
+    let (squared, distance) = Assigner::spread_quanta(&scaled.bounds, &candidate.means);
+    let within = squared.value(spread.squared.iter().sum());
+    let mean_distances: Vec<f64> =
+        spread.distances.iter().zip(&candidate.counts).map(|(sum, count)| distance.mean(*sum, *count)).collect();
+    let means = Matrix::new(candidate.means.clone(), scaled.bounds.len());
+    let quantum = Silhouette::quantum();
+    let clusters = candidate.counts.iter().filter(|count| **count > 0).count();
+    let silhouettes = if clusters > 1 { silhouettes } else { &[] };
+    let (count, sum, squares) = silhouettes
+        .iter()
+        .fold((0, 0, 0), |(count, sum, squares), s| (count + s.count, sum + s.sum, squares + s.squares));
+    let silhouette = (count > 0).then(|| quantum.mean(sum, count));
+    let error = silhouette.map(|mean| {
+        let variance = (quantum.mean(squares, count) - mean * mean).max(0.0);
+        if exact { 0.0 } else { (variance / count as f64).sqrt() }
+    });
+    Measures {
+        k: candidate.k,
+        inertia: candidate.inertia,
+        silhouette,
+        silhouette_error: error,
+        silhouette_by_cluster: silhouettes
+            .iter()
+            .map(|s| (s.count > 0).then(|| quantum.mean(s.sum, s.count)))
+            .collect(),
+        calinski_harabasz: calinski_harabasz(&means, &candidate.counts, within),
+        davies_bouldin: davies_bouldin(&means, &candidate.counts, &mean_distances),
+    }
+}
+
+fn choose(settings: &KMeans, measures: &[Measures]) -> (usize, String) {
+    if let [k] = settings.k.as_slice() {
+        return (*k, format!("k is fixed at {k} by the spec"));
+    }
+    let (first, last) = (settings.k.first().copied().unwrap_or(1), settings.k.last().copied().unwrap_or(1));
+    let by_silhouette = || {
+        let best = measures.iter().filter_map(|m| m.silhouette.map(|s| (m.k, s)));
+        // Ties go to the smaller k.
+        best.reduce(|best, next| if next.1 > best.1 { next } else { best })
+    };
+    if settings.select == Select::Silhouette
+        && let Some((k, silhouette)) = by_silhouette()
+    {
+        return (k, format!("the mean silhouette over k = {first}..{last} is largest, {silhouette:.4}, at k = {k}"));
+    }
+    let curve: Vec<(usize, f64)> = measures.iter().map(|m| (m.k, m.inertia)).collect();
+    match elbow(&curve) {
+        Some(elbow) if elbow.prominence > 0.0 => (
+            elbow.k,
+            format!(
+                "the inertia over k = {first}..{last} has its elbow at k = {}: there it lies {:.1} % of its height below \
+                 the straight line between its ends",
+                elbow.k,
+                elbow.prominence * 100.0
+            ),
+        ),
+        _ => (first, format!("the inertia over k = {first}..{last} has no elbow, so the smallest k is taken")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Start;
+
+    fn measures(curve: &[(usize, f64, f64)]) -> Vec<Measures> {
+        let measures = curve.iter().map(|(k, inertia, silhouette)| Measures {
+            k: *k,
+            inertia: *inertia,
+            silhouette: Some(*silhouette),
+            silhouette_error: Some(0.0),
+            silhouette_by_cluster: vec![],
+            calinski_harabasz: None,
+            davies_bouldin: None,
+        });
+        measures.collect()
+    }
+
+    #[test]
+    fn chooses_by_what_the_spec_says() {
+        let mut settings = KMeans {
+            k: vec![2, 3, 4, 5],
+            select: Select::Elbow,
+            seed: 0,
+            restarts: 1,
+            max_iterations: 10,
+            tolerance: 1e-4,
+            start: Start::KmeansPlusPlus,
+        };
+        let curve = measures(&[(2, 100.0, 0.5), (3, 30.0, 0.6), (4, 25.0, 0.6), (5, 22.0, 0.1)]);
+        assert_eq!(choose(&settings, &curve).0, 3);
+        settings.select = Select::Silhouette;
+        assert_eq!(choose(&settings, &curve).0, 3);
+        settings.select = Select::Elbow;
+        let line = measures(&[(2, 30.0, 0.5), (3, 20.0, 0.6), (4, 10.0, 0.6), (5, 0.0, 0.1)]);
+        let (k, why) = choose(&settings, &line);
+        assert!(k == 2 && why.contains("no elbow"), "{why}");
+        settings.k = vec![4];
+        assert!(choose(&settings, &curve[2..3]).1.contains("fixed"));
+    }
+}

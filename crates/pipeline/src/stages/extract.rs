@@ -1,0 +1,166 @@
+//! Extract: runs the SQL over the shards and writes the feature table.
+//!
+//! ```text
+//!   shards ──scan──▶ source.sql ──▶ ids, features, __row = hash(ids), __part = slice of __row
+//!          ──shuffle by __part──▶ sort by (__part, __row, ids) ──▶ one file a part
+//! ```
+//!
+//! The number of parts comes from the size of the sources alone, so the parts are the same however the scan was split
+//! and wherever it ran.
+
+use std::sync::Arc;
+
+use datafusion::arrow::compute::SortOptions;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::Column;
+use datafusion::dataframe::DataFrame;
+use datafusion::logical_expr::{Expr, cast, lit};
+use datafusion::physical_expr::expressions::col;
+use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::{ExecutionPlan, Partitioning};
+use segmenta_engine::artifact::{Part, ROW_COLUMN};
+use segmenta_engine::functions::{PART_OF, ROW_ID};
+use segmenta_engine::operators::{FeatureStatistics, FeaturesWritten, PART_COLUMN, WriteFeatures, WriteFeaturesExec};
+use segmenta_engine::{EngineError, Fault, Result};
+use serde::{Deserialize, Serialize};
+
+use super::{StageContext, rows_of};
+use crate::source::{Sources, read_whole};
+use crate::spec::Source;
+
+/// Bytes of source for each part.
+const PART_BYTES: u64 = 8 * 1024 * 1024;
+const MIN_PARTS: u64 = 8;
+const MAX_PARTS: u64 = 4_096;
+
+/// What the stage made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Extracted {
+    /// The feature table: id columns, row id, features (null where missing).
+    pub parts: Vec<Part>,
+    /// A feature each.
+    pub features: Vec<FeatureStatistics>,
+}
+
+/// How many slices the row ids are cut into, from the size of the sources.
+#[must_use]
+pub fn part_count(source_bytes: u64) -> u32 {
+    source_bytes.div_ceil(PART_BYTES).clamp(MIN_PARTS, MAX_PARTS) as u32
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// Sources that cannot be read, a null or repeated id, a feature without any value, or a query that gives no row.
+pub async fn run(
+    context: &StageContext<'_>,
+    source: &Source,
+    sources: &Sources,
+    per_shard: Option<usize>,
+) -> Result<Extracted> {
+    let frame = sources.features(context.cluster.state(), source, per_shard).await?;
+    let plan = plan(frame, source, part_count(sources.bytes()), &context.prefix).await?;
+    let written: Vec<FeaturesWritten> = match context.cluster.collect_results(plan).await {
+        Ok(written) => written,
+        Err(error) => return Err(diagnose(context, sources, error).await),
+    };
+    context.count_pass();
+    let mut features = vec![FeatureStatistics::default(); source.features.len()];
+    for part in &written {
+        for (total, part) in features.iter_mut().zip(&part.features) {
+            total.merge(part);
+        }
+    }
+    let parts: Vec<Part> = written.into_iter().map(|written| written.part).collect();
+    let rows = rows_of(&parts);
+    if rows == 0 {
+        return Err(EngineError::input("source.sql gives no row: check its filters and its tables"));
+    }
+    let empty: Vec<&str> = source
+        .features
+        .iter()
+        .zip(&features)
+        .filter(|(_, f)| f.missing == rows)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !empty.is_empty() {
+        return Err(EngineError::input(format!(
+            "no row has a value of `{}`: there is nothing to impute it from; check source.sql, or leave it out of \
+             source.features",
+            empty.join("`, `")
+        )));
+    }
+    for (name, feature) in source.features.iter().zip(&features) {
+        if feature.nan + feature.infinite > 0 {
+            context.warn(format!(
+                "feature `{name}`: {} NaN and {} infinite cells are treated as missing",
+                feature.nan, feature.infinite
+            ));
+        }
+    }
+    Ok(Extracted { parts, features })
+}
+
+async fn plan(frame: DataFrame, source: &Source, parts: u32, prefix: &str) -> Result<Arc<dyn ExecutionPlan>> {
+    let named = |name: &String| Expr::Column(Column::from_name(name));
+    let function = |name: &str, arguments: Vec<Expr>| -> Result<Expr> {
+        let function = segmenta_engine::functions::all().into_iter().find(|function| function.name() == name);
+        let function = function.ok_or_else(|| EngineError::job(format!("the function {name} is not there")))?;
+        Ok(function.call(arguments))
+    };
+    let mut columns: Vec<Expr> = source.id.iter().map(named).collect();
+    columns.extend(source.features.iter().map(|name| cast(named(name), DataType::Float64).alias(name)));
+    columns.push(function(ROW_ID, source.id.iter().map(named).collect())?.alias(ROW_COLUMN));
+    let with_row = frame.select(columns)?;
+    let part = function(PART_OF, vec![Expr::Column(Column::from_name(ROW_COLUMN)), lit(parts)])?;
+    let rows = with_row.with_column(PART_COLUMN, part)?.create_physical_plan().await?;
+
+    let schema = rows.schema();
+    let by_part: Arc<dyn PhysicalExpr> = col(PART_COLUMN, &schema)?;
+    let shuffled: Arc<dyn ExecutionPlan> =
+        Arc::new(RepartitionExec::try_new(rows, Partitioning::Hash(vec![by_part], parts as usize))?);
+    let mut order = Vec::new();
+    for name in [PART_COLUMN, ROW_COLUMN].into_iter().chain(source.id.iter().map(String::as_str)) {
+        order.push(PhysicalSortExpr::new(col(name, &schema)?, SortOptions::default()));
+    }
+    let order = LexOrdering::new(order).ok_or_else(|| EngineError::job("an ordering without columns"))?;
+    let sorted: Arc<dyn ExecutionPlan> = Arc::new(SortExec::new(order, shuffled).with_preserve_partitioning(true));
+    let settings =
+        WriteFeatures { prefix: prefix.to_owned(), ids: source.id.clone(), features: source.features.clone() };
+    Ok(Arc::new(WriteFeaturesExec::new(settings, sorted)))
+}
+
+/// A scan's failure does not say which file it was: after one that may come from a damaged file, reads the shards one by
+/// one until one fails alone.
+async fn diagnose(context: &StageContext<'_>, sources: &Sources, error: EngineError) -> EngineError {
+    if error.fault != Fault::Job {
+        return error;
+    }
+    for shard in sources.shards() {
+        if let Err(cause) = read_whole(context.cluster, shard).await {
+            return match cause.fault {
+                Fault::Cluster => cause,
+                _ => EngineError::input(format!(
+                    "{}: the shard is corrupt: {}; replace the file",
+                    shard.url, cause.message
+                )),
+            };
+        }
+    }
+    // Every shard can be read: the query itself fails, for example a cast or a division.
+    EngineError::new(error.fault, format!("source.sql failed: {}", error.message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_grow_with_the_sources() {
+        assert_eq!((part_count(0), part_count(1 << 20)), (8, 8));
+        assert_eq!(part_count(100 * PART_BYTES + 1), 101);
+        assert_eq!(part_count(u64::MAX), 4_096);
+    }
+}

@@ -1,0 +1,168 @@
+//! The stages of a job, one a file, in the order they run.
+//!
+//! | stage | reads | makes |
+//! |---|---|---|
+//! | [`extract`] | the sources | the feature table: one row a customer, in parts by row id |
+//! | [`impute`] | features | features without a gap, with a flag for each cell that was filled |
+//! | [`outliers`] | imputed features | the rows within their fences, and those cut off |
+//! | [`scale`] | kept rows | prepared points: row id and scaled features |
+//! | [`kmeans`] | points | the best centroids for each k |
+//! | [`evaluate`] | points, centroids | measures for each k, the chosen k, the assignments |
+//! | [`profile`] | assignments | what each segment looks like, and its label |
+//! | [`publish`] | everything | the published files |
+//!
+//! A stage is a function of a [`StageContext`], its section of the spec and what earlier stages made. It returns a small
+//! value that goes into its manifest; rows go into parts under its prefix.
+
+pub mod evaluate;
+pub mod extract;
+pub mod impute;
+pub mod kmeans;
+pub mod outliers;
+pub mod profile;
+pub mod publish;
+pub mod scale;
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use segmenta_algorithms::scalers::Transform;
+use segmenta_algorithms::sums::{Bounds, Quantum};
+use segmenta_engine::Result;
+use segmenta_engine::artifact::Part;
+use segmenta_engine::cluster::Cluster;
+use segmenta_engine::operators::{ColumnMoments, Moments, PartTask};
+
+use crate::job::Observer;
+
+/// What a stage works with.
+pub struct StageContext<'a> {
+    /// Runs the plans.
+    pub cluster: &'a Cluster,
+    /// URL of the stage's folder, ending in `/`.
+    pub prefix: String,
+    stage: &'static str,
+    observer: &'a dyn Observer,
+    passes: AtomicU64,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl<'a> StageContext<'a> {
+    pub(crate) fn new(cluster: &'a Cluster, prefix: String, stage: &'static str, observer: &'a dyn Observer) -> Self {
+        Self { cluster, prefix, stage, observer, passes: AtomicU64::new(0), warnings: Mutex::default() }
+    }
+
+    /// Runs a task over the parts: one pass over their rows.
+    ///
+    /// # Errors
+    /// Those of the task.
+    pub async fn map_parts<T: PartTask>(&self, task: T, inputs: &[Vec<Part>]) -> Result<Vec<T::Output>> {
+        let results = self.cluster.map_parts(task, inputs).await?;
+        self.count_pass();
+        Ok(results)
+    }
+
+    /// Counts a pass that did not go through [`StageContext::map_parts`].
+    pub(crate) fn count_pass(&self) {
+        let passes = self.passes.fetch_add(1, Ordering::Relaxed) + 1;
+        self.observer.pass_finished(self.stage, passes);
+    }
+
+    /// Passes so far.
+    #[must_use]
+    pub fn passes(&self) -> u64 {
+        self.passes.load(Ordering::Relaxed)
+    }
+
+    /// Tells the user something about the data that does not stop the job.
+    pub fn warn(&self, warning: String) {
+        self.observer.warning(&warning);
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
+    }
+
+    pub(crate) fn into_warnings(self) -> Vec<String> {
+        self.warnings.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One part an item: what most passes run over.
+pub(crate) fn singly(parts: &[Part]) -> Vec<Vec<Part>> {
+    parts.iter().map(|part| vec![part.clone()]).collect()
+}
+
+/// Rows of all parts.
+pub(crate) fn rows_of(parts: &[Part]) -> u64 {
+    parts.iter().map(|part| part.rows).sum()
+}
+
+/// Mean and population variance of columns, by group.
+#[derive(Debug, Clone)]
+pub(crate) struct MeanAndVariance {
+    /// Cells that have a value.
+    pub(crate) count: u64,
+    /// Their mean, 0 without any.
+    pub(crate) mean: f64,
+    /// Their population variance, 0 without any.
+    pub(crate) variance: f64,
+    /// Their bounds.
+    pub(crate) bounds: Bounds,
+}
+
+/// Columns to take means and variances of.
+pub(crate) struct MomentColumns<'a> {
+    pub(crate) parts: &'a [Part],
+    pub(crate) names: &'a [String],
+    /// The column with the group of a row, and the number of groups.
+    pub(crate) group: Option<(&'a str, usize)>,
+    pub(crate) transform: Transform,
+    /// Bounds of each column after the transform.
+    pub(crate) bounds: &'a [Bounds],
+}
+
+/// `[group][column]`, in two passes: the sums, then the squared deviations from the means.
+pub(crate) async fn means_and_variances(
+    context: &StageContext<'_>,
+    columns: &MomentColumns<'_>,
+) -> Result<Vec<Vec<MeanAndVariance>>> {
+    let groups = columns.group.map_or(1, |(_, groups)| groups);
+    let inputs = singly(columns.parts);
+    let pass = async |centers: Option<Vec<Vec<f64>>>, quanta: Vec<Quantum>| -> Result<Vec<Vec<ColumnMoments>>> {
+        let task = Moments {
+            columns: columns.names.to_vec(),
+            group: columns.group.map(|(name, _)| name.to_owned()),
+            groups,
+            transform: columns.transform,
+            centers,
+            quanta,
+        };
+        let mut total = vec![vec![ColumnMoments::default(); columns.names.len()]; groups];
+        for part in context.map_parts(task, &inputs).await? {
+            for (total, moments) in total.iter_mut().flatten().zip(part.iter().flatten()) {
+                total.merge(moments);
+            }
+        }
+        Ok(total)
+    };
+    let quanta: Vec<Quantum> = columns.bounds.iter().map(|b| Quantum::for_bound(b.max_abs())).collect();
+    let sums = pass(None, quanta.clone()).await?;
+    let means: Vec<Vec<f64>> = sums
+        .iter()
+        .map(|group| group.iter().zip(&quanta).map(|(m, quantum)| quantum.mean(m.sum, m.count)).collect())
+        .collect();
+    // The mean lies within the bounds, so no deviation exceeds their width.
+    let widths = columns.bounds.iter().map(|b| if b.is_empty() { 0.0 } else { b.max - b.min });
+    let squared: Vec<Quantum> = widths.map(|width| Quantum::for_bound(width * width)).collect();
+    let deviations = pass(Some(means.clone()), squared.clone()).await?;
+    let mut result = Vec::with_capacity(groups);
+    for (group, means) in means.iter().enumerate() {
+        let columns = means.iter().enumerate().map(|(j, mean)| MeanAndVariance {
+            count: sums[group][j].count,
+            mean: *mean,
+            variance: squared[j].mean(deviations[group][j].sum, deviations[group][j].count),
+            bounds: sums[group][j].bounds,
+        });
+        result.push(columns.collect());
+    }
+    Ok(result)
+}

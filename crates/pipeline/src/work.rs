@@ -1,0 +1,169 @@
+//! The work prefix of a job and the manifests of its stages: what a job resumes from.
+//!
+//! ```text
+//!   <output>/_work/job.json               the spec that is being run
+//!   <output>/_work/<stage>/part-*.parquet the stage's artifact
+//!   <output>/_work/<stage>/manifest.json  written last: the stage is complete
+//! ```
+//!
+//! A stage is reused when its *fingerprint* is the same: the hash of its part of the spec, of the version of the format
+//! and of the fingerprint of the stage before it. The first one hashes the inputs (location, size, version).
+
+use std::sync::Arc;
+
+use datafusion::execution::runtime_env::RuntimeEnv;
+use futures::{StreamExt, TryStreamExt};
+use object_store::{ObjectStore, ObjectStoreExt};
+use segmenta_engine::artifact::{get, hex, put, resolve};
+use segmenta_engine::{EngineError, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Bumped when the same spec and inputs give different artifacts than before.
+const FORMAT: u32 = 1;
+
+/// Removed at once.
+const DELETES_AT_ONCE: usize = 16;
+
+/// The manifest of a complete stage.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StageManifest<T> {
+    /// Name of the stage.
+    pub stage: String,
+    /// What it was made from.
+    pub fingerprint: String,
+    /// What it took.
+    pub cost: StageCost,
+    /// What a user should know about the data, for example cells that were not finite.
+    pub warnings: Vec<String>,
+    /// What it made.
+    pub output: T,
+}
+
+/// What a stage took.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct StageCost {
+    /// Rows that went in.
+    pub rows: u64,
+    /// Passes over the rows.
+    pub passes: u64,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// Largest resident memory of this process meanwhile, in bytes, where the platform tells.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// The work prefix of a job.
+#[derive(Debug, Clone)]
+pub struct Work {
+    runtime: Arc<RuntimeEnv>,
+    prefix: String,
+}
+
+/// Hashes what a stage depends on.
+///
+/// # Errors
+/// Never for the settings of a stage.
+pub fn fingerprint(stage: &str, settings: &impl Serialize, before: &str) -> Result<String> {
+    let content = serde_json::to_vec(&(FORMAT, stage, settings, before))
+        .map_err(|error| EngineError::job(format!("{stage}: settings cannot be written as JSON: {error}")))?;
+    Ok(hex(&Sha256::digest(content)))
+}
+
+impl Work {
+    /// Under `output`, a URL that ends in `/`.
+    #[must_use]
+    pub fn new(runtime: Arc<RuntimeEnv>, output: &str) -> Self {
+        Self { runtime, prefix: format!("{output}_work/") }
+    }
+
+    /// The URL of a stage's folder, ending in `/`.
+    #[must_use]
+    pub fn stage_prefix(&self, stage: &str) -> String {
+        format!("{}{stage}/", self.prefix)
+    }
+
+    /// The URL of an object beside the stages.
+    #[must_use]
+    pub fn url(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// The manifest of a stage, if it is complete and was made from the same things.
+    ///
+    /// # Errors
+    /// A manifest that cannot be read. One of another form counts as none.
+    pub async fn complete<T: DeserializeOwned>(
+        &self,
+        stage: &str,
+        fingerprint: &str,
+    ) -> Result<Option<StageManifest<T>>> {
+        let url = format!("{}manifest.json", self.stage_prefix(stage));
+        let Some(content) = get(&self.runtime, &url).await? else { return Ok(None) };
+        let manifest: Option<StageManifest<T>> = serde_json::from_slice(&content).ok();
+        Ok(manifest.filter(|manifest| manifest.fingerprint == fingerprint))
+    }
+
+    /// Marks a stage as complete.
+    ///
+    /// # Errors
+    /// A place that cannot be written to.
+    pub async fn commit<T: Serialize>(&self, manifest: &StageManifest<T>) -> Result<()> {
+        let content = serde_json::to_vec_pretty(manifest).map_err(|error| {
+            EngineError::job(format!("{}: manifest cannot be written as JSON: {error}", manifest.stage))
+        })?;
+        put(&self.runtime, &format!("{}manifest.json", self.stage_prefix(&manifest.stage)), content).await
+    }
+
+    /// Removes what an earlier run left of a stage; its manifest first.
+    ///
+    /// # Errors
+    /// A place that cannot be written to.
+    pub async fn clear(&self, stage: &str) -> Result<()> {
+        let prefix = self.stage_prefix(stage);
+        remove(&self.runtime, &format!("{prefix}manifest.json")).await?;
+        remove_all(&self.runtime, &prefix).await
+    }
+}
+
+/// Removes an object, if it is there.
+///
+/// # Errors
+/// A place that cannot be written to.
+pub async fn remove(runtime: &RuntimeEnv, url: &str) -> Result<()> {
+    let (store, path) = resolve(runtime, url)?;
+    match store.delete(&path).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        Err(error) => Err(EngineError::output(format!("{url}: cannot be removed: {error}"))),
+    }
+}
+
+/// Removes every object under a prefix.
+///
+/// # Errors
+/// A place that cannot be written to.
+pub async fn remove_all(runtime: &RuntimeEnv, prefix: &str) -> Result<()> {
+    let (store, path) = resolve(runtime, prefix)?;
+    let failed = |error: object_store::Error| EngineError::output(format!("{prefix}: cannot be cleared: {error}"));
+    let objects = match store.list(Some(&path)).try_collect::<Vec<_>>().await {
+        Ok(objects) => objects,
+        Err(object_store::Error::NotFound { .. }) => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    futures::stream::iter(objects)
+        .map(|object| {
+            let store = Arc::clone(&store);
+            async move {
+                match store.delete(&object.location).await {
+                    Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
+        })
+        .buffer_unordered(DELETES_AT_ONCE)
+        .try_collect::<Vec<()>>()
+        .await
+        .map_err(failed)?;
+    Ok(())
+}
