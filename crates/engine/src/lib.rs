@@ -12,6 +12,7 @@
 //! * [`codec`]: how these travel in plans.
 //! * [`artifact`]: the Parquet parts that a stage writes and the next one reads.
 //! * [`store`]: what a worker keeps decoded between passes.
+//! * [`progress`]: how many rows the tasks of this process have gone over.
 //! * [`runtime`]: memory, object stores and functions, the same on every process.
 
 pub mod artifact;
@@ -21,6 +22,7 @@ pub mod error;
 pub mod functions;
 pub mod object_stores;
 pub mod operators;
+pub mod progress;
 pub mod runtime;
 pub mod store;
 

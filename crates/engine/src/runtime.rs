@@ -15,6 +15,7 @@ use crate::codec::SegmentaPhysicalCodec;
 use crate::error::Result;
 use crate::functions;
 use crate::object_stores::StoreRegistry;
+use crate::progress::RowsDone;
 use crate::store::PartitionStore;
 
 /// gRPC messages up to this many bytes: plans list their parts, and a plan of 10,000 parts takes about 3 MiB.
@@ -65,7 +66,7 @@ pub fn runtime_env(memory: MemoryPlan) -> Result<Arc<RuntimeEnv>> {
 
 /// The settings our plans need, on the driver, the scheduler and the workers.
 #[must_use]
-pub fn session_config(store: Arc<PartitionStore>) -> SessionConfig {
+pub fn session_config(store: Arc<PartitionStore>, rows_done: Arc<RowsDone>) -> SessionConfig {
     SessionConfig::new_with_ballista()
         .with_ballista_physical_extension_codec(Arc::new(SegmentaPhysicalCodec::default()))
         .with_ballista_grpc_client_max_message_size(MAX_MESSAGE_BYTES)
@@ -73,6 +74,7 @@ pub fn session_config(store: Arc<PartitionStore>) -> SessionConfig {
         .with_ballista_adaptive_query_planner(false)
         .with_information_schema(false)
         .with_extension(store)
+        .with_extension(rows_done)
 }
 
 /// A session with our functions.
@@ -97,5 +99,6 @@ pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Session
 /// When DataFusion cannot set up its runtime.
 pub fn planning_state() -> Result<SessionState> {
     let memory = MemoryPlan::detect();
-    Ok(session_state(session_config(Arc::new(PartitionStore::new(memory.store))), runtime_env(memory)?))
+    let config = session_config(Arc::new(PartitionStore::new(memory.store)), Arc::default());
+    Ok(session_state(config, runtime_env(memory)?))
 }

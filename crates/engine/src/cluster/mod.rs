@@ -24,6 +24,7 @@ pub use embedded::EmbeddedOptions;
 use crate::artifact::Part;
 use crate::error::{EngineError, Fault, Result};
 use crate::operators::{self, MapPartsExec, PartTask, parts_table};
+use crate::progress::RowsDone;
 use crate::runtime::{MemoryPlan, runtime_env, session_config, session_state};
 use crate::store::{PartitionStore, Statistics};
 
@@ -32,6 +33,7 @@ pub struct Cluster {
     scheduler_url: String,
     state: SessionState,
     store: Arc<PartitionStore>,
+    rows_done: Arc<RowsDone>,
     /// Kept alive with the cluster; none for a remote one.
     _embedded: Option<embedded::Embedded>,
 }
@@ -43,12 +45,19 @@ impl Cluster {
     /// When a port or the work directory cannot be had.
     pub async fn embedded(options: EmbeddedOptions) -> Result<Self> {
         let store = Arc::new(PartitionStore::new(options.memory.store));
+        let rows_done = Arc::new(RowsDone::default());
         let runtime = runtime_env(options.memory)?;
-        let state = session_state(session_config(Arc::clone(&store)), runtime);
+        let state = session_state(session_config(Arc::clone(&store), Arc::clone(&rows_done)), runtime);
         let embedded = embedded::Embedded::start(&options, &state)
             .await
             .map_err(|error| EngineError::new(Fault::Cluster, format!("the embedded cluster cannot start: {error}")))?;
-        Ok(Self { scheduler_url: embedded.scheduler_url().to_owned(), state, store, _embedded: Some(embedded) })
+        Ok(Self {
+            scheduler_url: embedded.scheduler_url().to_owned(),
+            state,
+            store,
+            rows_done,
+            _embedded: Some(embedded),
+        })
     }
 
     /// Connects to the scheduler at `url` (`http://host:port`). Its workers must run the same version and see the same
@@ -59,8 +68,9 @@ impl Cluster {
     pub fn remote(url: &str) -> Result<Self> {
         let memory = MemoryPlan::detect();
         let store = Arc::new(PartitionStore::new(memory.store));
-        let state = session_state(session_config(Arc::clone(&store)), runtime_env(memory)?);
-        Ok(Self { scheduler_url: url.to_owned(), state, store, _embedded: None })
+        let rows_done = Arc::new(RowsDone::default());
+        let state = session_state(session_config(Arc::clone(&store), Arc::clone(&rows_done)), runtime_env(memory)?);
+        Ok(Self { scheduler_url: url.to_owned(), state, store, rows_done, _embedded: None })
     }
 
     /// Where the scheduler listens.
@@ -79,6 +89,12 @@ impl Cluster {
     #[must_use]
     pub fn runtime(&self) -> Arc<RuntimeEnv> {
         Arc::clone(self.state.runtime_env())
+    }
+
+    /// Rows that tasks in this process have gone over since it started; on a remote cluster that is none.
+    #[must_use]
+    pub fn rows_done(&self) -> Arc<RowsDone> {
+        Arc::clone(&self.rows_done)
     }
 
     /// What the partition store of this process did; on a remote cluster the workers have their own.

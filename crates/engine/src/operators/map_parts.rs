@@ -20,6 +20,7 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::{DynPartTask, result_batch, result_schema};
 use crate::artifact::Part;
+use crate::progress::RowsDone;
 
 /// A leaf with one partition for each item: the parts, one of each artifact, that a task works on together.
 ///
@@ -121,12 +122,13 @@ impl ExecutionPlan for MapPartsExec {
                 async move {
                     let parts: Vec<Part> =
                         serde_json::from_str(&list?).map_err(|error| DataFusionError::External(Box::new(error)))?;
-                    let Some(index) = parts.first().map(|part| part.index) else {
+                    let Some((index, rows)) = parts.first().map(|part| (part.index, part.rows)) else {
                         return internal_err!("a task without a part");
                     };
                     let timer = metrics.elapsed_compute().timer();
                     let result = task.run_encoded(&parts, &context).await?;
                     timer.done();
+                    RowsDone::add(&context, rows);
                     metrics.record_output(1);
                     result_batch(index, &result)
                 }

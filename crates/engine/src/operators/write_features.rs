@@ -22,6 +22,7 @@ use super::map_parts::result_properties;
 use super::{encode, result_batch, result_schema};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN};
 use crate::error::{EngineError, Result};
+use crate::progress::RowsDone;
 
 /// The column that says which part a row belongs to.
 pub const PART_COLUMN: &str = "__part";
@@ -183,6 +184,7 @@ async fn write(
     while let Some(batch) = input.next().await {
         let batch = batch?;
         unique.check(&batch)?;
+        RowsDone::add(context, batch.num_rows() as u64);
         let parts = column(&batch, PART_COLUMN)?.as_primitive::<UInt32Type>().values().to_vec();
         let schema = schema.get_or_insert_with(|| output_schema(&settings, &batch.schema()));
         let mut start = 0;

@@ -1,0 +1,27 @@
+//! `segmenta check`: validates a job without running it.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use segmenta_engine::runtime::planning_state;
+use segmenta_pipeline::job::Job;
+
+use crate::console;
+
+/// Check a job without running it: the spec, the sources' schemas, the query
+///
+/// Prints the tables with their columns, and the stages that `run` would go through.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// The job spec (YAML or JSON)
+    spec: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let job = Job::load(&arguments.spec)?;
+    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let plan = runtime.block_on(async { job.check(&planning_state()?).await })?;
+    console::plan(&job, &plan)?;
+    Ok(())
+}

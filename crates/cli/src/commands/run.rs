@@ -1,0 +1,78 @@
+//! `segmenta run`: runs a job on an embedded cluster.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use bytesize::ByteSize;
+use clap::Args;
+use segmenta_engine::cluster::{Cluster, EmbeddedOptions};
+use segmenta_engine::runtime::MemoryPlan;
+use segmenta_engine::{EngineError, Fault};
+use segmenta_pipeline::job::{Job, Outcome, RunOptions};
+
+use crate::console::{self, Console};
+
+/// The least memory that a job is run with.
+const LEAST_MEMORY: ByteSize = ByteSize::mib(256);
+
+/// Run a job: read, prepare, cluster, judge and publish
+///
+/// Resumes after the last stage that an earlier run with the same spec and inputs completed.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  segmenta run examples/cdnow.yaml
+  segmenta run job.yaml --fresh --memory 16GiB")]
+pub(crate) struct Arguments {
+    /// The job spec (YAML or JSON)
+    spec: PathBuf,
+    /// Start over instead of resuming
+    #[arg(long)]
+    fresh: bool,
+    /// Tasks that run at once [default: the machine's cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Memory to plan with, for example 16GiB [default: seven tenths of the machine's, or of its control group's]
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
+    /// Scan each shard in so many partitions [default: by its size]; changes no result
+    #[arg(long, value_name = "N")]
+    partitions_per_shard: Option<NonZeroUsize>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let job = Job::load(&arguments.spec)?;
+    let mut embedded = EmbeddedOptions::default();
+    if let Some(threads) = arguments.threads {
+        embedded.threads = threads.get();
+    }
+    if let Some(memory) = arguments.memory {
+        if memory < LEAST_MEMORY {
+            return Err(EngineError::spec(format!("--memory {memory}: a job needs at least {LEAST_MEMORY}")).into());
+        }
+        embedded.memory = MemoryPlan::new(memory.as_u64() as usize);
+    }
+    let options =
+        RunOptions { fresh: arguments.fresh, partitions_per_shard: arguments.partitions_per_shard.map(Into::into) };
+    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = run_embedded(&job, embedded, options) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(EngineError::new(
+                Fault::Job,
+                "interrupted; run the same command again to go on after the last complete stage",
+            )),
+        }
+    })?;
+    console::outcome(&job, &outcome)?;
+    Ok(())
+}
+
+async fn run_embedded(job: &Job, embedded: EmbeddedOptions, options: RunOptions) -> Result<Outcome, EngineError> {
+    let cluster = Cluster::embedded(embedded).await?;
+    let console = Console::new(cluster.rows_done());
+    let outcome = job.run(&cluster, options, &console).await;
+    console.finish();
+    outcome
+}

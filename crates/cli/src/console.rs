@@ -1,0 +1,296 @@
+//! What the user sees: progress, results and errors.
+//!
+//! Results go to standard output, progress and errors to standard error. On a terminal each stage has a bar; elsewhere
+//! each is one log line.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{CellAlignment, Table};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use segmenta_engine::progress::RowsDone;
+use segmenta_pipeline::job::{Job, Observer, Outcome, Plan, StageReport};
+use segmenta_pipeline::stages::profile::Segment;
+
+/// How often a bar looks at how far the tasks are.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Most features that the table of segments shows.
+const FEATURES_SHOWN: usize = 6;
+
+/// Shows how a job goes.
+pub(crate) struct Console {
+    shared: Arc<Shared>,
+    ticker: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    rows_done: Arc<RowsDone>,
+    current: Mutex<Current>,
+}
+
+#[derive(Default)]
+struct Current {
+    bar: Option<ProgressBar>,
+    rows_before_pass: u64,
+    over: bool,
+}
+
+impl Console {
+    pub(crate) fn new(rows_done: Arc<RowsDone>) -> Self {
+        let shared = Arc::new(Shared { rows_done, current: Mutex::default() });
+        let ticker = io::stderr().is_terminal().then(|| {
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || shared.tick())
+        });
+        Self { shared, ticker: Mutex::new(ticker) }
+    }
+
+    /// Stops drawing.
+    pub(crate) fn finish(&self) {
+        let mut current = self.shared.current();
+        current.over = true;
+        if let Some(bar) = current.bar.take() {
+            bar.finish_and_clear();
+        }
+        drop(current);
+        let ticker = self.ticker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(ticker) = ticker {
+            // A bar that cannot be drawn is no reason to fail.
+            let _ = ticker.join();
+        }
+    }
+}
+
+impl Shared {
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tick(&self) {
+        loop {
+            std::thread::sleep(TICK);
+            let current = self.current();
+            if current.over {
+                return;
+            }
+            if let Some(bar) = &current.bar {
+                let done = self.rows_done.get().saturating_sub(current.rows_before_pass);
+                bar.set_position(done.min(bar.length().unwrap_or(done)));
+            }
+        }
+    }
+}
+
+impl Observer for Console {
+    fn stage_started(&self, stage: &'static str, rows: u64) {
+        let mut current = self.shared.current();
+        current.rows_before_pass = self.shared.rows_done.get();
+        current.bar = Some(bar(stage, rows));
+    }
+
+    fn pass_finished(&self, _stage: &'static str, passes: u64) {
+        let mut current = self.shared.current();
+        current.rows_before_pass = self.shared.rows_done.get();
+        if let Some(bar) = &current.bar {
+            bar.set_message(format!("pass {}", passes + 1));
+        }
+    }
+
+    fn stage_finished(&self, report: &StageReport) {
+        let bar = self.shared.current().bar.take();
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        let cost = &report.cost;
+        if io::stderr().is_terminal() {
+            let how = if report.resumed {
+                "done by an earlier run".to_owned()
+            } else {
+                format!("{} {}, {:.1} s", cost.passes, plural(cost.passes, "pass", "passes"), cost.seconds)
+            };
+            eprint_line(&format!("  {:<9} {:>13} rows, {how}", report.stage, count(cost.rows)));
+        } else {
+            tracing::info!(
+                target: "segmenta",
+                stage = report.stage,
+                rows = cost.rows,
+                passes = cost.passes,
+                seconds = (cost.seconds * 1000.0).round() / 1000.0,
+                peak_memory_mib = cost.peak_memory_bytes.map(|bytes| bytes >> 20),
+                resumed = report.resumed,
+                "stage complete"
+            );
+        }
+    }
+
+    fn warning(&self, warning: &str) {
+        let current = self.shared.current();
+        match &current.bar {
+            Some(bar) => bar.suspend(|| tracing::warn!(target: "segmenta", "{warning}")),
+            None => tracing::warn!(target: "segmenta", "{warning}"),
+        }
+    }
+}
+
+/// A bar on standard error; invisible where that is not a terminal.
+pub(crate) fn bar(name: &'static str, rows: u64) -> ProgressBar {
+    let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(rows), target).with_prefix(name);
+    let style = "  {prefix:<9} {bar:30} {human_pos}/{human_len} rows  {msg}  {elapsed}";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(TICK);
+    bar
+}
+
+/// A line on standard output.
+pub(crate) fn line(text: &str) -> io::Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        // Whoever read us has had enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+fn eprint_line(text: &str) {
+    // Nobody is there to be told that standard error is closed.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// An error, with its causes, on standard error.
+pub(crate) fn error(error: &anyhow::Error) {
+    let text = format!("{error:#}");
+    let mut lines = text.lines();
+    eprint_line(&format!("error: {}", lines.next().unwrap_or_default()));
+    lines.for_each(|line| eprint_line(&format!("       {line}")));
+}
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn plural<'a>(n: u64, one: &'a str, many: &'a str) -> &'a str {
+    if n == 1 { one } else { many }
+}
+
+/// A number for a table: whole when it is large, with more digits when it is small.
+fn number(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude >= 1_000.0 && magnitude < 1e15 {
+        let sign = if value < 0.0 { "-" } else { "" };
+        format!("{sign}{}", count(magnitude.round() as u64))
+    } else if magnitude >= 10.0 || value == 0.0 {
+        format!("{value:.1}")
+    } else if magnitude >= 0.01 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.2e}")
+    }
+}
+
+/// The table of segments, and where everything is.
+pub(crate) fn outcome(job: &Job, outcome: &Outcome) -> io::Result<()> {
+    let features = &job.spec().source.features;
+    let mut segments: Vec<&Segment> = outcome.profiled.segments.iter().collect();
+    let score = |segment: &Segment| segment.label.as_ref().map_or(0.0, |label| label.score);
+    segments.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.cluster.cmp(&b.cluster)));
+    let labelled = segments.iter().any(|segment| segment.label.is_some());
+    let shown = features.len().min(FEATURES_SHOWN);
+
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY);
+    let mut header: Vec<String> = vec!["cluster".into()];
+    header.extend(labelled.then(|| "segment".to_owned()));
+    header.extend(["customers".to_owned(), "share".to_owned()]);
+    header.extend(features.iter().take(shown).map(|name| format!("mean {name}")));
+    table.set_header(header);
+    for segment in &segments {
+        let mut row = vec![segment.cluster.to_string()];
+        row.extend(labelled.then(|| segment.label.as_ref().map_or_else(String::new, |label| label.name.clone())));
+        row.extend([count(segment.size), format!("{:.1} %", segment.share * 100.0)]);
+        row.extend(segment.features.iter().take(shown).map(|feature| number(feature.mean)));
+        table.add_row(row);
+    }
+    for (i, column) in table.column_iter_mut().enumerate() {
+        if !(labelled && i == 1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    line(&table.to_string())?;
+    if features.len() > shown {
+        line(&format!("{} more features are in segments.parquet", features.len() - shown))?;
+    }
+    for segment in &segments {
+        if let Some(label) = &segment.label {
+            line(&format!("{}: {}", label.name, label.action))?;
+        }
+    }
+    let assigned: u64 = segments.iter().map(|segment| segment.size).sum();
+    line("")?;
+    line(&format!(
+        "{} customers: {} in {} segments, {} cut as outliers",
+        count(outcome.customers),
+        count(assigned),
+        segments.len(),
+        count(outcome.rejected)
+    ))?;
+    line(&format!("k = {}: {}", outcome.evaluated.chosen_k, outcome.evaluated.why))?;
+    line(&format!("published: {}", place(&outcome.output)))
+}
+
+/// The plan of a job.
+pub(crate) fn plan(job: &Job, plan: &Plan) -> io::Result<()> {
+    line(&format!("job {}", job.spec().name))?;
+    for table in &plan.tables {
+        let bytes: u64 = table.shards.iter().map(|shard| shard.bytes).sum();
+        let rows: u64 = table.shards.iter().map(|shard| shard.rows).sum();
+        line(&format!(
+            "table {}: {} {}, {} rows, {}",
+            table.name,
+            table.shards.len(),
+            plural(table.shards.len() as u64, "shard", "shards"),
+            count(rows),
+            bytesize::ByteSize(bytes)
+        ))?;
+        for field in table.schema.fields() {
+            line(&format!("  {} {}", field.name(), field.data_type()))?;
+        }
+    }
+    line("stages")?;
+    for (i, stage) in plan.stages.iter().enumerate() {
+        let state = if stage.complete { " (complete)" } else { "" };
+        line(&format!("  {}. {:<9} {}{state}", i + 1, stage.name, stage.what))?;
+    }
+    line(&format!("output {}", place(&plan.output)))?;
+    line("the spec and its sources fit together")
+}
+
+/// A local URL as the path that a user can open.
+fn place(url: &str) -> String {
+    url.strip_prefix("file://").map_or_else(|| url.to_owned(), |path| path.replace("%20", " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_readable() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0.0, 0.001234, 0.5, 12.34, -12_345.6].map(number), ["0.0", "1.23e-3", "0.50", "12.3", "-12,346"]);
+    }
+}
