@@ -10,6 +10,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use segmenta_engine::{EngineError, Fault};
 use tracing_subscriber::EnvFilter;
 
+const DEFAULT_LOG: &str = "error,segmenta=info,ballista_core=off,ballista_executor=off,ballista_scheduler=off";
+
 /// What the exit codes mean, for the long help.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -71,9 +73,10 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
-/// Our own lines from `info` on, those of the libraries from `error` on; `RUST_LOG` says otherwise.
+/// Our own lines from `info` on, those of the libraries from `error` on, but for Ballista's, whose failures we report
+/// ourselves. `RUST_LOG` says otherwise.
 fn set_up_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error,segmenta=info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),

@@ -219,6 +219,37 @@ impl AsyncFileReader for PartReader {
     }
 }
 
+/// Reads the footer of a file.
+async fn open(
+    runtime: &RuntimeEnv,
+    url: &str,
+    bytes: u64,
+) -> Result<ParquetResult<ParquetRecordBatchStreamBuilder<PartReader>>> {
+    let (store, path) = resolve(runtime, url)?;
+    Ok(ParquetRecordBatchStreamBuilder::new(PartReader { store, path, bytes }).await)
+}
+
+/// Decodes a whole file and drops what it holds. The inner result says whether the file is sound.
+///
+/// # Errors
+/// A URL without a store.
+pub async fn read_through(runtime: &RuntimeEnv, url: &str, bytes: u64) -> Result<ParquetResult<()>> {
+    let builder = match open(runtime, url, bytes).await? {
+        Ok(builder) => builder,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut stream = match builder.with_batch_size(BATCH_ROWS).build() {
+        Ok(stream) => stream,
+        Err(error) => return Ok(Err(error)),
+    };
+    while let Some(batch) = stream.next().await {
+        if let Err(error) = batch {
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(()))
+}
+
 /// A stream of batches.
 pub type Batches = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
 
@@ -227,9 +258,7 @@ pub type Batches = Pin<Box<dyn Stream<Item = Result<RecordBatch>> + Send>>;
 /// # Errors
 /// A part that is gone or damaged, or a column that it does not have.
 pub async fn read_part(runtime: &RuntimeEnv, part: &Part, columns: Option<&[String]>) -> Result<Batches> {
-    let (store, path) = resolve(runtime, &part.url)?;
-    let reader = PartReader { store, path, bytes: part.bytes };
-    let mut builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| unreadable(part, &error))?;
+    let mut builder = open(runtime, &part.url, part.bytes).await?.map_err(|error| unreadable(part, &error))?;
     if let Some(columns) = columns {
         let mut roots = Vec::with_capacity(columns.len());
         for column in columns {
@@ -258,10 +287,7 @@ pub async fn part_schema(runtime: &RuntimeEnv, part: &Part) -> Result<SchemaRef>
 /// # Errors
 /// A file that is gone or damaged.
 pub async fn parquet_schema(runtime: &RuntimeEnv, url: &str, bytes: u64) -> Result<(SchemaRef, u64)> {
-    let (store, path) = resolve(runtime, url)?;
-    let reader = PartReader { store, path, bytes };
-    let builder =
-        ParquetRecordBatchStreamBuilder::new(reader).await.map_err(|error| EngineError::input(error.to_string()))?;
+    let builder = open(runtime, url, bytes).await?.map_err(|error| EngineError::input(error.to_string()))?;
     Ok((Arc::clone(builder.schema()), builder.metadata().file_metadata().num_rows().max(0) as u64))
 }
 

@@ -142,7 +142,6 @@ impl fmt::Debug for TaskError {
 impl std::error::Error for TaskError {}
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

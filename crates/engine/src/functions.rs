@@ -122,7 +122,6 @@ fn hash_into(array: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use datafusion::arrow::array::{Int32Array, Int64Array};

@@ -64,7 +64,6 @@ impl ObjectStoreRegistry for StoreRegistry {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -243,7 +243,7 @@ impl Job {
             stages: &stages,
             warnings: &warnings,
         };
-        let manifest = self.publish(&mut driver, &results, &output, kept).await?;
+        let manifest = self.publish(&mut driver, &results, &output, options.fresh).await?;
         Ok(Outcome {
             manifest,
             output,
@@ -261,13 +261,15 @@ impl Job {
         driver: &mut Driver<'_>,
         results: &Results<'_>,
         output: &str,
-        rows: u64,
+        fresh: bool,
     ) -> Result<Manifest> {
+        let rows = rows_of(&results.evaluated.assignments);
         let planned = driver.planned(PUBLISH)?;
         let runtime = driver.cluster.runtime();
         let started = Instant::now();
         driver.observer.stage_started(PUBLISH, rows);
-        let existing = self.is_published(&runtime, output, &planned.fingerprint).await?;
+        // Starting over leaves the old results to their readers until now.
+        let existing = if fresh { None } else { self.is_published(&runtime, output, &planned.fingerprint).await? };
         let resumed = existing.is_some();
         let manifest = match existing {
             Some(manifest) => manifest,
@@ -487,7 +489,8 @@ async fn check_owner(runtime: &RuntimeEnv, output: &str, name: &str) -> Result<(
              remove what is there"
         ))
     };
-    if let Some(content) = get(runtime, &publish::manifest_url(output)).await? {
+    let unreadable = |error: EngineError| EngineError::output(format!("output: {}", error.message));
+    if let Some(content) = get(runtime, &publish::manifest_url(output)).await.map_err(unreadable)? {
         return match serde_json::from_slice::<Manifest>(&content) {
             Ok(manifest) if manifest.job == name => Ok(()),
             Ok(manifest) => Err(theirs(&manifest.job)),
@@ -496,7 +499,7 @@ async fn check_owner(runtime: &RuntimeEnv, output: &str, name: &str) -> Result<(
             ))),
         };
     }
-    if let Some(content) = get(runtime, &format!("{output}_work/job.json")).await? {
+    if let Some(content) = get(runtime, &format!("{output}_work/job.json")).await.map_err(unreadable)? {
         return match serde_json::from_slice::<JobRecord>(&content) {
             Ok(record) if record.job != name => Err(theirs(&record.job)),
             _ => Ok(()),

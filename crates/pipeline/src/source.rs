@@ -15,7 +15,6 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use segmenta_engine::artifact::{parquet_schema, resolve};
-use segmenta_engine::cluster::Cluster;
 use segmenta_engine::{EngineError, Fault, Result};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -324,26 +323,6 @@ async fn list(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<Vec<(
 
 fn is_local_folder(url: &str) -> bool {
     Url::parse(url).ok().and_then(|url| url.to_file_path().ok()).is_some_and(|path| path.is_dir())
-}
-
-/// Reads one shard from end to end, to find out which one is damaged after a scan failed.
-///
-/// # Errors
-/// The shard's own failure.
-pub async fn read_whole(cluster: &Cluster, shard: &Shard) -> Result<()> {
-    let context = SessionContext::new_with_state(cluster.state().clone());
-    let url = ListingTableUrl::parse(&shard.url)?;
-    let (schema, _) = parquet_schema(&cluster.runtime(), &shard.url, shard.bytes).await?;
-    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-    let config = ListingTableConfig::new(url)
-        .with_listing_options(ListingOptions::new(Arc::new(ParquetFormat::default())).with_file_extension(""))
-        .with_schema(schema);
-    context.register_table("shard", Arc::new(ListingTable::try_new(config)?))?;
-    // Every page of every column has to be decoded to count its values.
-    let counts: Vec<String> = names.iter().map(|name| format!("max(\"{}\")", name.replace('"', "\"\""))).collect();
-    let frame = context.sql(&format!("SELECT {} FROM shard", counts.join(", "))).await?;
-    cluster.collect(frame.create_physical_plan().await?).await?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -53,15 +53,13 @@ pub struct EmbeddedOptions {
     pub threads: usize,
     /// Memory of the process.
     pub memory: MemoryPlan,
-    /// Where shuffle files go; by default the system's temporary folder.
-    pub work_dir: Option<std::path::PathBuf>,
 }
 
 impl Default for EmbeddedOptions {
     /// As many threads as the machine has cores, and seven tenths of its memory.
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { threads, memory: MemoryPlan::detect(), work_dir: None }
+        Self { threads, memory: MemoryPlan::detect() }
     }
 }
 
@@ -87,10 +85,7 @@ type Codec = BallistaCodec<LogicalPlanNode, PhysicalPlanNode>;
 
 impl Embedded {
     pub(super) async fn start(options: &EmbeddedOptions, state: &SessionState) -> Result<Self, BallistaError> {
-        let work_dir = match &options.work_dir {
-            Some(folder) => TempDir::with_prefix_in("segmenta-", folder)?,
-            None => TempDir::with_prefix("segmenta-")?,
-        };
+        let work_dir = TempDir::with_prefix("segmenta-")?;
         let shutdown = ShutdownNotifier::new();
         let codec = Codec::new(
             state.config().ballista_logical_extension_codec(),

@@ -28,6 +28,20 @@ use crate::progress::RowsDone;
 use crate::runtime::{MemoryPlan, runtime_env, session_config, session_state};
 use crate::store::{PartitionStore, Statistics};
 
+/// The failure of a task without what Ballista and DataFusion wrap around it.
+fn unwrap(text: &str) -> &str {
+    let mut inner = text.rsplit_once("runtime execution error: ").map_or(text, |(_, inner)| inner);
+    for wrapper in ["DataFusionError(", "Shared("] {
+        if let Some(rest) = inner.strip_prefix(wrapper).and_then(|rest| rest.strip_suffix(')')) {
+            inner = rest;
+        }
+    }
+    inner
+}
+
+/// What a full disk says, wherever on the way to us it was quoted.
+const DISK_FULL: &str = "No space left on device";
+
 /// A cluster to run plans on, and the driver's own session.
 pub struct Cluster {
     scheduler_url: String,
@@ -134,7 +148,14 @@ impl Cluster {
                 format!("the scheduler at {} cannot be reached: {text}", self.scheduler_url),
             );
         }
-        EngineError::from_datafusion(error)
+        let known = EngineError::from_datafusion(error);
+        if known.fault == Fault::Job && known.message.contains(DISK_FULL) {
+            return EngineError::output(
+                "a worker's disk is full: shuffle files and spills go to its temporary folder; make room, or set TMPDIR to \
+                 a folder with more",
+            );
+        }
+        EngineError::new(known.fault, unwrap(&known.message))
     }
 
     /// Runs a plan of results (see [`operators::result_schema`]) and decodes them, ordered by part.

@@ -18,6 +18,7 @@ mod sample;
 mod scale;
 mod silhouette;
 mod split_outliers;
+mod verify;
 mod write_features;
 
 pub use assign::Assign;
@@ -31,6 +32,7 @@ pub use sample::{Sample, Sampled};
 pub use scale::{Scale, Scaled};
 pub use silhouette::{Silhouette, SilhouetteSums};
 pub use split_outliers::{Split, SplitOutliers};
+pub use verify::Verify;
 pub use write_features::{FeatureStatistics, FeaturesWritten, PART_COLUMN, WriteFeatures, WriteFeaturesExec};
 
 use std::fmt::Debug;
@@ -106,6 +108,7 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
         Scale::NAME => task::<Scale>(body),
         Silhouette::NAME => task::<Silhouette>(body),
         SplitOutliers::NAME => task::<SplitOutliers>(body),
+        Verify::NAME => task::<Verify>(body),
         _ => Err(DataFusionError::Plan(format!("unknown task `{name}`: do all processes run the same version?"))),
     }
 }
@@ -186,7 +189,6 @@ impl RowSample {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use segmenta_algorithms::hashing::mix;

@@ -256,7 +256,6 @@ fn profile(mut section: Section<'_>, features: &[String]) -> Profile {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

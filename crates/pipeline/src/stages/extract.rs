@@ -22,12 +22,14 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 use segmenta_engine::artifact::{Part, ROW_COLUMN};
 use segmenta_engine::functions::{PART_OF, ROW_ID};
-use segmenta_engine::operators::{FeatureStatistics, FeaturesWritten, PART_COLUMN, WriteFeatures, WriteFeaturesExec};
+use segmenta_engine::operators::{
+    FeatureStatistics, FeaturesWritten, PART_COLUMN, Verify, WriteFeatures, WriteFeaturesExec,
+};
 use segmenta_engine::{EngineError, Fault, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{StageContext, rows_of};
-use crate::source::{Sources, read_whole};
+use crate::source::Sources;
 use crate::spec::Source;
 
 /// Bytes of source for each part.
@@ -132,25 +134,32 @@ async fn plan(frame: DataFrame, source: &Source, parts: u32, prefix: &str) -> Re
     Ok(Arc::new(WriteFeaturesExec::new(settings, sorted)))
 }
 
-/// A scan's failure does not say which file it was: after one that may come from a damaged file, reads the shards one by
-/// one until one fails alone.
+/// A scan's failure does not say which file it was: after one that may come from damaged files, reads all shards through
+/// and names those that cannot be read.
 async fn diagnose(context: &StageContext<'_>, sources: &Sources, error: EngineError) -> EngineError {
     if error.fault != Fault::Job {
         return error;
     }
-    for shard in sources.shards() {
-        if let Err(cause) = read_whole(context.cluster, shard).await {
-            return match cause.fault {
-                Fault::Cluster => cause,
-                _ => EngineError::input(format!(
-                    "{}: the shard is corrupt: {}; replace the file",
-                    shard.url, cause.message
-                )),
-            };
-        }
+    let shards: Vec<Vec<Part>> = (0..)
+        .zip(sources.shards())
+        .map(|(index, shard)| {
+            vec![Part { index, url: shard.url.clone(), rows: shard.rows, bytes: shard.bytes, sha256: String::new() }]
+        })
+        .collect();
+    let findings = match context.cluster.map_parts(Verify {}, &shards).await {
+        Ok(findings) => findings,
+        Err(error) => return error,
+    };
+    let corrupt: Vec<String> = sources
+        .shards()
+        .zip(findings)
+        .filter_map(|(shard, finding)| finding.map(|finding| format!("{}: the shard is corrupt: {finding}", shard.url)))
+        .collect();
+    if corrupt.is_empty() {
+        // Every shard can be read: the query itself fails, for example at a cast or a division.
+        return EngineError::new(error.fault, format!("source.sql failed: {}", error.message));
     }
-    // Every shard can be read: the query itself fails, for example a cast or a division.
-    EngineError::new(error.fault, format!("source.sql failed: {}", error.message))
+    EngineError::input(format!("{}\nreplace the file and run again", corrupt.join("\n")))
 }
 
 #[cfg(test)]

@@ -1,0 +1,24 @@
+//! What needs a cluster, or the `segmenta` binary itself. One test binary, so that it is linked once.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`end_to_end`] | the examples through the binary: what is published, resuming, starting over |
+//! | [`parity`] | the whole job against scikit-learn, on one shard and on many |
+//! | [`invariance`] | the same bytes for any partitioning, threads, sharding, order of rows, and after a resume |
+//! | [`bad_input`] | one clear error, the right exit code, nothing half-published |
+//! | [`clusters`] | embedded and remote are the same |
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "suite/bad_input.rs"]
+mod bad_input;
+#[path = "suite/clusters.rs"]
+mod clusters;
+#[path = "suite/end_to_end.rs"]
+mod end_to_end;
+#[path = "suite/invariance.rs"]
+mod invariance;
+#[path = "suite/parity.rs"]
+mod parity;
+#[path = "suite/support.rs"]
+mod support;

@@ -1,0 +1,232 @@
+//! Every kind of bad input: one error that names what is at fault, the right exit code, nothing half-published.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Int32Array, StringArray};
+
+use crate::support::{cdnow_spec, floats, folder, ids, json, root, segmenta, write_parquet};
+
+/// Runs a job over `*.parquet` of a folder and expects it to fail.
+fn fails(folder: &Path, sections: &str, code: i32, expected: &[&str]) {
+    let spec = folder.join("job.yaml");
+    let text = format!(
+        "name: test\nsource:\n  tables: {{t: '*.parquet'}}\n  id: customer_id\n  features: [a, b]\noutput: \
+         out\n{sections}"
+    );
+    fs::write(&spec, text).unwrap();
+    fails_at(&spec, code, expected);
+    assert!(!folder.join("out/manifest.json").exists(), "half-published");
+    assert!(!folder.join("out/assignments").exists(), "half-published");
+}
+
+fn fails_at(spec: &Path, code: i32, expected: &[&str]) {
+    let said = segmenta(&["run", spec.to_str().unwrap()]);
+    assert_eq!(said.code, code, "{}\n{}", said.out, said.err);
+    for part in expected {
+        assert!(said.err.contains(part), "no `{part}` in:\n{}", said.err);
+    }
+    let errors = said.err.lines().filter(|line| line.starts_with("error: ")).count();
+    assert_eq!(errors, 1, "more than one error:\n{}", said.err);
+    assert!(!said.err.contains("panicked") && !said.err.contains("segmenta-error"), "{}", said.err);
+}
+
+fn table(path: &Path, n: i64, a: impl Fn(i64) -> Option<f64>, b: impl Fn(i64) -> Option<f64>) {
+    let columns: [(&str, ArrayRef); 3] =
+        [("customer_id", ids(0..n)), ("a", floats((0..n).map(a))), ("b", floats((0..n).map(b)))];
+    write_parquet(path, &columns);
+}
+
+#[test]
+fn the_spec_itself() {
+    let folder = folder();
+    let spec = folder.path().join("job.yaml");
+    fails_at(&spec, 2, &["job.yaml", "cannot be read"]);
+    fs::write(&spec, "name: x\nsorce: {}\noutput: 7\nkmeans: {k: many, max_iteration: 3}\n").unwrap();
+    let expected = [
+        "job.yaml:2:1: sorce: unknown key; did you mean `source`?",
+        "source: is missing",
+        "job.yaml:4:13: kmeans.k: must be",
+        "kmeans.max_iteration: unknown key; did you mean `max_iterations`?",
+    ];
+    fails_at(&spec, 2, &expected);
+    let said = segmenta(&["check", spec.to_str().unwrap()]);
+    assert_eq!(said.code, 2);
+    for part in expected {
+        assert!(said.err.contains(part), "no `{part}` in:\n{}", said.err);
+    }
+}
+
+#[test]
+fn sources_that_are_not_there() {
+    let folder = folder();
+    fails(folder.path(), "", 3, &["source.tables.t", "*.parquet", "matches no file"]);
+    let spec = folder.path().join("job.yaml");
+    let text = "name: x\nsource: {tables: {a: one.parquet, b: s3, c: 'deep/*.parquet'}, sql: SELECT 1, id: i, features: \
+                f}\noutput: out\n";
+    fs::write(&spec, text).unwrap();
+    // All of them at once.
+    fails_at(&spec, 3, &["source.tables.a: one.parquet", "source.tables.b: s3", "source.tables.c: deep/*.parquet"]);
+}
+
+#[test]
+fn columns_that_do_not_fit() {
+    let folder = folder();
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["x", "y"]));
+    write_parquet(&folder.path().join("t.parquet"), &[("customer_id", ids(0..2)), ("a", text)]);
+    let expected =
+        ["there is no column `b`; the columns are: customer_id, a", "`a` is Utf8", "not a number", "CAST(a AS"];
+    fails(folder.path(), "", 2, &expected);
+    let said = segmenta(&["check", folder.path().join("job.yaml").to_str().unwrap()]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("there is no column `b`"), "{}", said.err);
+}
+
+#[test]
+fn queries_that_do_not_fit() {
+    let here = folder();
+    let spec = cdnow_spec(here.path(), &[("COUNT(*)  ", "COUNT(oder_id)")]);
+    fails_at(&spec, 2, &["source.sql", "oder_id"]);
+    let spec = cdnow_spec(here.path(), &[("SELECT customer_id", "SELEC customer_id")]);
+    fails_at(&spec, 2, &["source.sql", "SELEC"]);
+    let spec = cdnow_spec(here.path(), &[("FROM orders", "FROM orders WHERE amount < 0")]);
+    fails_at(&spec, 3, &["source.sql gives no row"]);
+    let spec = cdnow_spec(here.path(), &[("COUNT(*)  ", "1 / (COUNT(*) - 1)")]);
+    fails_at(&spec, 1, &["source.sql failed", "DivideByZero"]);
+    let text = "name: x\nsource: {tables: {t: t.parquet}, sql: DROP TABLE t, id: i, features: f}\noutput: out\n";
+    table(&here.path().join("t.parquet"), 3, |_| None, |_| None);
+    fs::write(here.path().join("job.yaml"), text).unwrap();
+    fails_at(&here.path().join("job.yaml"), 2, &["source.sql", "not supported"]);
+}
+
+#[test]
+fn shards_that_are_damaged() {
+    let here = folder();
+    for shard in 0..4 {
+        let name = format!("orders-0{shard}.parquet");
+        fs::copy(root().join("examples/data/cdnow").join(&name), here.path().join(&name)).unwrap();
+    }
+    let spec = cdnow_spec(here.path(), &[]);
+    let text = fs::read_to_string(&spec).unwrap();
+    let data = root().join("examples/data/cdnow").display().to_string();
+    fs::write(&spec, text.replace(&data, &here.path().display().to_string())).unwrap();
+
+    let whole = fs::read(here.path().join("orders-02.parquet")).unwrap();
+    fs::write(here.path().join("orders-02.parquet"), &whole[..whole.len() / 2]).unwrap();
+    fails_at(&spec, 3, &["orders-02.parquet", "not a whole Parquet file", "truncated"]);
+    fs::write(here.path().join("orders-02.parquet"), "").unwrap();
+    fails_at(&spec, 3, &["orders-02.parquet", "not a whole Parquet file"]);
+
+    // The footer is whole, a page is not: found while scanning, and traced to its file.
+    let mut damaged = whole;
+    let middle = damaged.len() / 3;
+    damaged[4..middle].fill(0xA5);
+    fs::write(here.path().join("orders-02.parquet"), damaged).unwrap();
+    fails_at(&spec, 3, &["orders-02.parquet", "corrupt"]);
+    assert!(!here.path().join("out/manifest.json").exists());
+}
+
+#[test]
+fn shards_that_disagree() {
+    let here = folder();
+    table(&here.path().join("t-0.parquet"), 3, |_| Some(1.0), |_| Some(1.0));
+    let narrow: ArrayRef = Arc::new(Int32Array::from(vec![1, 2]));
+    write_parquet(
+        &here.path().join("t-1.parquet"),
+        &[("customer_id", ids(5..7)), ("a", narrow), ("b", floats([Some(1.0), None]))],
+    );
+    fails(here.path(), "", 3, &["t-0.parquet", "t-1.parquet", "`a` is Float64 in the first and Int32 in the second"]);
+}
+
+#[test]
+fn ids_that_are_not_unique() {
+    let here = folder();
+    table(&here.path().join("t-0.parquet"), 30, |i| Some(i as f64), |_| Some(1.0));
+    table(&here.path().join("t-1.parquet"), 1, |i| Some(i as f64), |_| Some(1.0));
+    fails(here.path(), "", 3, &["duplicate id: customer_id = 0", "GROUP BY customer_id"]);
+    let null: ArrayRef = Arc::new(Int32Array::from(vec![Some(1), None]));
+    fs::remove_file(here.path().join("t-0.parquet")).unwrap();
+    write_parquet(
+        &here.path().join("t-1.parquet"),
+        &[("customer_id", null), ("a", floats([Some(1.0), None])), ("b", floats([Some(1.0), None]))],
+    );
+    fails(here.path(), "", 3, &["id column `customer_id`", "WHERE customer_id IS NOT NULL"]);
+}
+
+#[test]
+fn features_that_are_not_there() {
+    let here = folder();
+    table(&here.path().join("t.parquet"), 30, |i| Some(i as f64), |_| None);
+    fails(here.path(), "", 3, &["no row has a value of `b`"]);
+    table(&here.path().join("t.parquet"), 30, |i| Some(i as f64), |i| (i > 3).then_some(i as f64));
+    fails(here.path(), "impute: {method: none}\n", 3, &["4 of `b`", "choose a method"]);
+}
+
+#[test]
+fn cells_that_are_not_finite_are_missing_and_counted() {
+    let here = folder();
+    let value = |i: i64| match i {
+        3 | 4 => f64::NAN,
+        5 => f64::INFINITY,
+        6 => f64::NEG_INFINITY,
+        _ => (i % 10) as f64,
+    };
+    table(&here.path().join("t.parquet"), 50, |i| Some(value(i)), |i| (i != 9).then_some((i % 7) as f64));
+    let spec = here.path().join("job.yaml");
+    let text = "name: test\nsource: {tables: {t: t.parquet}, id: customer_id, features: [a, b]}\noutput: out\nkmeans: \
+                {k: 2}\n";
+    fs::write(&spec, text).unwrap();
+    let said = segmenta(&["run", spec.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("feature `a`: 2 NaN and 2 infinite cells are treated as missing"), "{}", said.err);
+    let metrics = json(&here.path().join("out/metrics.json"));
+    let a = &metrics["features"][0];
+    assert_eq!((&a["nan"], &a["infinite"], &a["missing"], &a["imputed"]), (&2.into(), &2.into(), &4.into(), &4.into()));
+    assert_eq!(metrics["features"][1]["imputed"], 1);
+    assert_eq!(metrics["warnings"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn values_that_do_not_fit_the_settings() {
+    let here = folder();
+    table(&here.path().join("t.parquet"), 7, |i| Some(i as f64), |i| Some(i as f64 - 3.0));
+    fails(here.path(), "kmeans: {k: 8}\n", 2, &["kmeans.k: 8 clusters of 7 rows", "at most 7"]);
+    fails(here.path(), "kmeans: {k: 2}\nscale: {transform: log1p}\n", 2, &["log1p", "`b` goes down to -3"]);
+}
+
+#[test]
+fn outputs_that_are_not_ours() {
+    let here = folder();
+    let spec = cdnow_spec(here.path(), &[("{from: 2, to: 10}", "2")]);
+    assert_eq!(segmenta(&["run", spec.to_str().unwrap()]).code, 0);
+    let before = fs::read(here.path().join("out/manifest.json")).unwrap();
+    let text = fs::read_to_string(&spec).unwrap();
+    fs::write(&spec, text.replace("name: cdnow", "name: other")).unwrap();
+    fails_at(&spec, 2, &["output", "already holds the results of the job `cdnow`"]);
+    assert_eq!(fs::read(here.path().join("out/manifest.json")).unwrap(), before);
+
+    // A folder of someone's files.
+    fs::write(&spec, text.replace("output: out", "output: mine")).unwrap();
+    fs::create_dir(here.path().join("mine")).unwrap();
+    fs::write(here.path().join("mine/letter.txt"), "dear").unwrap();
+    fails_at(&spec, 2, &["output", "holds files that are not a job's", "letter.txt"]);
+
+    // Below a file there can be no folder.
+    fs::write(&spec, text.replace("output: out", "output: job.yaml/out")).unwrap();
+    fails_at(&spec, 1, &["job.yaml/out", "cannot be"]);
+}
+
+/// Every write beyond a limit fails, as on a full disk.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full() {
+    let here = folder();
+    let spec = cdnow_spec(here.path(), &[]);
+    let script = format!("trap '' XFSZ; ulimit -f 60; exec {} run {}", env!("CARGO_BIN_EXE_segmenta"), spec.display());
+    let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{err}");
+    assert!(!err.contains("panicked"), "{err}");
+    assert!(!here.path().join("out/manifest.json").exists());
+}

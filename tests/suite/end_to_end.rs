@@ -1,0 +1,141 @@
+//! The examples, typed as a user types them.
+
+use std::fs;
+
+use crate::support::{cdnow_spec, column, folder, json, read_parquet, root, segmenta};
+
+#[test]
+fn the_main_job() {
+    let folder = folder();
+    let spec = cdnow_spec(folder.path(), &[]);
+    let spec = spec.to_str().unwrap();
+    let said = segmenta(&["run", spec]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    for expected in ["VIP", "Infrequent", "mean recency", "23,570 customers", "k = 4: ", "published: "] {
+        assert!(said.out.contains(expected), "no `{expected}` in:\n{}", said.out);
+    }
+    for stage in ["extract", "impute", "outliers", "scale", "kmeans", "evaluate", "profile", "publish"] {
+        let lines = said.err.lines().filter(|line| line.contains(&format!("stage=\"{stage}\""))).count();
+        assert_eq!(lines, 1, "{stage}:\n{}", said.err);
+    }
+
+    let out = folder.path().join("out");
+    let (kept, rejected) = (read_parquet(&out.join("assignments")), read_parquet(&out.join("rejected")));
+    assert_eq!(kept.num_rows() + rejected.num_rows(), 23_570);
+    let names: Vec<String> = kept.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let expected = "customer_id recency frequency monetary recency_imputed frequency_imputed monetary_imputed \
+                    kmeans_cluster kmeans_distance";
+    assert_eq!(names.join(" "), expected);
+    let names: Vec<String> = rejected.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let expected = "customer_id recency frequency monetary recency_imputed frequency_imputed monetary_imputed rule \
+                    feature value fence_low fence_high";
+    assert_eq!(names.join(" "), expected);
+
+    // The tables agree with each other and with the documents.
+    let segments = read_parquet(&out.join("segments.parquet"));
+    let clusters = column(&kept, "kmeans_cluster");
+    let recency = column(&kept, "recency");
+    for (row, cluster) in column(&segments, "cluster").iter().enumerate() {
+        let of_cluster: Vec<f64> =
+            clusters.iter().zip(&recency).filter(|(c, _)| *c == cluster).map(|(_, value)| *value).collect();
+        assert_eq!(column(&segments, "size")[row], of_cluster.len() as f64);
+        let mean = of_cluster.iter().sum::<f64>() / of_cluster.len() as f64;
+        assert!((column(&segments, "recency_mean")[row] - mean).abs() < 1e-9);
+        let mut sorted = of_cluster;
+        sorted.sort_by(f64::total_cmp);
+        let middle = (sorted.len() - 1) as f64 / 2.0;
+        let median = f64::midpoint(sorted[middle.floor() as usize], sorted[middle.ceil() as usize]);
+        assert!((column(&segments, "recency_p50")[row] - median).abs() < 1e-9);
+    }
+    let metrics = json(&out.join("metrics.json"));
+    assert_eq!(metrics["rows"]["assigned"], kept.num_rows());
+    assert_eq!(metrics["rows"]["rejected"], rejected.num_rows());
+    assert_eq!(metrics["kmeans"]["candidates"].as_array().unwrap().len(), 9);
+    assert_eq!(metrics["kmeans"]["chosen_k"], 4);
+    // The sweep shares its passes: the sample, one for each step of the slowest k, and the last assignment.
+    let candidates = metrics["kmeans"]["candidates"].as_array().unwrap();
+    let slowest = candidates.iter().map(|candidate| candidate["iterations"].as_u64().unwrap()).max().unwrap();
+    assert_eq!(metrics["kmeans"]["passes"].as_u64().unwrap(), slowest + 2);
+    let manifest = json(&out.join("manifest.json"));
+    assert_eq!(manifest["inputs"].as_array().unwrap().len(), 4);
+    for output in manifest["outputs"].as_array().unwrap() {
+        let bytes = fs::metadata(out.join(output["path"].as_str().unwrap())).unwrap().len();
+        assert_eq!(output["bytes"], bytes);
+    }
+
+    // A second run has nothing left to do, and says so.
+    let again = segmenta(&["run", spec]);
+    assert_eq!((again.code, &again.out), (0, &said.out));
+    assert_eq!(again.err.matches("resumed=true").count(), 8, "{}", again.err);
+    let fresh = segmenta(&["run", spec, "--fresh"]);
+    assert_eq!((fresh.code, &fresh.out), (0, &said.out));
+    assert_eq!(fresh.err.matches("resumed=false").count(), 8, "{}", fresh.err);
+}
+
+#[test]
+fn generated_customers() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let said = segmenta(&["generate", "--rows", "20000", "--shards", "4", data.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let said = segmenta(&["generate", "--rows", "10", data.to_str().unwrap()]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("--overwrite"), "{}", said.err);
+
+    let text = fs::read_to_string(root().join("examples/customers.yaml")).unwrap();
+    let text = text.replace("../runs/data/customers", "data").replace("../runs/customers", "out");
+    let spec = folder.path().join("customers.yaml");
+    fs::write(&spec, text).unwrap();
+    let said = segmenta(&["run", spec.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let metrics = json(&folder.path().join("out/metrics.json"));
+    for feature in metrics["features"].as_array().unwrap() {
+        assert_eq!(feature["imputed"], feature["missing"]);
+        assert!(feature["missing"].as_u64().unwrap() > 500, "{feature}");
+        assert!(feature["cut_as_outlier"].as_u64().unwrap() > 5, "{feature}");
+    }
+    for label in ["VIP", "Regular", "Infrequent"] {
+        assert!(said.out.contains(label), "{}", said.out);
+    }
+}
+
+#[test]
+fn features_without_a_role_get_no_label() {
+    let folder = folder();
+    let spec = cdnow_spec(
+        folder.path(),
+        &[
+            ("AS recency", "AS days"),
+            ("AS frequency", "AS orders"),
+            ("AS monetary", "AS spend"),
+            ("[recency, frequency, monetary]", "[days, orders, spend]"),
+            ("{from: 2, to: 10}", "3"),
+        ],
+    );
+    let said = segmenta(&["run", spec.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("mean spend") && !said.out.contains("VIP"), "{}", said.out);
+    let segments = read_parquet(&folder.path().join("out/segments.parquet"));
+    assert_eq!(segments.column_by_name("label").unwrap().null_count(), 3);
+
+    let text = fs::read_to_string(&spec).unwrap() + "profile: {recency: days, monetary: spend}\n";
+    fs::write(&spec, text).unwrap();
+    let said = segmenta(&["run", spec.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    // Only the labels had to be made.
+    assert_eq!(said.err.matches("resumed=true").count(), 6, "{}", said.err);
+    let segments = read_parquet(&folder.path().join("out/segments.parquet"));
+    assert_eq!(segments.column_by_name("label").unwrap().null_count(), 0);
+}
+
+#[test]
+fn check_prints_the_plan() {
+    let spec = root().join("examples/cdnow.yaml");
+    let said = segmenta(&["check", spec.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    for expected in
+        ["4 shards, 69,659 rows", "order_date Date32", "1. extract", "k = 2..10, all in each pass", "8. publish"]
+    {
+        assert!(said.out.contains(expected), "no `{expected}` in:\n{}", said.out);
+    }
+}

@@ -1,0 +1,120 @@
+//! Results depend on the set of rows alone.
+
+use std::fs;
+use std::path::Path;
+
+use datafusion::arrow::array::UInt32Array;
+use datafusion::arrow::compute::take_record_batch;
+use segmenta_algorithms::hashing::mix;
+use segmenta_pipeline::job::{Job, RunOptions};
+
+use crate::support::{
+    cdnow_spec, column, customers, features_job, floats, folder, ids, read_parquet, root, run, segmenta,
+    table_checksums, write_batch, write_parquet,
+};
+
+#[test]
+fn any_partitioning_and_number_of_threads_gives_the_same_bytes() {
+    let mut tables = Vec::new();
+    for (per_shard, threads) in [(Some(1), 1), (Some(3), 4), (Some(16), 4), (None, 2)] {
+        let folder = folder();
+        let job = Job::load(&cdnow_spec(folder.path(), &[])).unwrap();
+        let options = RunOptions { fresh: false, partitions_per_shard: per_shard };
+        tables.push(table_checksums(&run(&job, threads, options).unwrap()));
+    }
+    assert!(tables[0].len() > 10, "{:?}", tables[0]);
+    assert!(tables.iter().all(|other| *other == tables[0]), "{tables:#?}");
+}
+
+#[test]
+fn a_resumed_job_gives_the_same_bytes() {
+    let folder = folder();
+    let spec = cdnow_spec(folder.path(), &[]);
+    let job = Job::load(&spec).unwrap();
+    let first = run(&job, 2, RunOptions::default()).unwrap();
+    assert!(first.stages.iter().all(|stage| !stage.resumed));
+    let work = folder.path().join("out/_work");
+    for stage in ["extract", "impute", "outliers", "scale", "kmeans", "evaluate", "profile"] {
+        // As a job leaves it that was cut in the middle of the stage.
+        fs::remove_file(folder.path().join("out/manifest.json")).unwrap();
+        fs::remove_file(work.join(stage).join("manifest.json")).unwrap();
+        fs::write(work.join(stage).join("part-00000.parquet"), "half").unwrap();
+        let again = run(&job, 2, RunOptions::default()).unwrap();
+        let ran: Vec<&str> = again.stages.iter().filter(|s| !s.resumed).map(|s| s.stage.as_str()).collect();
+        assert_eq!(ran, [stage, "publish"]);
+        assert_eq!(table_checksums(&again), table_checksums(&first), "after {stage}");
+    }
+    let nothing = run(&job, 2, RunOptions::default()).unwrap();
+    assert!(nothing.stages.iter().all(|stage| stage.resumed));
+    let fresh = run(&job, 2, RunOptions { fresh: true, ..RunOptions::default() }).unwrap();
+    assert!(fresh.stages.iter().all(|stage| !stage.resumed));
+    assert_eq!(table_checksums(&fresh), table_checksums(&first));
+}
+
+/// `features.parquet` of the fixtures, its rows in another order, over `shards` files of uneven size.
+fn reshard(folder: &Path, shards: usize) {
+    let whole = read_parquet(&root().join("tests/parity/features.parquet"));
+    let mut order: Vec<u32> = (0..whole.num_rows() as u32).collect();
+    order.sort_by_key(|row| mix(u64::from(*row) + shards as u64));
+    let mut start = 0;
+    for shard in 0..shards {
+        let end = if shard + 1 == shards { order.len() } else { start + (order.len() - start) / 3 };
+        let rows = take_record_batch(&whole, &UInt32Array::from(order[start..end].to_vec())).unwrap();
+        write_batch(&folder.join(format!("shard-{shard}.parquet")), &rows);
+        start = end;
+    }
+}
+
+#[test]
+fn any_sharding_and_order_of_rows_gives_the_same_bytes() {
+    let sections = "impute: {method: knn, neighbors: 5, weights: distance}\nscale: {method: robust, transform: log1p}\n\
+                    kmeans: {k: {from: 2, to: 5}, select: silhouette, restarts: 2}\n";
+    let mut tables = Vec::new();
+    for shards in [1, 3, 7] {
+        let folder = folder();
+        reshard(folder.path(), shards);
+        let outcome = run(&features_job("'*.parquet'", sections, folder.path()), 2, RunOptions::default()).unwrap();
+        tables.push(table_checksums(&outcome));
+    }
+    assert!(tables.iter().all(|other| *other == tables[0]), "{tables:#?}");
+}
+
+#[test]
+fn a_damaged_artifact_is_named_and_a_fresh_run_repairs_it() {
+    let folder = folder();
+    let spec = cdnow_spec(folder.path(), &[("to: 10", "to: 3")]);
+    let spec = spec.to_str().unwrap();
+    assert_eq!(segmenta(&["run", spec]).code, 0);
+    let work = folder.path().join("out/_work");
+    fs::write(work.join("extract/part-00002.parquet"), "gone").unwrap();
+    fs::remove_file(work.join("impute/manifest.json")).unwrap();
+    let said = segmenta(&["run", spec]);
+    assert_eq!(said.code, 3, "{}", said.err);
+    assert!(said.err.contains("extract/part-00002.parquet") && said.err.contains("--fresh"), "{}", said.err);
+    let said = segmenta(&["run", spec, "--fresh"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+}
+
+#[test]
+fn more_clusters_than_distinct_points() {
+    // The extra clusters stay empty and are left out of the segments.
+    let folder = folder();
+    let n = 60;
+    let point = |i: i64| Some((i % 3) as f64);
+    write_parquet(
+        &folder.path().join("a.parquet"),
+        &[
+            ("customer_id", ids(0..n)),
+            ("recency", floats((0..n).map(point))),
+            ("frequency", floats((0..n).map(point))),
+            ("monetary", floats((0..n).map(point))),
+        ],
+    );
+    let job = features_job("a.parquet", "outliers: {method: none}\nkmeans: {k: 5}\n", folder.path());
+    let outcome = run(&job, 2, RunOptions::default()).unwrap();
+    assert_eq!(outcome.profiled.segments.len(), 3);
+    assert!(outcome.warnings.iter().any(|warning| warning.contains("stay empty")), "{:?}", outcome.warnings);
+    let assignments = read_parquet(&folder.path().join("out/assignments"));
+    assert_eq!(customers(&assignments).len(), 60);
+    assert!(column(&assignments, "kmeans_distance").iter().all(|distance| *distance < 1e-12));
+}
