@@ -50,7 +50,10 @@ async fn main() -> Result<()> {
     for context in [&plain, &embedded, &stock] {
         context.register_parquet("customers", files, ParquetReadOptions::default()).await?;
     }
-    println!("{ROWS} rows in {FILES} files, {} threads, medians of {RUNS} runs", SessionConfig::new().target_partitions());
+    println!(
+        "{ROWS} rows in {FILES} files, {} threads, medians of {RUNS} runs",
+        SessionConfig::new().target_partitions()
+    );
     println!("{:<10} {:>14} {:>14} {:>14} {:>12}", "", "DataFusion", "embedded", "stock", "embedded is");
     let mut met = true;
     for (name, query) in [("no-op", NO_OP), ("scan", SCAN), ("grouped", GROUPED)] {
@@ -60,9 +63,12 @@ async fn main() -> Result<()> {
             for (system, times) in times.iter_mut().enumerate() {
                 let started = Instant::now();
                 let batches = match system {
-                    0 => plain.sql(query).await?.collect().await?,
-                    1 => cluster.collect(embedded.sql(query).await?.create_physical_plan().await?).await?,
-                    _ => stock.sql(query).await?.collect().await?,
+                    0 => plain.sql(query).await.context("DataFusion")?.collect().await?,
+                    1 => {
+                        let frame = embedded.sql(query).await.context("embedded")?;
+                        cluster.collect(frame.create_physical_plan().await?).await?
+                    }
+                    _ => stock.sql(query).await.context("stock")?.collect().await?,
                 };
                 // The first run warms up.
                 if run > 0 {

@@ -1,8 +1,11 @@
 //! The examples, typed as a user types them.
 
 use std::fs;
+use std::sync::Arc;
 
-use crate::support::{cdnow_spec, column, folder, json, read_parquet, root, segmenta};
+use datafusion::arrow::array::{ArrayRef, StringArray};
+
+use crate::support::{cdnow_spec, column, floats, folder, json, read_parquet, root, segmenta, write_parquet};
 
 #[test]
 fn the_main_job() {
@@ -137,5 +140,38 @@ fn check_prints_the_plan() {
         ["4 shards, 69,659 rows", "order_date Date32", "1. extract", "k = 2..10, all in each pass", "8. publish"]
     {
         assert!(said.out.contains(expected), "no `{expected}` in:\n{}", said.out);
+    }
+}
+
+#[test]
+fn ids_of_text_and_several_columns_in_a_folder_with_an_awkward_name() {
+    let folder = folder();
+    let data = folder.path().join("my data, 100% [new]");
+    fs::create_dir(&data).unwrap();
+    let n = 40;
+    for shop in ["north", "south"] {
+        let shops: ArrayRef = Arc::new(StringArray::from(vec![shop; n]));
+        let names: ArrayRef = Arc::new((0..n).map(|i| Some(format!("kunde {i}"))).collect::<StringArray>());
+        let spend = floats((0..n).map(|i| Some((i % 4 * 100 + i) as f64)));
+        write_parquet(
+            &data.join(format!("{shop}.parquet")),
+            &[("Shop", shops), ("name", names), ("Total Spend", spend)],
+        );
+    }
+    let spec = folder.path().join("job.yaml");
+    let source = "source: {tables: {t: 'my data, 100% [[]new]/*.parquet'}, id: [Shop, name], features: Total Spend}\n";
+    fs::write(&spec, format!("name: shops\n{source}kmeans: {{k: 4}}\noutput: 'out put'\n")).unwrap();
+    let said = segmenta(&["run", spec.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let assignments = read_parquet(&folder.path().join("out put/assignments"));
+    assert_eq!(assignments.num_rows(), 2 * n);
+    assert_eq!(assignments.schema().field(0).name(), "Shop");
+    // The folder itself is a location too, and so is one file of it.
+    let text = fs::read_to_string(&spec).unwrap();
+    for location in ["my data, 100% [new]", "my data, 100% [new]/south.parquet"] {
+        let rows = if location.ends_with("parquet") { n } else { 2 * n };
+        fs::write(&spec, text.replace("my data, 100% [[]new]/*.parquet", location)).unwrap();
+        let said = segmenta(&["check", spec.to_str().unwrap()]);
+        assert!(said.out.contains(&format!("{rows} rows")), "{location}: {}{}", said.out, said.err);
     }
 }

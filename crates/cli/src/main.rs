@@ -3,14 +3,11 @@
 mod commands;
 mod console;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use segmenta_engine::{EngineError, Fault};
-use tracing_subscriber::EnvFilter;
-
-const DEFAULT_LOG: &str = "error,segmenta=info,ballista_core=off,ballista_executor=off,ballista_scheduler=off";
+use segmenta_service::log::{self, LogFormat};
 
 /// What the exit codes mean, for the long help.
 const EXIT_CODES: &str = "\
@@ -32,14 +29,6 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(commands::run::Arguments),
@@ -49,7 +38,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    set_up_log(arguments.log_format);
+    log::init(arguments.log_format);
     let result = match &arguments.command {
         Command::Run(arguments) => commands::run::run(arguments),
         Command::Check(arguments) => commands::check::run(arguments),
@@ -70,17 +59,6 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         Some(Fault::Input) => 3,
         Some(Fault::Cluster) => 4,
         Some(Fault::Output | Fault::Job) | None => 1,
-    }
-}
-
-/// Our own lines from `info` on, those of the libraries from `error` on, but for Ballista's, whose failures we report
-/// ourselves. `RUST_LOG` says otherwise.
-fn set_up_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
-        LogFormat::Json => log.json().init(),
     }
 }
 

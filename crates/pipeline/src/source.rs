@@ -13,9 +13,11 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use percent_encoding::percent_decode_str;
 use segmenta_engine::artifact::{parquet_schema, resolve};
-use segmenta_engine::{EngineError, Fault, Result};
+use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -270,55 +272,86 @@ fn difference(a: &Schema, b: &Schema) -> Option<String> {
     Some(format!("the first has no column `{}`", extra.name()))
 }
 
-/// The files that a location stands for: one file, a glob, or a folder's `*.parquet`.
+/// The files that a location stands for: one file, a folder's `*.parquet`, or a glob. A name may hold `*`, `?` or `[`
+/// itself, so what is there by that very name comes first.
 async fn list(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<Vec<(String, ObjectMeta)>> {
     let url = to_url(location, base)?;
-    // A glob's `*`, `?` and `[` are legal in a path, so they may arrive percent-encoded or not.
-    let plain = url.replace("%5B", "[").replace("%5D", "]").replace("%3F", "?").replace("%2A", "*");
-    let wild = plain.find(['*', '?', '[']);
-    let (prefix, pattern) = match wild {
-        Some(at) => {
-            let folder = plain[..at].rfind('/').map_or(0, |slash| slash + 1);
-            let (_, path) = resolve(runtime, &plain[..folder])?;
-            let rest = &plain[folder..];
-            let full = if path.as_ref().is_empty() { rest.to_owned() } else { format!("{path}/{rest}") };
-            let pattern =
-                glob::Pattern::new(&full).map_err(|error| EngineError::spec(format!("not a pattern: {error}")))?;
-            (plain[..folder].to_owned(), Some(pattern))
+    let is_glob = location.contains(['*', '?', '[']);
+    // In a URL that was typed as one, what follows a `?` would be lost as a query.
+    if !(is_glob && url.contains('?')) {
+        let literal = list_literal(runtime, &url).await?;
+        if !literal.is_empty() || !is_glob {
+            return Ok(literal);
         }
-        None => (url.clone(), None),
-    };
-    let (store, path) = resolve(runtime, &prefix)?;
-    let unreadable = |error: object_store::Error| EngineError::new(Fault::Input, format!("cannot be read: {error}"));
-    if pattern.is_none() && !prefix.ends_with('/') {
+    }
+    list_glob(runtime, &url).await
+}
+
+async fn list_literal(runtime: &RuntimeEnv, url: &str) -> Result<Vec<(String, ObjectMeta)>> {
+    let (store, path) = resolve(runtime, url)?;
+    if !url.ends_with('/') {
         match store.head(&path).await {
-            Ok(meta) => return Ok(vec![(url, meta)]),
+            Ok(meta) => return Ok(vec![(url.to_owned(), meta)]),
             Err(object_store::Error::NotFound { .. }) => {}
             // A folder without a trailing slash; listing it tells.
-            Err(error) if !is_local_folder(&prefix) => return Err(unreadable(error)),
+            Err(error) if !is_local_folder(url) => return Err(unreadable(&error)),
             Err(_) => {}
         }
     }
-    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
-    let files: Vec<ObjectMeta> = store.list(Some(&path)).try_collect().await.or_else(|error| match error {
-        object_store::Error::NotFound { .. } => Ok(vec![]),
-        error => Err(unreadable(error)),
-    })?;
-    let origin = Url::parse(&prefix).map_err(|error| EngineError::spec(format!("{prefix}: {error}")))?;
     let mut found = Vec::new();
-    for meta in files {
-        let name = meta.location.as_ref();
-        let wanted = match &pattern {
-            Some(pattern) => pattern.matches_with(name, options),
-            None => name.ends_with(".parquet") && !name.contains("/_") && !name.contains("/."),
-        };
-        if wanted {
-            let mut file = origin.clone();
-            file.set_path(&format!("/{name}"));
-            found.push((file.to_string(), meta));
+    for meta in list_below(&store, &path).await? {
+        // As engines leave them beside the data: `_SUCCESS`, `.crc`, `_temporary/`.
+        let hidden = meta
+            .location
+            .prefix_match(&path)
+            .is_none_or(|mut below| below.any(|part| part.as_ref().starts_with(['_', '.'])));
+        if meta.location.as_ref().ends_with(".parquet") && !hidden {
+            found.push((url_of(url, &meta)?, meta));
         }
     }
     Ok(found)
+}
+
+async fn list_glob(runtime: &RuntimeEnv, url: &str) -> Result<Vec<(String, ObjectMeta)>> {
+    // The wildcards of a local path were percent-encoded on its way to a URL.
+    let plain = url.replace("%5B", "[").replace("%5D", "]").replace("%3F", "?").replace("%2A", "*");
+    let wild = plain.find(['*', '?', '[']).unwrap_or(plain.len());
+    let folder = plain[..wild].rfind('/').map_or(0, |slash| slash + 1);
+    let (store, path) = resolve(runtime, &plain[..folder])?;
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let mut pattern = glob::Pattern::escape(&decoded(path.as_ref()));
+    if !pattern.is_empty() {
+        pattern.push('/');
+    }
+    pattern.push_str(&decoded(&plain[folder..]));
+    let pattern = glob::Pattern::new(&pattern).map_err(|error| EngineError::spec(format!("not a pattern: {error}")))?;
+    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+    let mut found = Vec::new();
+    for meta in list_below(&store, &path).await? {
+        if pattern.matches_with(&decoded(meta.location.as_ref()), options) {
+            found.push((url_of(&plain[..folder], &meta)?, meta));
+        }
+    }
+    Ok(found)
+}
+
+async fn list_below(store: &Arc<dyn ObjectStore>, path: &ObjectPath) -> Result<Vec<ObjectMeta>> {
+    match store.list(Some(path)).try_collect().await {
+        Ok(files) => Ok(files),
+        Err(object_store::Error::NotFound { .. }) => Ok(vec![]),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+/// The URL of an object of the store that `origin` is in.
+fn url_of(origin: &str, meta: &ObjectMeta) -> Result<String> {
+    let mut url = Url::parse(origin).map_err(|error| EngineError::spec(format!("{origin}: not a URL: {error}")))?;
+    url.set_path(&format!("/{}", meta.location));
+    Ok(url.to_string())
+}
+
+fn unreadable(error: &object_store::Error) -> EngineError {
+    EngineError::input(format!("cannot be read: {error}"))
 }
 
 fn is_local_folder(url: &str) -> bool {

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use anyhow::Context;
 use bytesize::ByteSize;
 use clap::Args;
+use segmenta_engine::EngineError;
 use segmenta_engine::cluster::{Cluster, EmbeddedOptions};
 use segmenta_engine::runtime::MemoryPlan;
-use segmenta_engine::{EngineError, Fault};
 use segmenta_pipeline::job::{Job, Outcome, RunOptions};
+use segmenta_service::shutdown;
 
 use crate::console::{self, Console};
 
@@ -59,10 +60,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = run_embedded(&job, embedded, options) => outcome,
-            _ = tokio::signal::ctrl_c() => Err(EngineError::new(
-                Fault::Job,
-                "interrupted; run the same command again to go on after the last complete stage",
-            )),
+            stop = shutdown::requested() => Err(EngineError::job(match stop {
+                Ok(()) => "stopped on request; run it again to go on after the last complete stage".to_owned(),
+                Err(error) => format!("signals cannot be listened for: {error}"),
+            })),
         }
     })?;
     console::outcome(&job, &outcome)?;
