@@ -73,3 +73,15 @@ fn operators_explain_themselves() {
     let text = displayable(plan.as_ref()).indent(false).to_string();
     assert!(text.starts_with("MapPartsExec: task=sample\n  DataSourceExec"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_jobs_at_once_do_not_see_each_others_tables() {
+    let cluster = Cluster::embedded(options(2)).await.unwrap();
+    let (one, other) = (folder(), folder());
+    let whole = Job::load(&cdnow_spec(one.path(), &[("to: 10", "to: 3")])).unwrap();
+    let half = Job::load(&cdnow_spec(other.path(), &[("to: 10", "to: 3"), ("cdnow/*", "cdnow/orders-00")])).unwrap();
+    let (whole, half) =
+        tokio::join!(whole.run(&cluster, RunOptions::default(), &()), half.run(&cluster, RunOptions::default(), &()));
+    assert_eq!(whole.unwrap().customers, 23_570);
+    assert!(half.unwrap().customers < 23_570);
+}

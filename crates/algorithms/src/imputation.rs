@@ -52,6 +52,9 @@ struct DonorGroup {
     ids: Vec<u64>,
 }
 
+/// A neighbour by its scaled distance: `(distance, id, row in its group)`.
+type Candidate = (f64, u64, usize);
+
 /// An imputer over a set of donor rows. Shared by threads; trees are built on demand and kept.
 ///
 /// Memory: `8 d + 8` bytes a donor for the rows, and for every pair of patterns that was asked for `8 |S| + 16` bytes
@@ -133,7 +136,7 @@ impl KnnImputer {
             return 0;
         }
         // The k nearest donors of each pattern, by scaled distance, whatever feature they will donate.
-        let mut candidates: Vec<(u64, Vec<(f64, u64, usize)>)> = Vec::new();
+        let mut candidates: Vec<(u64, Vec<Candidate>)> = Vec::new();
         for (&donor_pattern, group) in &self.groups {
             let shared = donor_pattern & has;
             if shared == 0 || donor_pattern & missing == 0 {
@@ -214,7 +217,7 @@ mod tests {
         fn equals_the_definition(seed in any::<u64>(), n in 1usize..120, d in 1usize..5, k in 1usize..8, grid in any::<bool>()) {
             let cell = |i: usize| {
                 let h = mix(seed ^ (i as u64) << 8);
-                if h % 5 == 0 { f64::NAN } else if grid { (h >> 8 & 7) as f64 } else { unit_interval(h) }
+                if h.is_multiple_of(5) { f64::NAN } else if grid { (h >> 8 & 7) as f64 } else { unit_interval(h) }
             };
             let donors = Matrix::new((0..n * d).map(cell).collect(), d);
             let ids: Vec<u64> = (0..n as u64).map(mix).collect();

@@ -11,7 +11,7 @@ impl Matrix {
     /// Wraps `values` of length `n * columns`. A trailing partial row is dropped; `columns` of 0 gives an empty matrix.
     #[must_use]
     pub fn new(mut values: Vec<f64>, columns: usize) -> Self {
-        let rows = if columns == 0 { 0 } else { values.len() / columns };
+        let rows = values.len().checked_div(columns).unwrap_or(0);
         values.truncate(rows * columns);
         Self { values, columns }
     }
@@ -25,7 +25,7 @@ impl Matrix {
     /// Number of rows, `n`.
     #[must_use]
     pub fn rows(&self) -> usize {
-        if self.columns == 0 { 0 } else { self.values.len() / self.columns }
+        self.values.len().checked_div(self.columns).unwrap_or(0)
     }
 
     /// Number of columns, `d`.

@@ -1,5 +1,7 @@
 //! The kernels against scikit-learn: fixtures and tolerances are described in `tests/parity/README.md`.
 
+#![allow(clippy::unwrap_used)]
+
 use segmenta_algorithms::imputation::{KnnImputer, NeighborWeights};
 use segmenta_algorithms::matrix::{Matrix, squared_distance};
 use segmenta_algorithms::metrics::{SilhouetteReference, calinski_harabasz, davies_bouldin};

@@ -190,7 +190,7 @@ fn plural<'a>(n: u64, one: &'a str, many: &'a str) -> &'a str {
 /// A number for a table: whole when it is large, with more digits when it is small.
 fn number(value: f64) -> String {
     let magnitude = value.abs();
-    if magnitude >= 1_000.0 && magnitude < 1e15 {
+    if (1_000.0..1e15).contains(&magnitude) {
         let sign = if value < 0.0 { "-" } else { "" };
         format!("{sign}{}", count(magnitude.round() as u64))
     } else if magnitude >= 10.0 || value == 0.0 {

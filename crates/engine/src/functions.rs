@@ -58,7 +58,7 @@ impl ScalarUDFImpl for RowId {
 }
 
 /// `segmenta_part(row_id, parts) -> UInt32`: which of `parts` slices a row id falls into, see
-/// [`part_of`](crate::artifact::part_of).
+/// [`part_of`].
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct PartOf {
     signature: Signature,

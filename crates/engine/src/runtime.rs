@@ -6,6 +6,7 @@ use ballista_core::extension::{
     SessionConfigExt, ballista_aggregate_functions, ballista_scalar_functions, ballista_window_functions,
 };
 use ballista_core::optimizer::ballista_default_optimizer_rules;
+use datafusion::catalog::MemoryCatalogProviderList;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
@@ -90,6 +91,16 @@ pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Session
         .with_scalar_functions(scalar_functions)
         .with_aggregate_functions(ballista_aggregate_functions())
         .with_window_functions(ballista_window_functions())
+        .build()
+}
+
+/// A session like `state`, with other settings and with tables of its own: sessions that share a catalog would drop each
+/// other's.
+#[must_use]
+pub fn session_like(state: &SessionState, config: SessionConfig) -> SessionState {
+    SessionStateBuilder::new_from_existing(state.clone())
+        .with_config(config)
+        .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
         .build()
 }
 

@@ -8,15 +8,16 @@ use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::{Column, DFSchema};
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use percent_encoding::percent_decode_str;
 use segmenta_engine::artifact::{parquet_schema, resolve};
+use segmenta_engine::runtime::session_like;
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -117,8 +118,7 @@ impl Sources {
         if per_shard.is_some() {
             config = config.with_repartition_file_min_size(1);
         }
-        let state = SessionStateBuilder::new_from_existing(state.clone()).with_config(config).build();
-        let context = SessionContext::new_with_state(state);
+        let context = SessionContext::new_with_state(session_like(state, config));
         for table in &self.tables {
             let urls: Vec<ListingTableUrl> =
                 table.shards.iter().map(|shard| ListingTableUrl::parse(&shard.url)).collect::<Result<_, _>>()?;

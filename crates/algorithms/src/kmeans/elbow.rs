@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Differences of prominence up to this are rounding: a straight line has no elbow.
+const ROUNDING: f64 = 1e-12;
+
 /// The elbow, and how sharp it is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Elbow {
@@ -25,7 +28,7 @@ pub fn elbow(curve: &[(usize, f64)]) -> Option<Elbow> {
             let x = (k - first.0) as f64 / width;
             let y = (inertia - last.1) / height;
             let prominence = 1.0 - x - y;
-            if prominence > best.prominence {
+            if prominence > best.prominence + ROUNDING {
                 best = Elbow { k: *k, prominence };
             }
         }

@@ -31,7 +31,7 @@ use ballista_scheduler::cluster::BallistaCluster;
 use ballista_scheduler::config::SchedulerConfig;
 use ballista_scheduler::metrics::default_metrics_collector;
 use ballista_scheduler::scheduler_server::SchedulerServer;
-use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::execution::SessionState;
 use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -39,7 +39,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tonic::transport::server::TcpIncoming;
 
-use crate::runtime::{MAX_MESSAGE_BYTES, MemoryPlan};
+use crate::runtime::{MAX_MESSAGE_BYTES, MemoryPlan, session_like};
 
 /// Seconds after which the shuffle files of a finished plan are removed.
 const SHUFFLE_FILES_KEPT_SECONDS: u64 = 30;
@@ -200,9 +200,7 @@ async fn start_scheduler(state: &SessionState, codec: Codec) -> Result<(u16, Joi
         ..SchedulerConfig::default()
     };
     let template = state.clone();
-    let session_builder = Arc::new(move |config| {
-        Ok(SessionStateBuilder::new_from_existing(template.clone()).with_config(config).build())
-    });
+    let session_builder = Arc::new(move |config| Ok(session_like(&template, config)));
     let session_config = state.config().clone();
     let config_producer = Arc::new(move || session_config.clone());
     let cluster = BallistaCluster::new_memory(&endpoint, session_builder, config_producer);
@@ -237,7 +235,7 @@ fn executor(
         port: u32::from(flight_port),
         grpc_port: u32::from(grpc_port),
         specification: Some(ExecutorSpecification::default().with_vcores(options.threads as u32).into()),
-        os_info: Some(ExecutorOperatingSystemSpecification::default().into()),
+        os_info: Some(ExecutorOperatingSystemSpecification::default()),
         ballista_protocol_version: BALLISTA_PROTOCOL_VERSION,
     };
     let (config, runtime) = (state.config().clone(), Arc::clone(state.runtime_env()));

@@ -1,7 +1,7 @@
 //! The job spec: what a user writes. Strict YAML (JSON is YAML too).
 //!
 //! Every key is known, every value is checked, and all mistakes are reported at once with their key and line. The types
-//! here are what the stages work from; [`parse`](mod@parse) says how they are written and what the defaults are.
+//! here are what the stages work from; `parse.rs` has their keys, limits and defaults.
 
 mod parse;
 mod reader;

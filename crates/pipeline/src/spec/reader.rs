@@ -86,7 +86,7 @@ impl<'a> Errors<'a> {
 
     /// Parses the text as a mapping, or adds why it is not one.
     pub(super) fn load(&self, text: &str) -> Option<MarkedMappingNode> {
-        let options = LoaderOptions::default().error_on_duplicate_keys(true);
+        let options = LoaderOptions::default().error_on_duplicate_keys(true).prevent_coercion(true);
         match parse_yaml_with_options(0, text, options) {
             Ok(Node::Mapping(mapping)) => Some(mapping),
             Ok(other) => {
