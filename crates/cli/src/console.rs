@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table};
+use comfy_table::{CellAlignment, Table, TableComponent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use segmenta_engine::progress::RowsDone;
 use segmenta_pipeline::job::{Job, Observer, Outcome, Plan, StageReport};
@@ -213,6 +213,9 @@ pub(crate) fn outcome(job: &Job, outcome: &Outcome) -> io::Result<()> {
 
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY);
+    // A line below the header and around the table, none between rows.
+    table.remove_style(TableComponent::HorizontalLines);
+    table.remove_style(TableComponent::MiddleIntersections);
     let mut header: Vec<String> = vec!["cluster".into()];
     header.extend(labelled.then(|| "segment".to_owned()));
     header.extend(["customers".to_owned(), "share".to_owned()]);
