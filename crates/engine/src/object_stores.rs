@@ -55,7 +55,9 @@ impl ObjectStoreRegistry for StoreRegistry {
             let (name, value) = (name.into_string().ok()?.to_lowercase(), value.into_string().ok()?);
             ["aws_", "google_", "azure_"].iter().any(|prefix| name.starts_with(prefix)).then_some((name, value))
         });
-        let (store, _) = object_store::parse_url_opts(url, options)
+        // Who writes `http://` means it.
+        let plain = (url.scheme() == "http").then(|| ("allow_http".to_owned(), "true".to_owned()));
+        let (store, _) = object_store::parse_url_opts(url, options.chain(plain))
             .map_err(|error| DataFusionError::Configuration(format!("{url}: {error}")))?;
         let store: Arc<dyn ObjectStore> = Arc::from(store);
         self.stores.lock().insert(key, Arc::clone(&store));
