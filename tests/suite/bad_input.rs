@@ -62,6 +62,8 @@ fn the_spec_itself() {
 fn sources_that_are_not_there() {
     let folder = folder();
     fails(folder.path(), "", 3, &["source.tables.t", "*.parquet", "matches no file"]);
+    let elsewhere = cdnow_spec(folder.path(), &[("data/cdnow/*.parquet", "ftp://host/orders.parquet")]);
+    fails_at(&elsewhere, 2, &["no object store for the scheme `ftp`"]);
     let spec = folder.path().join("job.yaml");
     let text = "name: x\nsource: {tables: {a: one.parquet, b: s3, c: 'deep/*.parquet'}, sql: SELECT 1, id: i, features: \
                 f}\noutput: out\n";
@@ -94,6 +96,8 @@ fn queries_that_do_not_fit() {
     fails_at(&spec, 3, &["source.sql gives no row"]);
     let spec = cdnow_spec(here.path(), &[("COUNT(*)  ", "1 / (COUNT(*) - 1)")]);
     fails_at(&spec, 1, &["source.sql failed", "DivideByZero"]);
+    let spec = cdnow_spec(here.path(), &[("COUNT(*)  ", "random()")]);
+    fails_at(&spec, 2, &["source.sql: random() gives other values each time"]);
     let text = "name: x\nsource: {tables: {t: t.parquet}, sql: DROP TABLE t, id: i, features: f}\noutput: out\n";
     table(&here.path().join("t.parquet"), 3, |_| None, |_| None);
     fs::write(here.path().join("job.yaml"), text).unwrap();

@@ -146,7 +146,7 @@ fn check_prints_the_plan() {
 #[test]
 fn ids_of_text_and_several_columns_in_a_folder_with_an_awkward_name() {
     let folder = folder();
-    let data = folder.path().join("my data, 100% [new]");
+    let data = folder.path().join("my data, 100%3A [new]");
     fs::create_dir(&data).unwrap();
     let n = 40;
     for shop in ["north", "south"] {
@@ -159,7 +159,8 @@ fn ids_of_text_and_several_columns_in_a_folder_with_an_awkward_name() {
         );
     }
     let spec = folder.path().join("job.yaml");
-    let source = "source: {tables: {t: 'my data, 100% [[]new]/*.parquet'}, id: [Shop, name], features: Total Spend}\n";
+    let source =
+        "source: {tables: {t: 'my data, 100%3A [[]new]/*.parquet'}, id: [Shop, name], features: Total Spend}\n";
     fs::write(&spec, format!("name: shops\n{source}kmeans: {{k: 4}}\noutput: 'out put'\n")).unwrap();
     let said = segmenta(&["run", spec.to_str().unwrap()]);
     assert_eq!(said.code, 0, "{}", said.err);
@@ -168,9 +169,9 @@ fn ids_of_text_and_several_columns_in_a_folder_with_an_awkward_name() {
     assert_eq!(assignments.schema().field(0).name(), "Shop");
     // The folder itself is a location too, and so is one file of it.
     let text = fs::read_to_string(&spec).unwrap();
-    for location in ["my data, 100% [new]", "my data, 100% [new]/south.parquet"] {
+    for location in ["my data, 100%3A [new]", "my data, 100%3A [new]/south.parquet"] {
         let rows = if location.ends_with("parquet") { n } else { 2 * n };
-        fs::write(&spec, text.replace("my data, 100% [[]new]/*.parquet", location)).unwrap();
+        fs::write(&spec, text.replace("my data, 100%3A [[]new]/*.parquet", location)).unwrap();
         let said = segmenta(&["check", spec.to_str().unwrap()]);
         assert!(said.out.contains(&format!("{rows} rows")), "{location}: {}{}", said.out, said.err);
     }

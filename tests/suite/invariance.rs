@@ -51,6 +51,44 @@ fn a_resumed_job_gives_the_same_bytes() {
     assert_eq!(table_checksums(&fresh), table_checksums(&first));
 }
 
+#[test]
+fn an_output_that_was_moved_is_made_anew() {
+    let folder = folder();
+    let spec = cdnow_spec(folder.path(), &[("to: 10", "to: 3")]);
+    let first = run(&Job::load(&spec).unwrap(), 2, RunOptions::default()).unwrap();
+    fs::rename(folder.path().join("out"), folder.path().join("moved")).unwrap();
+    let text = fs::read_to_string(&spec).unwrap();
+    fs::write(&spec, text.replace("output: out", "output: moved")).unwrap();
+    let moved = run(&Job::load(&spec).unwrap(), 2, RunOptions::default()).unwrap();
+    assert_eq!(table_checksums(&moved), table_checksums(&first));
+    assert!(!folder.path().join("out").exists());
+}
+
+#[test]
+fn a_query_that_asks_the_clock_resumes_on_the_same_day_only() {
+    let folder = folder();
+    let resumed = |query: &str| {
+        let spec = cdnow_spec(folder.path(), &[("to: 10", "to: 3"), ("DATE '1998-07-01'", query)]);
+        let job = Job::load(&spec).unwrap();
+        run(&job, 2, RunOptions::default()).unwrap();
+        let again = run(&job, 2, RunOptions::default()).unwrap();
+        again.stages.iter().filter(|stage| stage.resumed).count()
+    };
+    assert_eq!(resumed("CAST(now() AS DATE)"), 0);
+    assert_eq!(resumed("CURRENT_DATE"), 8);
+}
+
+#[test]
+fn an_output_among_the_sources_is_not_read() {
+    let folder = folder();
+    reshard(folder.path(), 2);
+    let sections = "kmeans: {k: 2}\n";
+    let run_again = || run(&features_job("./", sections, folder.path()), 2, RunOptions::default()).unwrap();
+    let first = run_again();
+    assert_eq!(table_checksums(&run_again()), table_checksums(&first));
+    assert_eq!(first.customers, 23_570);
+}
+
 /// `features.parquet` of the fixtures, its rows in another order, over `shards` files of uneven size.
 fn reshard(folder: &Path, shards: usize) {
     let whole = read_parquet(&root().join("tests/parity/features.parquet"));

@@ -52,13 +52,70 @@ struct DonorGroup {
     ids: Vec<u64>,
 }
 
+impl DonorGroup {
+    /// Offers every donor by its distance to `query` over the `shared` columns.
+    fn scan(&self, shared: u64, query: &[f64], list: &mut NeighborList) {
+        let columns: Vec<usize> = (0..self.rows.columns()).filter(|j| shared >> j & 1 == 1).collect();
+        for (position, (row, id)) in self.rows.iter().zip(&self.ids).enumerate() {
+            let squared_distance = columns.iter().zip(query).map(|(j, q)| (row[*j] - q) * (row[*j] - q)).sum();
+            list.offer(Neighbor { squared_distance, id: *id, position: position as u32 });
+        }
+    }
+}
+
 /// A neighbour by its scaled distance: `(distance, id, row in its group)`.
 type Candidate = (f64, u64, usize);
 
-/// An imputer over a set of donor rows. Shared by threads; trees are built on demand and kept.
+/// Groups of up to this many donors are searched row by row, without a tree.
+const SMALL_GROUP: usize = 64;
+
+/// Trees are kept up to this many bytes for each byte that one tree over all donors takes, and no less than
+/// [`LEAST_TREE_BYTES`].
+const TREES_KEPT: usize = 4;
+const LEAST_TREE_BYTES: usize = 64 << 20;
+
+/// The trees that were used last, within a budget. What is dropped is built again: it costs time and nothing else.
+#[derive(Debug, Default)]
+struct TreeCache {
+    trees: HashMap<(u64, u64), (Arc<KdTree>, u64)>,
+    bytes: usize,
+    clock: u64,
+}
+
+impl TreeCache {
+    fn get(&mut self, key: (u64, u64)) -> Option<Arc<KdTree>> {
+        self.clock += 1;
+        let (tree, used) = self.trees.get_mut(&key)?;
+        *used = self.clock;
+        Some(Arc::clone(tree))
+    }
+
+    fn insert(&mut self, key: (u64, u64), tree: &Arc<KdTree>, budget: usize) {
+        self.clock += 1;
+        if self.trees.insert(key, (Arc::clone(tree), self.clock)).is_none() {
+            self.bytes += tree_bytes(tree.len(), key.1.count_ones() as usize);
+        }
+        while self.bytes > budget && self.trees.len() > 1 {
+            let Some(oldest) = self.trees.iter().min_by_key(|(_, (_, used))| *used).map(|(key, _)| *key) else { break };
+            if let Some((tree, _)) = self.trees.remove(&oldest) {
+                self.bytes -= tree_bytes(tree.len(), oldest.1.count_ones() as usize);
+            }
+        }
+    }
+}
+
+fn tree_budget(donors: usize, features: usize) -> usize {
+    (TREES_KEPT * tree_bytes(donors, features)).max(LEAST_TREE_BYTES)
+}
+
+/// Bytes of a tree over `points` points in `columns` dimensions.
+fn tree_bytes(points: usize, columns: usize) -> usize {
+    points * (8 * columns + 24)
+}
+
+/// An imputer over a set of donor rows. Shared by threads; trees are built on demand, and kept within a budget.
 ///
-/// Memory: `8 d + 8` bytes a donor for the rows, and for every pair of patterns that was asked for `8 |S| + 16` bytes
-/// a donor of the pair.
+/// Memory: see [`KnnImputer::bytes`].
 #[derive(Debug)]
 pub struct KnnImputer {
     features: usize,
@@ -66,7 +123,8 @@ pub struct KnnImputer {
     weights: NeighborWeights,
     column_means: Vec<f64>,
     groups: BTreeMap<u64, DonorGroup>,
-    trees: Mutex<HashMap<(u64, u64), Arc<KdTree>>>,
+    trees: Mutex<TreeCache>,
+    tree_budget: usize,
 }
 
 impl KnnImputer {
@@ -98,21 +156,22 @@ impl KnnImputer {
             weights,
             column_means,
             groups,
-            trees: Mutex::new(HashMap::new()),
+            trees: Mutex::default(),
+            tree_budget: tree_budget(donors.rows(), donors.columns()),
         }
     }
 
-    /// Bytes held by the donors and, at most, by one tree over each of them.
+    /// Bytes held by the donors and, at most, by the trees over them.
     #[must_use]
     pub fn bytes(donors: usize, features: usize) -> usize {
-        donors * (2 * 8 * features + 8 + 20)
+        donors * (8 * features + 8) + tree_budget(donors, features)
     }
 
     fn tree(&self, donor_pattern: u64, group: &DonorGroup, shared: u64) -> Arc<KdTree> {
         let key = (donor_pattern, shared);
         let trees = || self.trees.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tree) = trees().get(&key) {
-            return Arc::clone(tree);
+        if let Some(tree) = trees().get(key) {
+            return tree;
         }
         // Built outside the lock: two threads may build the same tree at once, which costs time and nothing else.
         let columns: Vec<usize> = (0..self.features).filter(|j| shared >> j & 1 == 1).collect();
@@ -125,7 +184,8 @@ impl KnnImputer {
             points.push(&point);
         }
         let tree = Arc::new(KdTree::new(&points, &group.ids));
-        Arc::clone(trees().entry(key).or_insert(tree))
+        trees().insert(key, &tree, self.tree_budget);
+        tree
     }
 
     /// Fills the NaN cells of `row` (`d` values) in place and returns their bit mask (0 when nothing was missing).
@@ -144,7 +204,11 @@ impl KnnImputer {
             }
             let query: Vec<f64> = (0..self.features).filter(|j| shared >> j & 1 == 1).map(|j| row[j]).collect();
             let mut list = NeighborList::new(self.neighbors);
-            self.tree(donor_pattern, group, shared).nearest(&query, &mut list);
+            if group.ids.len() <= SMALL_GROUP {
+                group.scan(shared, &query, &mut list);
+            } else {
+                self.tree(donor_pattern, group, shared).nearest(&query, &mut list);
+            }
             let scale = self.features as f64 / f64::from(shared.count_ones());
             let scaled = |n: &Neighbor| ((n.squared_distance * scale).sqrt(), n.id, n.position as usize);
             candidates.push((donor_pattern, list.as_slice().iter().map(scaled).collect()));

@@ -12,8 +12,11 @@
 //! ```
 //!
 //! Each term loses less than one quantum, so a mean is off by less than `2^-62` of the bound: below the rounding of
-//! the `f64` it is returned as, unless the mean is smaller than the bound by more than nine orders of magnitude.
-//! 2^65 terms fit before the 128 bits could overflow.
+//! the `f64` it is returned as, unless the mean is smaller than the bound by more than a factor of 2^9; for coordinates
+//! that is better than a sum of floats. 2^65 terms fit before the 128 bits could overflow.
+//!
+//! Squares spread over twice the range, and a single far point must not drown them: [`FineQuantum`] is `2^-92` of the
+//! bound, for up to 2^35 terms.
 
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +68,61 @@ impl Quantum {
         let (whole, rest) = (sum / count, sum % count);
         (whole as f64 + rest as f64 / count as f64) * power_of_two(self.exponent)
     }
+}
+
+/// How many more bits a [`FineQuantum`] has.
+const FINE_BITS: i32 = 30;
+
+/// The unit in which squares and distances are added up: `2^-92` of their bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FineQuantum {
+    coarse: Quantum,
+}
+
+impl FineQuantum {
+    /// As [`Quantum::for_bound`].
+    #[must_use]
+    pub fn for_bound(bound: f64) -> Self {
+        let coarse = Quantum::for_bound(bound);
+        // The fine unit must be a normal f64 too.
+        Self { coarse: Quantum { exponent: coarse.exponent.max(FINE_BITS - 1020) } }
+    }
+
+    /// `value` in quanta, rounded towards zero.
+    #[inline]
+    #[must_use]
+    pub fn quanta(self, value: f64) -> i128 {
+        fine_quanta(value * self.coarse.scale())
+    }
+
+    /// Multiply by this and pass the product to [`fine_quanta`] (for loops that hoist it).
+    #[inline]
+    #[must_use]
+    pub fn scale(self) -> f64 {
+        self.coarse.scale()
+    }
+
+    /// A sum of quanta as `f64`.
+    #[must_use]
+    pub fn value(self, sum: i128) -> f64 {
+        sum as f64 * power_of_two(self.coarse.exponent - FINE_BITS)
+    }
+
+    /// `sum / count` as `f64`; 0 when `count` is 0.
+    #[must_use]
+    pub fn mean(self, sum: i128, count: u64) -> f64 {
+        Quantum { exponent: self.coarse.exponent - FINE_BITS }.mean(sum, count)
+    }
+}
+
+/// A value that was scaled by [`FineQuantum::scale`], in quanta. Two conversions of 64 bits are much faster than one of
+/// 128, and lose nothing: the difference of a float and its whole part is exact.
+#[inline]
+#[must_use]
+pub fn fine_quanta(scaled: f64) -> i128 {
+    let whole = scaled as i64;
+    let rest = ((scaled - whole as f64) * f64::from(1u32 << FINE_BITS)) as i64;
+    (i128::from(whole) << FINE_BITS) + i128::from(rest)
 }
 
 fn power_of_two(exponent: i32) -> f64 {
@@ -137,6 +195,18 @@ mod tests {
         let sum: i128 = (0..1000).map(|i| i128::from(q.quanta(f64::from(i) / 100.0))).sum();
         assert!((q.mean(sum, 1000) - 4.995).abs() < 1e-15);
         assert_eq!(q.mean(0, 0), 0.0);
+    }
+
+    #[test]
+    fn one_far_point_does_not_drown_small_squares() {
+        let q = FineQuantum::for_bound(1e20);
+        let sum: i128 = (1..=1000).map(|i| q.quanta(f64::from(i) / 1000.0)).sum();
+        assert!((q.mean(sum, 1000) - 0.5005).abs() < 1e-7, "{}", q.mean(sum, 1000));
+        assert!((q.value(q.quanta(1e20)) - 1e20).abs() < 1e5);
+        for bound in [0.0, 5e-324, 1e-300, f64::MAX, f64::INFINITY, f64::NAN] {
+            let q = FineQuantum::for_bound(bound);
+            assert!(q.value(q.quanta(bound.min(1e300))).is_finite());
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type, SchemaRef, UInt64Type};
+use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -83,7 +84,10 @@ pub fn part_of(row: u64, parts: u32) -> u32 {
 /// A URL that cannot be parsed, or a scheme without a store.
 pub fn resolve(runtime: &RuntimeEnv, url: &str) -> Result<(Arc<dyn ObjectStore>, Path)> {
     let parsed = Url::parse(url).map_err(|error| EngineError::spec(format!("{url}: not a URL: {error}")))?;
-    let store = runtime.object_store_registry.get_store(&parsed)?;
+    let store = runtime.object_store_registry.get_store(&parsed).map_err(|error| match error {
+        DataFusionError::Configuration(message) => EngineError::spec(message),
+        error => error.into(),
+    })?;
     let path = Path::from_url_path(parsed.path())
         .map_err(|error| EngineError::spec(format!("{url}: not a path in an object store: {error}")))?;
     Ok((store, path))

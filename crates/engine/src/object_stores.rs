@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreRegistry;
-use object_store::ObjectStore;
+use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
+use object_store::{ClientOptions, ObjectStore};
 use parking_lot::Mutex;
 use url::{Position, Url};
 
@@ -50,19 +51,29 @@ impl ObjectStoreRegistry for StoreRegistry {
                 SCHEMES.join(", ")
             )));
         }
-        // The builders take the options they know, by their lower-case environment names, and ignore the rest.
-        let options = std::env::vars_os().filter_map(|(name, value)| {
-            let (name, value) = (name.into_string().ok()?.to_lowercase(), value.into_string().ok()?);
-            ["aws_", "google_", "azure_"].iter().any(|prefix| name.starts_with(prefix)).then_some((name, value))
-        });
-        // Who writes `http://` means it.
-        let plain = (url.scheme() == "http").then(|| ("allow_http".to_owned(), "true".to_owned()));
-        let (store, _) = object_store::parse_url_opts(url, options.chain(plain))
+        let store = if url.scheme().starts_with("http") { web_store(url, &key) } else { cloud_store(url) }
             .map_err(|error| DataFusionError::Configuration(format!("{url}: {error}")))?;
-        let store: Arc<dyn ObjectStore> = Arc::from(store);
         self.stores.lock().insert(key, Arc::clone(&store));
         Ok(store)
     }
+}
+
+/// Any web server, that of a cloud store included: the path of a URL is the path on the server.
+fn web_store(url: &Url, origin: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
+    // Who writes `http://` means it.
+    let options = ClientOptions::new().with_allow_http(url.scheme() == "http");
+    Ok(Arc::new(HttpBuilder::new().with_url(origin).with_client_options(options).build()?))
+}
+
+/// A bucket or container. The builders take the options they know, by their lower-case environment names, and ignore the
+/// rest.
+fn cloud_store(url: &Url) -> object_store::Result<Arc<dyn ObjectStore>> {
+    let options = std::env::vars_os().filter_map(|(name, value)| {
+        let (name, value) = (name.into_string().ok()?.to_lowercase(), value.into_string().ok()?);
+        ["aws_", "google_", "azure_"].iter().any(|prefix| name.starts_with(prefix)).then_some((name, value))
+    });
+    let (store, _) = object_store::parse_url_opts(url, options)?;
+    Ok(Arc::from(store))
 }
 
 #[cfg(test)]

@@ -15,14 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::location::to_folder_url;
 use crate::process::{peak_memory, reset_peak_memory};
-use crate::source::{SourceTable, Sources};
+use crate::source::{SourceTable, Sources, moment_of};
 use crate::spec::{Donors, ImputeMethod, JobSpec, OutlierMethod, ScaleMethod, Select, Start};
 use crate::stages::evaluate::Evaluated;
 use crate::stages::extract::{Extracted, part_count};
 use crate::stages::profile::Profiled;
 use crate::stages::publish::{self, Manifest, Results};
 use crate::stages::{StageContext, evaluate, extract, impute, kmeans, outliers, profile, rows_of, scale};
-use crate::work::{StageCost, StageManifest, Work, fingerprint, remove_all};
+use crate::work::{StageCost, StageManifest, Work, fingerprint};
 
 /// Told how a job goes.
 pub trait Observer: Send + Sync {
@@ -161,11 +161,11 @@ impl Job {
     pub async fn check(&self, state: &SessionState) -> Result<Plan> {
         let runtime = state.runtime_env();
         let output = self.output()?;
-        let sources = Sources::find(runtime, &self.spec.source, &self.base).await?;
-        sources.features(state, &self.spec.source, None).await?;
+        let sources = Sources::find(runtime, &self.spec.source, &self.base, &output).await?;
+        let moment = moment_of(&sources.features(state, &self.spec.source, None).await?)?;
         check_owner(runtime, &output, &self.spec.name).await?;
         let work = Work::new(Arc::clone(runtime), &output);
-        let mut stages = self.plan(&sources, &output)?;
+        let mut stages = self.plan(&sources, &output, &moment)?;
         for stage in &mut stages {
             stage.complete = if stage.name == PUBLISH {
                 self.is_published(runtime, &output, &stage.fingerprint).await?.is_some()
@@ -184,17 +184,18 @@ impl Job {
         let runtime = cluster.runtime();
         let output = self.output()?;
         let spec = &self.spec;
-        let sources = Sources::find(&runtime, &spec.source, &self.base).await?;
+        let sources = Sources::find(&runtime, &spec.source, &self.base, &output).await?;
         // Mistakes in the query come out before anything is written.
-        sources.features(cluster.state(), &spec.source, options.partitions_per_shard).await?;
+        let frame = sources.features(cluster.state(), &spec.source, options.partitions_per_shard).await?;
+        let plan = self.plan(&sources, &output, &moment_of(&frame)?)?;
         check_owner(&runtime, &output, &spec.name).await?;
         let work = Work::new(Arc::clone(&runtime), &output);
-        if options.fresh {
-            remove_all(&runtime, &work.url("")).await?;
-        }
         claim(&runtime, &work, &spec.name).await?;
-
-        let plan = self.plan(&sources, &output)?;
+        if options.fresh {
+            for stage in &plan {
+                work.clear(stage.name).await?;
+            }
+        }
         let features = &spec.source.features;
         let mut driver = Driver { cluster, work: &work, observer, plan: &plan, stages: vec![], warnings: vec![] };
         let source_rows = sources.shards().map(|shard| shard.rows).sum();
@@ -299,9 +300,11 @@ impl Job {
     }
 
     /// The stages with their fingerprints: each hashes its part of the spec and the fingerprint before it.
-    fn plan(&self, sources: &Sources, output: &str) -> Result<Vec<PlannedStage>> {
+    /// The output is in the first one: manifests list their parts by URL, and a folder that was copied elsewhere must not
+    /// be taken for the one it was copied from. `moment` is what the query takes from the clock.
+    fn plan(&self, sources: &Sources, output: &str, moment: &str) -> Result<Vec<PlannedStage>> {
         let spec = &self.spec;
-        let parts = part_count(sources.bytes());
+        let parts = part_count(sources.rows());
         let shards: Vec<_> = sources.shards().map(|shard| (&shard.url, shard.bytes, &shard.version)).collect();
         let source = (&spec.source.tables, &spec.source.sql, &spec.source.id, &spec.source.features);
         let kmeans = (
@@ -313,14 +316,18 @@ impl Job {
             &spec.kmeans.start,
         );
         let settings: [(&'static str, String, serde_json::Result<serde_json::Value>); 8] = [
-            ("extract", self.describe_extract(sources, parts), serde_json::to_value((source, shards, parts))),
+            (
+                "extract",
+                self.describe_extract(sources, parts),
+                serde_json::to_value((source, shards, parts, output, moment)),
+            ),
             ("impute", self.describe_impute(), serde_json::to_value(&spec.impute)),
             ("outliers", self.describe_outliers(), serde_json::to_value(&spec.outliers)),
             ("scale", self.describe_scale(), serde_json::to_value(&spec.scale)),
             ("kmeans", self.describe_kmeans(), serde_json::to_value(kmeans)),
             ("evaluate", self.describe_evaluate(), serde_json::to_value((&spec.evaluate, spec.kmeans.select))),
             ("profile", self.describe_profile(), serde_json::to_value(&spec.profile)),
-            (PUBLISH, format!("to {output}, manifest last"), serde_json::to_value((&spec.name, output))),
+            (PUBLISH, format!("to {output}, manifest last"), serde_json::to_value(&spec.name)),
         ];
         let mut before = String::new();
         let mut stages = Vec::with_capacity(settings.len());

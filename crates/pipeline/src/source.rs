@@ -5,24 +5,25 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::{Expr, Volatility};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
-use percent_encoding::percent_decode_str;
 use segmenta_engine::artifact::{parquet_schema, resolve};
 use segmenta_engine::runtime::session_like;
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::location::to_url;
+use crate::location::{to_folder_url, to_url};
 use crate::spec::{Source, Table};
 
 /// Footers read at once.
@@ -65,15 +66,16 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Lists the shards of every table and reads their footers. `base` is the folder of the job spec.
+    /// Lists the shards of every table and reads their footers. `base` is the folder of the job spec; what lies under
+    /// `output`, a URL that ends in `/`, is not a source.
     ///
     /// # Errors
     /// A location that matches nothing, a file that is not whole Parquet, or shards that disagree: all of them in one error.
-    pub async fn find(runtime: &RuntimeEnv, source: &Source, base: &Path) -> Result<Self> {
+    pub async fn find(runtime: &RuntimeEnv, source: &Source, base: &Path, output: &str) -> Result<Self> {
         let mut tables = Vec::with_capacity(source.tables.len());
         let mut problems: Vec<EngineError> = Vec::new();
         for table in &source.tables {
-            match find_table(runtime, table, base).await {
+            match find_table(runtime, table, base, output).await {
                 Ok(table) => tables.push(table),
                 Err(mut found) => problems.append(&mut found),
             }
@@ -96,6 +98,12 @@ impl Sources {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.shards().map(|shard| shard.bytes).sum()
+    }
+
+    /// Rows of all shards.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.shards().map(|shard| shard.rows).sum()
     }
 
     /// In how many partitions the sources are scanned: `per_shard` for each shard, or by size. It does not change any result.
@@ -141,8 +149,43 @@ impl Sources {
             (None, None) => return Err(EngineError::spec("source.tables: no table")),
         };
         check_columns(frame.schema(), source)?;
+        moment_of(&frame)?;
         Ok(frame)
     }
+}
+
+/// What the query depends on besides its text and the shards: the day, or the moment, it is run at. Empty for most.
+///
+/// # Errors
+/// A query with a function that gives another value for each call, such as `random()`.
+pub fn moment_of(frame: &DataFrame) -> Result<String> {
+    let (mut today, mut now, mut random) = (false, false, None);
+    frame.logical_plan().apply_with_subqueries(|node| {
+        node.apply_expressions(|expression| {
+            expression.apply(|expression| {
+                if let Expr::ScalarFunction(call) = expression {
+                    match call.func.signature().volatility {
+                        Volatility::Immutable => {}
+                        Volatility::Stable if ["current_date", "today"].contains(&call.name()) => today = true,
+                        Volatility::Stable => now = true,
+                        Volatility::Volatile => random = Some(call.name().to_owned()),
+                    }
+                }
+                Ok(TreeNodeRecursion::Continue)
+            })
+        })
+    })?;
+    if let Some(name) = random {
+        return Err(EngineError::spec(format!(
+            "source.sql: {name}() gives other values each time, so no run could be repeated or resumed; leave it out"
+        )));
+    }
+    let utc = chrono::Utc::now();
+    Ok(match (now, today) {
+        (true, _) => utc.to_rfc3339(),
+        (false, true) => utc.date_naive().to_string(),
+        (false, false) => String::new(),
+    })
 }
 
 fn check_columns(schema: &DFSchema, source: &Source) -> Result<()> {
@@ -189,11 +232,20 @@ fn check_columns(schema: &DFSchema, source: &Source) -> Result<()> {
     if problems.is_empty() { Ok(()) } else { Err(EngineError::spec(problems.join("\n"))) }
 }
 
-async fn find_table(runtime: &RuntimeEnv, table: &Table, base: &Path) -> Result<SourceTable, Vec<EngineError>> {
+async fn find_table(
+    runtime: &RuntimeEnv,
+    table: &Table,
+    base: &Path,
+    output: &str,
+) -> Result<SourceTable, Vec<EngineError>> {
     let mut found: Vec<(String, ObjectMeta)> = Vec::new();
     let mut problems = Vec::new();
     for location in &table.locations {
-        match list(runtime, location, base).await {
+        let files = list(runtime, location, base).await.map(|mut files| {
+            files.retain(|(url, _)| !url.starts_with(output));
+            files
+        });
+        match files {
             Ok(files) if files.is_empty() => problems.push(EngineError::input(format!(
                 "source.tables.{}: {location} matches no file (looked in {})",
                 table.name,
@@ -242,7 +294,9 @@ async fn find_table(runtime: &RuntimeEnv, table: &Table, base: &Path) -> Result<
     }
     match shards.first() {
         Some((_, schema)) if problems.is_empty() => {
-            let schema = Arc::clone(schema);
+            // Of a column that one shard requires, another may still lack a value.
+            let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
+            let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
             Ok(SourceTable { name: table.name.clone(), shards: shards.into_iter().map(|(s, _)| s).collect(), schema })
         }
         _ => Err(problems),
@@ -275,23 +329,24 @@ fn difference(a: &Schema, b: &Schema) -> Option<String> {
 /// The files that a location stands for: one file, a folder's `*.parquet`, or a glob. A name may hold `*`, `?` or `[`
 /// itself, so what is there by that very name comes first.
 async fn list(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<Vec<(String, ObjectMeta)>> {
-    let url = to_url(location, base)?;
-    let is_glob = location.contains(['*', '?', '[']);
+    let wild = location.find(['*', '?', '[']);
     // In a URL that was typed as one, what follows a `?` would be lost as a query.
-    if !(is_glob && url.contains('?')) {
-        let literal = list_literal(runtime, &url).await?;
-        if !literal.is_empty() || !is_glob {
+    if !(location.contains('?') && location.contains("://")) {
+        let literal = list_literal(runtime, &to_url(location, base)?).await?;
+        if !literal.is_empty() || wild.is_none() {
             return Ok(literal);
         }
     }
-    list_glob(runtime, &url).await
+    let folder = location[..wild.unwrap_or(0)].rfind('/').map_or(0, |slash| slash + 1);
+    let (folder, pattern) = location.split_at(folder);
+    list_glob(runtime, &to_folder_url(folder, base)?, pattern).await
 }
 
 async fn list_literal(runtime: &RuntimeEnv, url: &str) -> Result<Vec<(String, ObjectMeta)>> {
     let (store, path) = resolve(runtime, url)?;
     if !url.ends_with('/') {
         match store.head(&path).await {
-            Ok(meta) => return Ok(vec![(url.to_owned(), meta)]),
+            Ok(meta) => return Ok(vec![(url_of(url, &meta)?, meta)]),
             Err(object_store::Error::NotFound { .. }) => {}
             // A folder without a trailing slash; listing it tells.
             Err(error) if !is_local_folder(url) => return Err(unreadable(&error)),
@@ -312,24 +367,20 @@ async fn list_literal(runtime: &RuntimeEnv, url: &str) -> Result<Vec<(String, Ob
     Ok(found)
 }
 
-async fn list_glob(runtime: &RuntimeEnv, url: &str) -> Result<Vec<(String, ObjectMeta)>> {
-    // The wildcards of a local path were percent-encoded on its way to a URL.
-    let plain = url.replace("%5B", "[").replace("%5D", "]").replace("%3F", "?").replace("%2A", "*");
-    let wild = plain.find(['*', '?', '[']).unwrap_or(plain.len());
-    let folder = plain[..wild].rfind('/').map_or(0, |slash| slash + 1);
-    let (store, path) = resolve(runtime, &plain[..folder])?;
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let mut pattern = glob::Pattern::escape(&decoded(path.as_ref()));
-    if !pattern.is_empty() {
-        pattern.push('/');
+/// The objects below a folder whose names fit the pattern.
+async fn list_glob(runtime: &RuntimeEnv, folder: &str, pattern: &str) -> Result<Vec<(String, ObjectMeta)>> {
+    let (store, path) = resolve(runtime, folder)?;
+    let mut full = glob::Pattern::escape(path.as_ref());
+    if !full.is_empty() {
+        full.push('/');
     }
-    pattern.push_str(&decoded(&plain[folder..]));
-    let pattern = glob::Pattern::new(&pattern).map_err(|error| EngineError::spec(format!("not a pattern: {error}")))?;
+    full.push_str(pattern);
+    let pattern = glob::Pattern::new(&full).map_err(|error| EngineError::spec(format!("not a pattern: {error}")))?;
     let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
     let mut found = Vec::new();
     for meta in list_below(&store, &path).await? {
-        if pattern.matches_with(&decoded(meta.location.as_ref()), options) {
-            found.push((url_of(&plain[..folder], &meta)?, meta));
+        if pattern.matches_with(meta.location.as_ref(), options) {
+            found.push((url_of(folder, &meta)?, meta));
         }
     }
     Ok(found)
@@ -346,7 +397,9 @@ async fn list_below(store: &Arc<dyn ObjectStore>, path: &ObjectPath) -> Result<V
 /// The URL of an object of the store that `origin` is in.
 fn url_of(origin: &str, meta: &ObjectMeta) -> Result<String> {
     let mut url = Url::parse(origin).map_err(|error| EngineError::spec(format!("{origin}: not a URL: {error}")))?;
-    url.set_path(&format!("/{}", meta.location));
+    // A `%` in a name is a character like any other; the rest is encoded as it is set.
+    url.set_path(&format!("/{}", meta.location.as_ref().replace('%', "%25")));
+    url.set_query(None);
     Ok(url.to_string())
 }
 

@@ -1,7 +1,7 @@
 //! The work prefix of a job and the manifests of its stages: what a job resumes from.
 //!
 //! ```text
-//!   <output>/_work/job.json               the spec that is being run
+//!   <output>/_work/job.json               which job owns the output
 //!   <output>/_work/<stage>/part-*.parquet the stage's artifact
 //!   <output>/_work/<stage>/manifest.json  written last: the stage is complete
 //! ```

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{coordinate_quanta, squared_reach};
 use crate::matrix::{Matrix, squared_distance};
-use crate::sums::{Bounds, Quantum};
+use crate::sums::{Bounds, FineQuantum, Quantum, fine_quanta};
 
 /// A point far from its centroid: a candidate to re-seed an empty cluster with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ pub struct Assigner {
     centroids: Vec<f64>,
     features: usize,
     quanta: Vec<Quantum>,
-    inertia_quantum: Quantum,
+    inertia_quantum: FineQuantum,
     farthest: usize,
 }
 
@@ -87,7 +87,7 @@ impl Assigner {
     /// For `centroids` (`k x d`, row-major) over rows within `bounds` (`d`); keeps the `farthest` farthest points.
     #[must_use]
     pub fn new(centroids: Vec<f64>, bounds: &[Bounds], farthest: usize) -> Self {
-        let inertia_quantum = Quantum::for_bound(squared_reach(bounds, &centroids));
+        let inertia_quantum = FineQuantum::for_bound(squared_reach(bounds, &centroids));
         Self { features: bounds.len(), quanta: coordinate_quanta(bounds), inertia_quantum, centroids, farthest }
     }
 
@@ -99,7 +99,7 @@ impl Assigner {
 
     /// The unit of [`Partial::inertia`].
     #[must_use]
-    pub fn inertia_quantum(&self) -> Quantum {
+    pub fn inertia_quantum(&self) -> FineQuantum {
         self.inertia_quantum
     }
 
@@ -185,7 +185,7 @@ impl Assigner {
         for (i, row) in points.iter().enumerate() {
             let (cluster, distance) = nearest(row);
             partial.counts[cluster] += 1;
-            partial.inertia += i128::from((distance * inertia_scale) as i64);
+            partial.inertia += fine_quanta(distance * inertia_scale);
             let sums = &mut partial.sums[cluster * d..(cluster + 1) * d];
             for ((sum, value), scale) in sums.iter_mut().zip(row).zip(&scales) {
                 *sum += i128::from((value * scale) as i64);
@@ -212,9 +212,9 @@ impl Assigner {
 
     /// The unit of [`Spread::squared`] and of [`Spread::distances`] around `anchors` (`k x d`).
     #[must_use]
-    pub fn spread_quanta(bounds: &[Bounds], anchors: &[f64]) -> (Quantum, Quantum) {
+    pub fn spread_quanta(bounds: &[Bounds], anchors: &[f64]) -> (FineQuantum, FineQuantum) {
         let reach = squared_reach(bounds, anchors);
-        (Quantum::for_bound(reach), Quantum::for_bound(reach.sqrt()))
+        (FineQuantum::for_bound(reach), FineQuantum::for_bound(reach.sqrt()))
     }
 
     /// How far the rows of each cluster lie from that cluster's anchor (`k x d`), within `bounds`.
@@ -225,8 +225,8 @@ impl Assigner {
         for row in points.iter() {
             let (cluster, _) = self.nearest(row);
             let distance = squared_distance(row, &anchors[cluster * self.features..(cluster + 1) * self.features]);
-            spread.squared[cluster] += i128::from(squared.quanta(distance));
-            spread.distances[cluster] += i128::from(distances.quanta(distance.sqrt()));
+            spread.squared[cluster] += squared.quanta(distance);
+            spread.distances[cluster] += distances.quanta(distance.sqrt());
         }
         spread
     }

@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn tasks_survive_the_codec() {
-        let task = Sample { columns: vec!["recency".into()], seed: 1, rows: 10 };
+        let task = Sample { columns: vec!["recency".into()], seed: 1, rows: 10, threshold: u64::MAX };
         let restored = decode_task(Sample::NAME, &task.encode().unwrap()).unwrap();
         assert_eq!(format!("{task:?}"), format!("{restored:?}"));
         assert!(decode_task("no_such_task", &[]).is_err());

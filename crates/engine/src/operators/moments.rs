@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::scalers::Transform;
-use segmenta_algorithms::sums::{Bounds, Quantum};
+use segmenta_algorithms::sums::{Bounds, FineQuantum};
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
@@ -27,7 +27,7 @@ pub struct Moments {
     /// Sum squared deviations from these, a row of columns for each group.
     pub centers: Option<Vec<Vec<f64>>>,
     /// The unit of each column's sum.
-    pub quanta: Vec<Quantum>,
+    pub quanta: Vec<FineQuantum>,
 }
 
 /// Of one group and column.
@@ -75,7 +75,7 @@ impl PartTask for Moments {
                     Some(centers) => (value - centers[group][j]) * (value - centers[group][j]),
                     None => value,
                 };
-                moments.sum += i128::from(self.quanta[j].quanta(term));
+                moments.sum += self.quanta[j].quanta(term);
             }
         }
         Ok(moments)

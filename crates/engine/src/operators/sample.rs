@@ -12,7 +12,7 @@ use crate::artifact::{Part, load_points};
 use crate::error::Result;
 
 /// Draws the `rows` points of a part whose hash of (seed, row id) is smallest, so that the union over parts holds the
-/// `rows` smallest of all. Holds the part: `8 (d + 1)` bytes a row.
+/// `rows` smallest of all, as long as so many are within the threshold. Holds the part: `8 (d + 1)` bytes a row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sample {
     /// Features, in order.
@@ -21,6 +21,8 @@ pub struct Sample {
     pub seed: u64,
     /// How many points.
     pub rows: usize,
+    /// No point with a larger hash: keeps what the parts send together near to what is wanted of them together.
+    pub threshold: u64,
 }
 
 /// A point and the hash that drew it.
@@ -43,6 +45,7 @@ impl PartTask for Sample {
         let points = load_points(context, only(inputs)?, &self.columns).await?;
         let mut drawn: Vec<(u64, u64, usize)> =
             points.ids.iter().enumerate().map(|(i, id)| (combine(self.seed, *id), *id, i)).collect();
+        drawn.retain(|(hash, _, _)| *hash <= self.threshold);
         if drawn.len() > self.rows {
             drawn.select_nth_unstable(self.rows);
             drawn.truncate(self.rows);

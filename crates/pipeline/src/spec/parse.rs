@@ -11,6 +11,8 @@ use super::{
 };
 
 const MAX_K: u64 = 1_000;
+/// Coordinates of all centroids of a sweep: they travel with every plan, which has a limit of 64 MiB.
+const MAX_SWEEP: usize = 2_000_000;
 /// Columns that the output adds.
 const OUTPUT_COLUMNS: &[&str] =
     &["kmeans_cluster", "kmeans_distance", "rule", "feature", "value", "fence_low", "fence_high"];
@@ -171,8 +173,9 @@ fn scale(mut section: Section<'_>) -> Scale {
 }
 
 fn kmeans(mut section: Section<'_>, features: usize) -> KMeans {
-    let k = match section.node("k") {
-        None => (2..=10).collect(),
+    let given = section.node("start").and_then(Node::as_sequence).map(|rows| rows.len());
+    let k: Vec<usize> = match section.node("k") {
+        None => given.map_or_else(|| (2..=10).collect(), |k| vec![k]),
         Some(Node::Mapping(_)) => {
             let mut range = section.section("k");
             let from = range.integer("from", 2, 2, MAX_K);
@@ -220,6 +223,15 @@ fn kmeans(mut section: Section<'_>, features: usize) -> KMeans {
             }
         },
     };
+    let values = k.iter().sum::<usize>() * restarts * features;
+    if values > MAX_SWEEP {
+        section.wrong(
+            "k",
+            format!(
+                "the sweep has {values} coordinates of centroids, more than {MAX_SWEEP}; try fewer k, or fewer restarts"
+            ),
+        );
+    }
     section.finish();
     KMeans { k, select, seed, restarts, max_iterations, tolerance, start }
 }
@@ -340,6 +352,11 @@ output: runs/cdnow
         let with = |k: &str, start: &str| WHOLE.replace("k: {from: 2, to: 6}", &format!("k: {k}, start: {start}"));
         let spec = JobSpec::parse(&with("2", "[[0, 0, 0], [1, 1.5, -2e0]]"), "job.yaml").unwrap();
         assert_eq!(spec.kmeans.start, Start::Centroids(vec![vec![0.0; 3], vec![1.0, 1.5, -2.0]]));
+        let list = WHOLE.replace("k: {from: 2, to: 6}", "start: [[0, 0, 0], [1, 1, 1]]");
+        assert_eq!(JobSpec::parse(&list, "job.yaml").unwrap().kmeans.k, vec![2]);
+        assert!(
+            errors(&WHOLE.replace("{from: 2, to: 6}", "{from: 2, to: 1000}, restarts: 9"))[0].2.contains("coordinates")
+        );
         assert!(errors(&with("3", "[[0, 0, 0], [1, 1, 1]]"))[0].2.contains("set `k: 2`"));
         assert!(errors(&with("2", "[[0, 0], [1, 1, 1]]"))[0].2.contains("3 numbers"));
     }
@@ -364,6 +381,7 @@ output: runs/cdnow
         ] {
             assert!(JobSpec::parse(text, "job.yaml").is_err(), "{text}");
         }
+        assert!(errors(&WHOLE.replace("output: runs/cdnow", "output: null"))[0].2.contains("must be text"));
         assert!(errors("name: a\nname: b")[0].2.contains("line 1"));
         assert_eq!(errors("impute:\n")[0].0, 1);
     }

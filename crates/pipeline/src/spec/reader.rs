@@ -205,7 +205,7 @@ impl<'a> Section<'a> {
 
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
         let node = self.node(key)?;
-        let text = node.as_scalar().map(|scalar| scalar.as_str().to_owned()).filter(|text| !text.trim().is_empty());
+        let text = text(node);
         if text.is_none() {
             self.wrong(key, "must be text");
         }
@@ -215,7 +215,7 @@ impl<'a> Section<'a> {
     /// Text, or a list of texts.
     pub(super) fn texts(&self, key: &str, node: &'a Node) -> Vec<String> {
         let one = |node: &Node| {
-            let text = node.as_scalar().map(|scalar| scalar.as_str().to_owned()).filter(|text| !text.trim().is_empty());
+            let text = text(node);
             if text.is_none() {
                 self.errors.add(node.span(), self.key(key), "must be text, or a list of texts");
             }
@@ -266,6 +266,14 @@ impl<'a> Section<'a> {
             }
         }
     }
+}
+
+/// Text that is not empty; YAML's null is none.
+fn text(node: &Node) -> Option<String> {
+    let scalar = node.as_scalar()?;
+    let text = scalar.as_str();
+    let null = scalar.may_coerce() && matches!(text, "null" | "Null" | "NULL" | "~");
+    (!null && !text.trim().is_empty()).then(|| text.to_owned())
 }
 
 /// A whole number that is not quoted.

@@ -5,7 +5,7 @@
 //!          ──shuffle by __part──▶ sort by (__part, __row, ids) ──▶ one file a part
 //! ```
 //!
-//! The number of parts comes from the size of the sources alone, so the parts are the same however the scan was split
+//! The number of parts comes from the rows of the sources alone, so the parts are the same however the scan was split
 //! and wherever it ran.
 
 use std::sync::Arc;
@@ -32,8 +32,8 @@ use super::{StageContext, rows_of};
 use crate::source::Sources;
 use crate::spec::Source;
 
-/// Bytes of source for each part.
-const PART_BYTES: u64 = 8 * 1024 * 1024;
+/// Rows of source for each part.
+const PART_ROWS: u64 = 512 * 1024;
 const MIN_PARTS: u64 = 8;
 const MAX_PARTS: u64 = 4_096;
 
@@ -46,10 +46,10 @@ pub struct Extracted {
     pub features: Vec<FeatureStatistics>,
 }
 
-/// How many slices the row ids are cut into, from the size of the sources.
+/// How many slices the row ids are cut into, from the rows of the sources, which are the same however they are sharded.
 #[must_use]
-pub fn part_count(source_bytes: u64) -> u32 {
-    source_bytes.div_ceil(PART_BYTES).clamp(MIN_PARTS, MAX_PARTS) as u32
+pub fn part_count(source_rows: u64) -> u32 {
+    source_rows.div_ceil(PART_ROWS).clamp(MIN_PARTS, MAX_PARTS) as u32
 }
 
 /// Runs the stage.
@@ -63,7 +63,7 @@ pub async fn run(
     per_shard: Option<usize>,
 ) -> Result<Extracted> {
     let frame = sources.features(context.cluster.state(), source, per_shard).await?;
-    let plan = plan(frame, source, part_count(sources.bytes()), &context.prefix).await?;
+    let plan = plan(frame, source, part_count(sources.rows()), &context.prefix).await?;
     let written: Vec<FeaturesWritten> = match context.cluster.collect_results(plan).await {
         Ok(written) => written,
         Err(error) => return Err(diagnose(context, sources, error).await),
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn parts_grow_with_the_sources() {
         assert_eq!((part_count(0), part_count(1 << 20)), (8, 8));
-        assert_eq!(part_count(100 * PART_BYTES + 1), 101);
+        assert_eq!(part_count(100 * PART_ROWS + 1), 101);
         assert_eq!(part_count(u64::MAX), 4_096);
     }
 }

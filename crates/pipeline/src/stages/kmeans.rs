@@ -4,7 +4,7 @@ use segmenta_algorithms::hashing::combine;
 use segmenta_algorithms::kmeans::{Assigner, Lloyd, Partial, Progress, coordinate_quanta, plus_plus};
 use segmenta_algorithms::matrix::Matrix;
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::{KMeansPass, PassCandidate, Sample};
+use segmenta_engine::operators::{KMeansPass, PassCandidate, RowSample, Sample, Sampled};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
@@ -198,8 +198,17 @@ async fn starts(
     }
     let largest = settings.k.last().copied().unwrap_or(1);
     let wanted = SAMPLE_ROWS.max(SAMPLE_ROWS_A_CLUSTER * largest);
-    let task = Sample { columns: features.to_vec(), seed: settings.seed, rows: wanted };
-    let mut sampled = context.map_parts(task, inputs).await?.concat();
+    // Four times as many as are wanted lie below this hash; that there are too few happens to nobody, but may.
+    let rows: u64 = inputs.iter().flatten().map(|part| part.rows).sum();
+    let likely = RowSample::of(settings.seed, 4 * wanted as u64, rows).threshold;
+    let draw = async |threshold: u64| -> Result<Vec<Sampled>> {
+        let task = Sample { columns: features.to_vec(), seed: settings.seed, rows: wanted, threshold };
+        Ok(context.map_parts(task, inputs).await?.into_iter().flatten().collect())
+    };
+    let mut sampled = draw(likely).await?;
+    if (sampled.len() as u64) < rows.min(wanted as u64) {
+        sampled = draw(u64::MAX).await?;
+    }
     sampled.sort_by_key(|point| (point.hash, point.id));
     sampled.truncate(wanted);
     let mut sample = Matrix::with_capacity(sampled.len(), features.len());

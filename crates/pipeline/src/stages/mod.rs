@@ -28,7 +28,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use segmenta_algorithms::scalers::Transform;
-use segmenta_algorithms::sums::{Bounds, Quantum};
+use segmenta_algorithms::sums::{Bounds, FineQuantum};
 use segmenta_engine::Result;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::cluster::Cluster;
@@ -127,7 +127,7 @@ pub(crate) async fn means_and_variances(
 ) -> Result<Vec<Vec<MeanAndVariance>>> {
     let groups = columns.group.map_or(1, |(_, groups)| groups);
     let inputs = singly(columns.parts);
-    let pass = async |centers: Option<Vec<Vec<f64>>>, quanta: Vec<Quantum>| -> Result<Vec<Vec<ColumnMoments>>> {
+    let pass = async |centers: Option<Vec<Vec<f64>>>, quanta: Vec<FineQuantum>| -> Result<Vec<Vec<ColumnMoments>>> {
         let task = Moments {
             columns: columns.names.to_vec(),
             group: columns.group.map(|(name, _)| name.to_owned()),
@@ -144,7 +144,7 @@ pub(crate) async fn means_and_variances(
         }
         Ok(total)
     };
-    let quanta: Vec<Quantum> = columns.bounds.iter().map(|b| Quantum::for_bound(b.max_abs())).collect();
+    let quanta: Vec<FineQuantum> = columns.bounds.iter().map(|b| FineQuantum::for_bound(b.max_abs())).collect();
     let sums = pass(None, quanta.clone()).await?;
     let means: Vec<Vec<f64>> = sums
         .iter()
@@ -152,7 +152,7 @@ pub(crate) async fn means_and_variances(
         .collect();
     // The mean lies within the bounds, so no deviation exceeds their width.
     let widths = columns.bounds.iter().map(|b| if b.is_empty() { 0.0 } else { b.max - b.min });
-    let squared: Vec<Quantum> = widths.map(|width| Quantum::for_bound(width * width)).collect();
+    let squared: Vec<FineQuantum> = widths.map(|width| FineQuantum::for_bound(width * width)).collect();
     let deviations = pass(Some(means.clone()), squared.clone()).await?;
     let mut result = Vec::with_capacity(groups);
     for (group, means) in means.iter().enumerate() {

@@ -116,19 +116,22 @@ pub fn manifest_url(output: &str) -> String {
 /// # Errors
 /// A store that cannot be asked.
 pub async fn is_whole(runtime: &RuntimeEnv, output: &str, manifest: &Manifest) -> Result<bool> {
-    let checks = manifest.outputs.iter().map(|file| {
-        let url = format!("{output}{}", file.path);
-        async move {
-            let (store, path) = resolve(runtime, &url)?;
-            match store.head(&path).await {
-                Ok(meta) => Ok(meta.size == file.bytes),
-                Err(object_store::Error::NotFound { .. }) => Ok(false),
-                Err(error) => Err(EngineError::output(format!("{url}: cannot be read: {error}"))),
-            }
+    let files = manifest.outputs.iter().map(|file| (format!("{output}{}", file.path), file.bytes));
+    Ok(first_gone(runtime, files).await?.is_none())
+}
+
+/// The first of the files that is not there with its size.
+async fn first_gone(runtime: &RuntimeEnv, files: impl Iterator<Item = (String, u64)>) -> Result<Option<String>> {
+    let checks = files.map(|(url, bytes)| async move {
+        let (store, path) = resolve(runtime, &url)?;
+        match store.head(&path).await {
+            Ok(meta) => Ok((meta.size != bytes).then_some(url)),
+            Err(object_store::Error::NotFound { .. }) => Ok(Some(url)),
+            Err(error) => Err(EngineError::output(format!("{url}: cannot be read: {error}"))),
         }
     });
-    let whole: Vec<bool> = futures::stream::iter(checks).buffer_unordered(COPIES_AT_ONCE).try_collect().await?;
-    Ok(whole.into_iter().all(|there| there))
+    let gone: Vec<Option<String>> = futures::stream::iter(checks).buffered(COPIES_AT_ONCE).try_collect().await?;
+    Ok(gone.into_iter().flatten().next())
 }
 
 /// Publishes under `output` (a URL that ends in `/`).
@@ -142,6 +145,11 @@ pub async fn run(
     fingerprint: &str,
 ) -> Result<Manifest> {
     let runtime = context.cluster.runtime();
+    // Before anything is taken away, what replaces it has to be there.
+    let parts = || results.evaluated.assignments.iter().chain(&results.split.rejected);
+    if let Some(gone) = first_gone(&runtime, parts().map(|part| (part.url.clone(), part.bytes))).await? {
+        return Err(EngineError::input(format!("{gone}: is gone or damaged; run again with --fresh to make it anew")));
+    }
     remove(&runtime, &manifest_url(output)).await?;
     let mut outputs = Vec::new();
     for (folder, parts) in [("assignments", &results.evaluated.assignments), ("rejected", &results.split.rejected)] {
@@ -213,7 +221,7 @@ fn parquet(batch: &RecordBatch) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// One row a segment, largest score first where there are labels.
+/// One row a segment, by cluster.
 fn segments_table(features: &[String], profiled: &Profiled) -> Result<RecordBatch> {
     let segments = &profiled.segments;
     let label = |get: fn(&segmenta_algorithms::labels::Label) -> String| -> ArrayRef {
