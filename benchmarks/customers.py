@@ -12,7 +12,6 @@ Needs nothing but Python's standard library.
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -45,19 +44,20 @@ def main():
     command = [segmenta, "run", "--fresh", str(options.folder / "job.yaml")]
     if options.threads:
         command += ["--threads", str(options.threads)]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.monotonic()
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
     seconds = time.monotonic() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if status != 0:
+        sys.exit(f"the job failed: {' '.join(command)}")
 
     metrics = json.loads((options.folder / "out" / "metrics.json").read_text())
     print(f"\n{'stage':<10}{'rows':>14}{'passes':>8}{'seconds':>10}{'peak MiB':>10}")
     for stage in metrics["stages"]:
         peak = (stage["peak_memory_bytes"] or 0) >> 20
         print(f"{stage['stage']:<10}{stage['rows']:>14,}{stage['passes']:>8}{stage['seconds']:>10.2f}{peak:>10,}")
-    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(f"whole process: {seconds:.1f} s, {processor:.1f} s of processor time, peak {after.ru_maxrss >> 10:,} MiB")
+    processor = usage.ru_utime + usage.ru_stime
+    print(f"whole process: {seconds:.1f} s, {processor:.1f} s of processor time, peak {usage.ru_maxrss >> 10:,} MiB")
     check(metrics, options.rows)
 
 

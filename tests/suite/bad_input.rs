@@ -93,7 +93,7 @@ fn queries_that_do_not_fit() {
     let spec = cdnow_spec(here.path(), &[("SELECT customer_id", "SELEC customer_id")]);
     fails_at(&spec, 2, &["source.sql", "SELEC"]);
     let spec = cdnow_spec(here.path(), &[("FROM orders", "FROM orders WHERE amount < 0")]);
-    fails_at(&spec, 3, &["source.sql gives no row"]);
+    fails_at(&spec, 3, &["the source gives no row"]);
     let spec = cdnow_spec(here.path(), &[("COUNT(*)  ", "1 / (COUNT(*) - 1)")]);
     fails_at(&spec, 1, &["source.sql failed", "DivideByZero"]);
     let spec = cdnow_spec(here.path(), &[("COUNT(*)  ", "random()")]);
@@ -165,6 +165,8 @@ fn features_that_are_not_there() {
     fails(here.path(), "", 3, &["no row has a value of `b`"]);
     table(&here.path().join("t.parquet"), 30, |i| Some(i as f64), |i| (i > 3).then_some(i as f64));
     fails(here.path(), "impute: {method: none}\n", 3, &["4 of `b`", "choose a method"]);
+    table(&here.path().join("t.parquet"), 30, |i| Some(i as f64 * 1e150), |i| Some(i as f64));
+    fails(here.path(), "", 3, &["feature `a` goes up to 2.9e151", "scale it in source.sql"]);
 }
 
 #[test]

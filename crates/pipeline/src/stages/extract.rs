@@ -37,6 +37,9 @@ const PART_ROWS: u64 = 512 * 1024;
 const MIN_PARTS: u64 = 8;
 const MAX_PARTS: u64 = 4_096;
 
+/// Largest absolute value of a feature: its square, and sums of squares, have to be finite.
+const LARGEST: f64 = 1e140;
+
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Extracted {
@@ -78,7 +81,7 @@ pub async fn run(
     let parts: Vec<Part> = written.into_iter().map(|written| written.part).collect();
     let rows = rows_of(&parts);
     if rows == 0 {
-        return Err(EngineError::input("source.sql gives no row: check its filters and its tables"));
+        return Err(EngineError::input("the source gives no row: check its tables, and the filters of source.sql"));
     }
     let empty: Vec<&str> = source
         .features
@@ -92,6 +95,14 @@ pub async fn run(
             "no row has a value of `{}`: there is nothing to impute it from; check source.sql, or leave it out of \
              source.features",
             empty.join("`, `")
+        )));
+    }
+    let large = source.features.iter().zip(&features).find(|(_, feature)| feature.bounds.max_abs() > LARGEST);
+    if let Some((name, feature)) = large {
+        return Err(EngineError::input(format!(
+            "feature `{name}` goes up to {:e}, and squares of more than {LARGEST:e} cannot be added up; scale it in \
+             source.sql, or make such values NULL there",
+            feature.bounds.max_abs()
         )));
     }
     for (name, feature) in source.features.iter().zip(&features) {
