@@ -12,11 +12,11 @@ use ballista_core::extension::SessionConfigExt;
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::UInt32Type;
 use datafusion::arrow::record_batch::RecordBatch;
-use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::protobuf::PhysicalPlanNode;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 
 pub use embedded::EmbeddedOptions;
@@ -122,9 +122,13 @@ impl Cluster {
     /// # Errors
     /// The plan's own failure, or a cluster that cannot be reached.
     pub async fn collect(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<RecordBatch>> {
+        self.stream(plan).await?.try_collect().await.map_err(|error| self.explain(&error))
+    }
+
+    async fn stream(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
         let config = self.state.config().clone();
         let codec = config.ballista_physical_extension_codec();
-        let stream = execute_physical_plan::<PhysicalPlanNode>(
+        execute_physical_plan::<PhysicalPlanNode>(
             self.scheduler_url.clone(),
             &config.ballista_config(),
             plan,
@@ -133,8 +137,7 @@ impl Cluster {
             config,
         )
         .await
-        .map_err(|error| self.explain(&error))?;
-        stream.try_collect().await.map_err(|error| self.explain(&error))
+        .map_err(|error| self.explain(&error))
     }
 
     fn explain(&self, error: &datafusion::error::DataFusionError) -> EngineError {
@@ -158,18 +161,34 @@ impl Cluster {
         EngineError::new(known.fault, unwrap(&known.message))
     }
 
+    /// Runs a plan of results (see [`operators::result_schema`]) and hands each to `take` with the index of its part, in
+    /// the order of their arrival.
+    ///
+    /// # Errors
+    /// As [`Cluster::collect`].
+    async fn for_each_result<T: DeserializeOwned>(
+        &self,
+        plan: Arc<dyn ExecutionPlan>,
+        mut take: impl FnMut(u32, T),
+    ) -> Result<()> {
+        let mut stream = self.stream(plan).await?;
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(|error| self.explain(&error))?;
+            let parts = batch.column(0).as_primitive::<UInt32Type>();
+            for (part, result) in parts.values().iter().zip(batch.column(1).as_binary::<i32>().iter()) {
+                take(*part, operators::decode(result.unwrap_or_default())?);
+            }
+        }
+        Ok(())
+    }
+
     /// Runs a plan of results (see [`operators::result_schema`]) and decodes them, ordered by part.
     ///
     /// # Errors
     /// As [`Cluster::collect`].
     pub async fn collect_results<T: DeserializeOwned>(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<T>> {
         let mut results: Vec<(u32, T)> = Vec::new();
-        for batch in self.collect(plan).await? {
-            let parts = batch.column(0).as_primitive::<UInt32Type>();
-            for (part, result) in parts.values().iter().zip(batch.column(1).as_binary::<i32>().iter()) {
-                results.push((*part, operators::decode(result.unwrap_or_default())?));
-            }
-        }
+        self.for_each_result(plan, |part, result| results.push((part, result))).await?;
         results.sort_by_key(|(part, _)| *part);
         Ok(results.into_iter().map(|(_, result)| result).collect())
     }
@@ -180,10 +199,37 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::collect`].
     pub async fn map_parts<T: PartTask>(&self, task: T, inputs: &[Vec<Part>]) -> Result<Vec<T::Output>> {
-        if inputs.is_empty() {
-            return Ok(vec![]);
+        match plan_of(task, inputs)? {
+            Some(plan) => self.collect_results(plan).await,
+            None => Ok(vec![]),
         }
-        let plan = MapPartsExec::new(Arc::new(task), parts_table(inputs)?);
-        self.collect_results(Arc::new(plan)).await
     }
+
+    /// As [`Cluster::map_parts`], but merges each result into one as it arrives, so that the driver holds one whatever
+    /// the number of parts. `merge` must not care about the order. `None` without inputs.
+    ///
+    /// # Errors
+    /// As [`Cluster::collect`].
+    pub async fn merge_parts<T: PartTask>(
+        &self,
+        task: T,
+        inputs: &[Vec<Part>],
+        mut merge: impl FnMut(&mut T::Output, T::Output),
+    ) -> Result<Option<T::Output>> {
+        let Some(plan) = plan_of(task, inputs)? else { return Ok(None) };
+        let mut total: Option<T::Output> = None;
+        let take = |_, result| match &mut total {
+            Some(total) => merge(total, result),
+            None => total = Some(result),
+        };
+        self.for_each_result(plan, take).await?;
+        Ok(total)
+    }
+}
+
+fn plan_of<T: PartTask>(task: T, inputs: &[Vec<Part>]) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    if inputs.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(MapPartsExec::new(Arc::new(task), parts_table(inputs)?))))
 }

@@ -80,12 +80,10 @@ pub async fn run(
             rows: rows.min(settings.silhouette_rows),
             candidates: candidates.iter().map(|candidate| candidate.centroids.clone()).collect(),
         };
-        let mut total: Vec<Vec<SilhouetteSums>> =
-            candidates.iter().map(|candidate| vec![SilhouetteSums::default(); candidate.k]).collect();
-        for part in context.map_parts(task, &inputs).await? {
+        let merge = |total: &mut Vec<Vec<SilhouetteSums>>, part: Vec<Vec<SilhouetteSums>>| {
             total.iter_mut().flatten().zip(part.iter().flatten()).for_each(|(total, sums)| total.merge(sums));
-        }
-        total
+        };
+        context.merge_parts(task, &inputs, merge).await?
     } else {
         vec![]
     };
@@ -131,14 +129,10 @@ async fn spreads(
             .map(|candidate| SpreadCandidate { centroids: candidate.centroids.clone(), means: candidate.means.clone() })
             .collect(),
     };
-    let mut total: Vec<Spread> = candidates
-        .iter()
-        .map(|candidate| Spread { squared: vec![0; candidate.k], distances: vec![0; candidate.k] })
-        .collect();
-    for part in context.map_parts(task, inputs).await? {
+    let merge = |total: &mut Vec<Spread>, part: Vec<Spread>| {
         total.iter_mut().zip(&part).for_each(|(total, spread)| total.merge(spread));
-    }
-    Ok(total)
+    };
+    context.merge_parts(task, inputs, merge).await
 }
 
 fn measure(

@@ -176,14 +176,12 @@ async fn pass(
         .map(|(lloyd, farthest)| PassCandidate { centroids: lloyd.centroids().to_vec(), farthest: *farthest })
         .collect();
     let task = KMeansPass { columns: features.to_vec(), bounds: scaled.bounds.clone(), candidates };
-    let mut parts = context.map_parts(task, inputs).await?.into_iter();
-    let mut total = parts.next().ok_or_else(|| EngineError::job("k-means: a pass over no parts"))?;
-    for part in parts {
+    let merge = |total: &mut Vec<Partial>, part: Vec<Partial>| {
         for ((total, partial), (_, farthest)) in total.iter_mut().zip(&part).zip(asked) {
             total.merge(partial, *farthest);
         }
-    }
-    Ok(total)
+    };
+    context.merge_parts(task, inputs, merge).await
 }
 
 /// `(k, restart, centroids)` of every candidate, and how many points they were drawn from.

@@ -29,10 +29,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use segmenta_algorithms::scalers::Transform;
 use segmenta_algorithms::sums::{Bounds, FineQuantum};
-use segmenta_engine::Result;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::cluster::Cluster;
 use segmenta_engine::operators::{ColumnMoments, Moments, PartTask};
+use segmenta_engine::{EngineError, Result};
 
 use crate::job::Observer;
 
@@ -61,6 +61,21 @@ impl<'a> StageContext<'a> {
         let results = self.cluster.map_parts(task, inputs).await?;
         self.count_pass();
         Ok(results)
+    }
+
+    /// Runs a task over the parts and merges the results as they arrive; `merge` must not care about their order.
+    ///
+    /// # Errors
+    /// Those of the task; no parts.
+    pub async fn merge_parts<T: PartTask>(
+        &self,
+        task: T,
+        inputs: &[Vec<Part>],
+        merge: impl FnMut(&mut T::Output, T::Output),
+    ) -> Result<T::Output> {
+        let total = self.cluster.merge_parts(task, inputs, merge).await?;
+        self.count_pass();
+        total.ok_or_else(|| EngineError::job(format!("{}: a pass over no parts", self.stage)))
     }
 
     /// Counts a pass that did not go through [`StageContext::map_parts`].
@@ -136,13 +151,10 @@ pub(crate) async fn means_and_variances(
             centers,
             quanta,
         };
-        let mut total = vec![vec![ColumnMoments::default(); columns.names.len()]; groups];
-        for part in context.map_parts(task, &inputs).await? {
-            for (total, moments) in total.iter_mut().flatten().zip(part.iter().flatten()) {
-                total.merge(moments);
-            }
-        }
-        Ok(total)
+        let merge = |total: &mut Vec<Vec<ColumnMoments>>, part: Vec<Vec<ColumnMoments>>| {
+            total.iter_mut().flatten().zip(part.iter().flatten()).for_each(|(total, moments)| total.merge(moments));
+        };
+        context.merge_parts(task, &inputs, merge).await
     };
     let quanta: Vec<FineQuantum> = columns.bounds.iter().map(|b| FineQuantum::for_bound(b.max_abs())).collect();
     let sums = pass(None, quanta.clone()).await?;
