@@ -15,6 +15,7 @@
 //! | [`labels`] | names of segments from recency, frequency and monetary value | |
 
 pub mod hashing;
+pub mod hdbscan;
 pub mod imputation;
 pub mod kdtree;
 pub mod kmeans;
