@@ -7,14 +7,12 @@
 
 use std::ops::Range;
 
+use super::outside::NONE;
 use super::parallel::{for_each_chunk, split_mut};
 use super::spatial_tree::{BoundingBox, LANES, LEAF, Node, SpatialTree};
 
 /// Neighbours kept for each point: what the spanning tree looks at before it searches.
 pub const KEPT_NEIGHBORS: usize = 16;
-
-/// No neighbour.
-pub(super) const NONE: u32 = u32::MAX;
 
 /// Core distances of the points of a tree, and each point's nearest neighbours in it.
 #[derive(Debug, Clone)]

@@ -9,9 +9,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::core_distances::{NONE, Neighborhoods, chunks_of_leaves, points_of};
+use super::core_distances::{Neighborhoods, chunks_of_leaves, points_of};
+use super::outside::{LabelledTree, MIXED, NONE, Nearest, Query, label_nodes, ordered};
 use super::parallel::{for_each_chunk, split_mut};
-use super::spatial_tree::{LANES, Node, SpatialTree};
+use super::spatial_tree::SpatialTree;
 use super::union_find::UnionFind;
 
 /// An edge between two points of a tree, given in tree order.
@@ -26,9 +27,6 @@ pub struct TreeEdge {
     /// The other.
     pub b: u32,
 }
-
-/// Not in one component.
-const MIXED: u32 = u32::MAX;
 
 /// The `n - 1` edges of the minimum spanning tree under `max(core a, core b, d(a, b))`, in no particular order.
 ///
@@ -131,32 +129,32 @@ impl<'a, const D: usize> Boruvka<'a, D> {
         let chunks = chunks_of_leaves(self.tree.leaves());
         let outlooks = split_mut(&mut self.outlook, chunks.iter().map(|leaves| points_of(leaves, n).len()));
         let work: Vec<_> = chunks.iter().cloned().zip(outlooks).collect();
-        let shared = Shared {
+        let labelled = LabelledTree {
             tree: self.tree,
-            core: self.core,
+            squared_core: self.core,
             ids: self.ids,
             component: &self.component,
             node_component: &self.node_component,
         };
         let bounds = &self.bound;
-        let Some(root) = self.tree.root() else { return };
         for_each_chunk(work, self.threads, |(leaves, outlooks)| {
             for (i, outlook) in points_of(&leaves, n).zip(outlooks) {
-                let own = shared.component[i];
+                let own = labelled.component[i];
                 let bound = &bounds[own as usize];
                 let limit = f64::from_bits(bound.load(Ordering::Relaxed));
-                if outlook.target != NONE || outlook.squared_reach >= limit || shared.core[i] > limit {
+                let squared_core = labelled.squared_core[i];
+                if outlook.target != NONE || outlook.squared_reach >= limit || squared_core > limit {
                     continue;
                 }
                 let mut query = Query {
-                    shared: &shared,
-                    point: shared.tree.point(i),
-                    id: shared.ids[i],
-                    core: shared.core[i],
+                    searched: labelled,
+                    point: labelled.tree.point(i),
+                    id: labelled.ids[i],
+                    squared_core,
                     component: own,
-                    best: Best { squared_reach: limit, squared_distance: f64::INFINITY, target: NONE },
+                    best: Nearest::within(limit),
                 };
-                query.visit(root);
+                query.run();
                 *outlook = Outlook { squared_reach: query.best.squared_reach, target: query.best.target };
                 if query.best.target != NONE {
                     bound.fetch_min(query.best.squared_reach.to_bits(), Ordering::Relaxed);
@@ -195,9 +193,7 @@ impl<'a, const D: usize> Boruvka<'a, D> {
         for bound in &mut self.bound {
             *bound.get_mut() = f64::INFINITY.to_bits();
         }
-        if let Some(root) = self.tree.root() {
-            self.label(root);
-        }
+        self.node_component = label_nodes(self.tree, &self.component);
     }
 
     /// Whether the edge of point `a` comes before that of point `b`; both have the same reach.
@@ -209,31 +205,6 @@ impl<'a, const D: usize> Boruvka<'a, D> {
         };
         key(a) < key(b)
     }
-
-    fn label(&mut self, node: Node) -> u32 {
-        let known = self.node_component[node.index];
-        let component = if known != MIXED {
-            self.components.find(known)
-        } else {
-            match node.children() {
-                None => {
-                    let mut points = self.component[node.points(self.tree.len())].iter();
-                    let first = points.next().copied().unwrap_or(MIXED);
-                    if points.all(|component| *component == first) { first } else { MIXED }
-                }
-                Some((left, right)) => {
-                    let (left, right) = (self.label(left), self.label(right));
-                    if left == right { left } else { MIXED }
-                }
-            }
-        };
-        self.node_component[node.index] = component;
-        component
-    }
-}
-
-fn ordered(a: u64, b: u64) -> (u64, u64) {
-    if a < b { (a, b) } else { (b, a) }
 }
 
 /// The nearest neighbour outside the component within the core distance, where no neighbour at just that distance could
@@ -265,88 +236,6 @@ fn near_neighbor<const D: usize>(
         }
     }
     best.map(|best| best.3)
-}
-
-struct Shared<'a, const D: usize> {
-    tree: &'a SpatialTree<D>,
-    core: &'a [f64],
-    ids: &'a [u64],
-    component: &'a [u32],
-    node_component: &'a [u32],
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Best {
-    squared_reach: f64,
-    squared_distance: f64,
-    target: u32,
-}
-
-struct Query<'a, const D: usize> {
-    shared: &'a Shared<'a, D>,
-    point: [f64; D],
-    id: u64,
-    core: f64,
-    component: u32,
-    best: Best,
-}
-
-impl<const D: usize> Query<'_, D> {
-    fn visit(&mut self, node: Node) {
-        let shared = self.shared;
-        let Some((left, right)) = node.children() else {
-            self.look_into(node.first_leaf);
-            return;
-        };
-        let distance = |node: Node| {
-            if shared.node_component[node.index] == self.component {
-                f64::INFINITY
-            } else {
-                shared.tree.node_bounds(node).squared_distance(&self.point)
-            }
-        };
-        let (mut near, mut far) = ((distance(left), left), (distance(right), right));
-        if far.0 < near.0 {
-            std::mem::swap(&mut near, &mut far);
-        }
-        // Equal is not enough to pass over a node: it may hold an edge of the same reach that comes before.
-        if near.0 < f64::INFINITY && near.0 <= self.best.squared_reach {
-            self.visit(near.1);
-        }
-        if far.0 < f64::INFINITY && far.0 <= self.best.squared_reach {
-            self.visit(far.1);
-        }
-    }
-
-    #[inline(always)]
-    fn look_into(&mut self, leaf: usize) {
-        let shared = self.shared;
-        let point = self.point;
-        shared.tree.leaf_distances(leaf, &point, |first, distances| {
-            for lane in 0..LANES {
-                if distances[lane] <= self.best.squared_reach {
-                    self.consider(first + lane, distances[lane]);
-                }
-            }
-        });
-    }
-
-    #[inline(always)]
-    fn consider(&mut self, j: usize, squared_distance: f64) {
-        let shared = self.shared;
-        let squared_reach = squared_distance.max(self.core).max(shared.core[j]);
-        if squared_reach > self.best.squared_reach || shared.component[j] == self.component {
-            return;
-        }
-        let before = squared_reach < self.best.squared_reach
-            || self.best.target == NONE
-            || squared_distance < self.best.squared_distance
-            || (squared_distance == self.best.squared_distance
-                && ordered(self.id, shared.ids[j]) < ordered(self.id, shared.ids[self.best.target as usize]));
-        if before {
-            self.best = Best { squared_reach, squared_distance, target: j as u32 };
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,178 @@
+//! From the trees of single cells to the tree of all points.
+//!
+//! The minimum spanning tree of all points consists of edges of the cells' own trees and of edges between cells. A cell
+//! can tell of most of its edges that they belong to it ([`certain_edges`]): taken by length, an edge joins two sets of
+//! points, and when no edge to another cell that is as short leaves one of them, nothing can take its place. What these
+//! edges hold together is a *fragment*. The fragments are joined by rounds of Boruvka's algorithm over all cells: each
+//! cell looks in the others for the nearest point outside of the components its points are in ([`nearest_in_other`]), the
+//! driver compares what they found with the cells' own remaining edges, and joins.
+
+use super::outside::{LabelledTree, MIXED, Nearest, Query};
+use super::spanning_tree::TreeEdge;
+use super::spatial_tree::{BoundingBox, Node, SpatialTree};
+use super::union_find::UnionFind;
+
+/// What a cell knows of the tree of all points.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellForest {
+    /// Fragment of each point, numbered from 0 in the order of their first points.
+    pub fragment: Vec<u32>,
+    /// Number of fragments.
+    pub fragments: u32,
+    /// Edges that belong to the tree: `points - fragments`.
+    pub certain: Vec<TreeEdge>,
+    /// The other edges of the cell's own tree, which may have to give way to edges between cells.
+    pub open: Vec<TreeEdge>,
+}
+
+/// For each point the least squared distance to one of the boxes of the other cells; infinite without others.
+#[must_use]
+pub fn distances_to_others<const D: usize>(tree: &SpatialTree<D>, others: &[BoundingBox<D>]) -> Vec<f64> {
+    let mut distances = vec![f64::INFINITY; tree.len()];
+    let bounds = tree.bounds();
+    let mut others: Vec<(f64, &BoundingBox<D>)> =
+        others.iter().map(|other| (bounds.squared_distance_to_box(other), other)).collect();
+    others.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (i, distance) in distances.iter_mut().enumerate() {
+        let point = tree.point(i);
+        for (from_bounds, other) in &others {
+            if from_bounds >= distance {
+                break;
+            }
+            *distance = distance.min(other.squared_distance(&point));
+        }
+    }
+    distances
+}
+
+/// Sorts the edges of a cell's own tree into those that are certain and those that are open.
+///
+/// `to_others` comes from [`distances_to_others`]. Memory: 20 bytes a point beside the result.
+#[must_use]
+pub fn certain_edges(mut edges: Vec<TreeEdge>, squared_core: &[f64], ids: &[u64], to_others: &[f64]) -> CellForest {
+    let n = squared_core.len();
+    let key = |edge: &TreeEdge| {
+        let ids = super::outside::ordered(ids[edge.a as usize], ids[edge.b as usize]);
+        (edge.squared_reach, edge.squared_distance, ids)
+    };
+    edges.sort_unstable_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal));
+    // No edge to another cell that leaves a set of points is shorter than this; indexed by the set's name.
+    let mut frontier: Vec<f64> = squared_core.iter().zip(to_others).map(|(core, wall)| core.max(*wall)).collect();
+    let mut sets = UnionFind::new(n);
+    let mut fragments = UnionFind::new(n);
+    let (mut certain, mut open) = (Vec::new(), Vec::new());
+    for edge in edges {
+        let (a, b) = (frontier[sets.find(edge.a) as usize], frontier[sets.find(edge.b) as usize]);
+        if edge.squared_reach < a.max(b) {
+            fragments.unite(edge.a, edge.b);
+            certain.push(edge);
+        } else {
+            open.push(edge);
+        }
+        sets.unite(edge.a, edge.b);
+        let joined = sets.find(edge.a) as usize;
+        frontier[joined] = a.min(b);
+    }
+    let mut number = vec![MIXED; n];
+    let mut count = 0;
+    let fragment = (0..n as u32)
+        .map(|i| {
+            let root = fragments.find(i) as usize;
+            if number[root] == MIXED {
+                number[root] = count;
+                count += 1;
+            }
+            number[root]
+        })
+        .collect();
+    CellForest { fragment, fragments: count, certain, open }
+}
+
+/// What a component has found from one cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outward {
+    /// The best edge so far; at first, the limit.
+    pub best: Nearest,
+    /// Its end in the component, in the cell's tree.
+    pub from: u32,
+    /// The caller's number of the cell that its other end is in.
+    pub cell: u32,
+}
+
+/// Looks in `other` (called `cell`) for edges out of the components of the points of `own` that come before the best known
+/// ones. `slots[i]` is the place in `found` of the component of point `i`.
+pub fn nearest_in_other<const D: usize>(
+    own: LabelledTree<'_, D>,
+    other: LabelledTree<'_, D>,
+    cell: u32,
+    slots: &[u32],
+    found: &mut [Outward],
+) {
+    let Some(root) = own.tree.root() else { return };
+    let bounds = other.tree.bounds();
+    let widest = found.iter().fold(0.0, |widest, outward| f64::max(widest, outward.best.squared_reach));
+    Outlook { own, other, cell, slots, found, bounds, widest }.visit(root);
+}
+
+/// The squared distance up to which another cell may matter to the components of `found`.
+#[must_use]
+pub fn widest(found: &[Outward]) -> f64 {
+    found.iter().fold(0.0, |widest, outward| f64::max(widest, outward.best.squared_reach))
+}
+
+struct Outlook<'a, 'b, const D: usize> {
+    own: LabelledTree<'a, D>,
+    other: LabelledTree<'a, D>,
+    cell: u32,
+    slots: &'b [u32],
+    found: &'b mut [Outward],
+    bounds: BoundingBox<D>,
+    widest: f64,
+}
+
+impl<const D: usize> Outlook<'_, '_, D> {
+    fn distance(&self, node: Node) -> f64 {
+        self.own.tree.node_bounds(node).squared_distance_to_box(&self.bounds)
+    }
+
+    /// Nearest nodes first: what they find keeps the rest from searching.
+    fn visit(&mut self, node: Node) {
+        let points = node.points(self.own.tree.len());
+        let limit = if self.own.node_component[node.index] == MIXED {
+            self.widest
+        } else {
+            self.found[self.slots[points.start] as usize].best.squared_reach
+        };
+        if self.distance(node) > limit {
+            return;
+        }
+        if let Some((left, right)) = node.children() {
+            let (near, far) = if self.distance(right) < self.distance(left) { (right, left) } else { (left, right) };
+            self.visit(near);
+            self.visit(far);
+            return;
+        }
+        for i in points {
+            let slot = self.slots[i] as usize;
+            let best = self.found[slot].best;
+            let point = self.own.tree.point(i);
+            if self.own.squared_core[i] > best.squared_reach
+                || self.bounds.squared_distance(&point) > best.squared_reach
+            {
+                continue;
+            }
+            let mut query = Query {
+                searched: self.other,
+                point,
+                id: self.own.ids[i],
+                squared_core: self.own.squared_core[i],
+                component: self.own.component[i],
+                best,
+            };
+            query.run();
+            if query.best != best {
+                self.found[slot] = Outward { best: query.best, from: i as u32, cell: self.cell };
+            }
+        }
+    }
+}
