@@ -3,6 +3,7 @@
 //! ```text
 //!   "SGMT" | kind | body        kind 0: MapPartsExec, body: name of the task, 0, task in postcard
 //!                               kind 1: WriteFeaturesExec, body: its settings in postcard
+//!                               kind 2: ScatterExec, kind 3: GatherExec, body: their settings in postcard
 //! ```
 
 use std::sync::Arc;
@@ -14,11 +15,14 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 
+use crate::operators::hdbscan::{Gather, GatherExec, Scatter, ScatterExec};
 use crate::operators::{self, MapPartsExec, WriteFeatures, WriteFeaturesExec};
 
 const MAGIC: &[u8; 4] = b"SGMT";
 const MAP_PARTS: u8 = 0;
 const WRITE_FEATURES: u8 = 1;
+const SCATTER: u8 = 2;
+const GATHER: u8 = 3;
 
 /// Encodes and decodes Segmenta's operators, and hands the rest to Ballista.
 #[derive(Debug, Default)]
@@ -55,6 +59,14 @@ impl PhysicalExtensionCodec for SegmentaPhysicalCodec {
                 let settings: WriteFeatures = postcard::from_bytes(body).map_err(malformed)?;
                 Ok(Arc::new(WriteFeaturesExec::new(settings, Arc::clone(input))))
             }
+            Some((&SCATTER, body)) => {
+                let settings: Scatter = postcard::from_bytes(body).map_err(malformed)?;
+                Ok(Arc::new(ScatterExec::new(settings, Arc::clone(input))))
+            }
+            Some((&GATHER, body)) => {
+                let settings: Gather = postcard::from_bytes(body).map_err(malformed)?;
+                Ok(Arc::new(GatherExec::new(settings, Arc::clone(input))))
+            }
             _ => Err(malformed("unknown kind")),
         }
     }
@@ -65,21 +77,26 @@ impl PhysicalExtensionCodec for SegmentaPhysicalCodec {
         buf: &mut Vec<u8>,
         converter: &dyn PhysicalProtoConverterExtension,
     ) -> Result<()> {
+        let mut ours = |kind: u8, body: &[u8]| {
+            buf.extend_from_slice(MAGIC);
+            buf.push(kind);
+            buf.extend_from_slice(body);
+        };
         if let Some(map) = node.downcast_ref::<MapPartsExec>() {
-            buf.extend_from_slice(MAGIC);
-            buf.push(MAP_PARTS);
-            buf.extend_from_slice(map.task().name().as_bytes());
-            buf.push(0);
-            buf.extend_from_slice(&map.task().encode()?);
-            Ok(())
+            let mut body = map.task().name().as_bytes().to_vec();
+            body.push(0);
+            body.extend_from_slice(&map.task().encode()?);
+            ours(MAP_PARTS, &body);
         } else if let Some(write) = node.downcast_ref::<WriteFeaturesExec>() {
-            buf.extend_from_slice(MAGIC);
-            buf.push(WRITE_FEATURES);
-            buf.extend_from_slice(&postcard::to_stdvec(write.settings()).map_err(malformed)?);
-            Ok(())
+            ours(WRITE_FEATURES, &postcard::to_stdvec(write.settings()).map_err(malformed)?);
+        } else if let Some(scatter) = node.downcast_ref::<ScatterExec>() {
+            ours(SCATTER, &postcard::to_stdvec(scatter.settings()).map_err(malformed)?);
+        } else if let Some(gather) = node.downcast_ref::<GatherExec>() {
+            ours(GATHER, &postcard::to_stdvec(gather.settings()).map_err(malformed)?);
         } else {
-            self.ballista.try_encode(node, buf, converter)
+            return self.ballista.try_encode(node, buf, converter);
         }
+        Ok(())
     }
 
     fn try_decode_udf(&self, name: &str, buf: &[u8]) -> Result<Arc<ScalarUDF>> {

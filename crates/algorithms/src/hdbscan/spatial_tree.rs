@@ -17,6 +17,31 @@ const BLOCKS: usize = LEAF / LANES;
 /// The largest number of columns a tree takes.
 pub const MAX_DIMENSIONS: usize = 64;
 
+/// Runs `$body` with the constant `$D` set to the least number of columns, of those that kernels are compiled for, that
+/// holds `$columns` (at most [`MAX_DIMENSIONS`]): 1, 2, 3, 4, 6, 8, 12, 16, 32 or 64. Missing columns are 0, which changes
+/// no distance.
+#[macro_export]
+macro_rules! with_dimensions {
+    ($columns:expr, $D:ident => $body:expr) => {
+        match $columns {
+            0..=1 => $crate::with_dimensions!(@ 1, $D => $body),
+            2 => $crate::with_dimensions!(@ 2, $D => $body),
+            3 => $crate::with_dimensions!(@ 3, $D => $body),
+            4 => $crate::with_dimensions!(@ 4, $D => $body),
+            5..=6 => $crate::with_dimensions!(@ 6, $D => $body),
+            7..=8 => $crate::with_dimensions!(@ 8, $D => $body),
+            9..=12 => $crate::with_dimensions!(@ 12, $D => $body),
+            13..=16 => $crate::with_dimensions!(@ 16, $D => $body),
+            17..=32 => $crate::with_dimensions!(@ 32, $D => $body),
+            _ => $crate::with_dimensions!(@ 64, $D => $body),
+        }
+    };
+    (@ $dimensions:literal, $D:ident => $body:expr) => {{
+        const $D: usize = $dimensions;
+        $body
+    }};
+}
+
 /// An axis-aligned box, `D` columns.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoundingBox<const D: usize> {

@@ -16,7 +16,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
 };
-use futures::{StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::{DynPartTask, result_batch, result_schema};
 use crate::artifact::Part;
@@ -36,6 +36,17 @@ pub fn parts_table(items: &[Vec<Part>]) -> Result<Arc<dyn ExecutionPlan>> {
         })
         .collect::<Result<_>>()?;
     Ok(MemorySourceConfig::try_new_exec(&partitions, schema, None)?)
+}
+
+/// The items of a [`parts_table`], one after the other.
+pub(super) fn read_lists(input: SendableRecordBatchStream) -> impl Stream<Item = Result<Vec<Part>>> + Send {
+    input
+        .map_ok(|batch| {
+            let lists: Vec<String> = batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned).collect();
+            futures::stream::iter(lists.into_iter().map(Ok::<_, DataFusionError>))
+        })
+        .try_flatten()
+        .map(|list| serde_json::from_str(&list?).map_err(|error| DataFusionError::External(Box::new(error))))
 }
 
 /// Runs a [`PartTask`](super::PartTask) on each row of its input, which lists the parts to work on (see
@@ -110,29 +121,21 @@ impl ExecutionPlan for MapPartsExec {
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let input = self.input.execute(partition, Arc::clone(&context))?;
         let task = Arc::clone(&self.task);
-        let results = input
-            .map_ok(|batch| {
-                let lists: Vec<String> =
-                    batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned).collect();
-                futures::stream::iter(lists.into_iter().map(Ok::<_, DataFusionError>))
-            })
-            .try_flatten()
-            .then(move |list| {
-                let (task, context, metrics) = (Arc::clone(&task), Arc::clone(&context), metrics.clone());
-                async move {
-                    let parts: Vec<Part> =
-                        serde_json::from_str(&list?).map_err(|error| DataFusionError::External(Box::new(error)))?;
-                    let Some((index, rows)) = parts.first().map(|part| (part.index, part.rows)) else {
-                        return internal_err!("a task without a part");
-                    };
-                    let timer = metrics.elapsed_compute().timer();
-                    let result = task.run_encoded(&parts, &context).await?;
-                    timer.done();
-                    RowsDone::add(&context, rows);
-                    metrics.record_output(1);
-                    result_batch(index, &result)
-                }
-            });
+        let results = read_lists(input).then(move |parts| {
+            let (task, context, metrics) = (Arc::clone(&task), Arc::clone(&context), metrics.clone());
+            async move {
+                let parts = parts?;
+                let Some((index, rows)) = parts.first().map(|part| (part.index, part.rows)) else {
+                    return internal_err!("a task without a part");
+                };
+                let timer = metrics.elapsed_compute().timer();
+                let result = task.run_encoded(&parts, &context).await?;
+                timer.done();
+                RowsDone::add(&context, rows);
+                metrics.record_output(1);
+                result_batch(index, &result)
+            }
+        });
         Ok(Box::pin(RecordBatchStreamAdapter::new(result_schema(), results)))
     }
 

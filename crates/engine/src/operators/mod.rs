@@ -10,6 +10,7 @@
 mod assign;
 mod cluster_spread;
 mod count_brackets;
+pub mod hdbscan;
 mod impute;
 mod kmeans_pass;
 mod map_parts;
@@ -101,6 +102,8 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
         Assign::NAME => task::<Assign>(body),
         ClusterSpread::NAME => task::<ClusterSpread>(body),
         CountBrackets::NAME => task::<CountBrackets>(body),
+        hdbscan::FindLinks::NAME => task::<hdbscan::FindLinks>(body),
+        hdbscan::GrowForest::NAME => task::<hdbscan::GrowForest>(body),
         Impute::NAME => task::<Impute>(body),
         KMeansPass::NAME => task::<KMeansPass>(body),
         Moments::NAME => task::<Moments>(body),

@@ -1,0 +1,242 @@
+//! [`ScatterExec`]: reads parts and says of each row where it belongs.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array, RecordBatch, UInt32Array, UInt64Array};
+use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Schema, SchemaRef, UInt32Type};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DataFusionError, Result as DataFusionResult, internal_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
+};
+use futures::{StreamExt, TryStreamExt};
+use segmenta_algorithms::hdbscan::collapse::grid_key;
+use segmenta_algorithms::hdbscan::space_partition::SpacePartition;
+use serde::{Deserialize, Serialize};
+
+use super::super::PART_COLUMN;
+use super::super::map_parts::read_lists;
+use super::cell::{POINT_COLUMN, read_columns};
+use crate::artifact::{Batches, Part, ROW_COLUMN, append_rows, part_of, read_part, row_ids};
+use crate::error::{EngineError, Result};
+use crate::progress::RowsDone;
+
+/// Cluster of a row; -1 for noise.
+pub const CLUSTER_COLUMN: &str = "hdbscan_cluster";
+/// How firmly a row belongs to its cluster, 0 to 1.
+pub const PROBABILITY_COLUMN: &str = "hdbscan_probability";
+/// GLOSH outlier score of a row, 0 to 1.
+pub const SCORE_COLUMN: &str = "hdbscan_outlier_score";
+
+/// What is read, and where its rows belong.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Scatter {
+    /// Prepared points, to the cells of space.
+    ToCells {
+        /// Features, in order.
+        features: Vec<String>,
+        /// The cells.
+        partition: SpacePartition,
+        /// Side of the grid whose cells must not be torn apart; 0 for none.
+        resolution: f64,
+    },
+    /// Labels, to the parts of rows. Reads a cell's rows and the labels of its points: 20 bytes a point.
+    ToParts {
+        /// Number of slices of the row ids.
+        parts: u32,
+    },
+}
+
+impl Scatter {
+    fn schema(&self) -> SchemaRef {
+        let mut fields =
+            vec![Field::new(PART_COLUMN, DataType::UInt32, false), Field::new(ROW_COLUMN, DataType::UInt64, false)];
+        match self {
+            Self::ToCells { features, .. } => {
+                fields.extend(features.iter().map(|name| Field::new(name, DataType::Float64, false)));
+            }
+            Self::ToParts { .. } => fields.extend([
+                Field::new(CLUSTER_COLUMN, DataType::Int32, false),
+                Field::new(PROBABILITY_COLUMN, DataType::Float64, false),
+                Field::new(SCORE_COLUMN, DataType::Float64, false),
+            ]),
+        }
+        Arc::new(Schema::new(fields))
+    }
+
+    async fn read(self, inputs: Vec<Part>, context: Arc<TaskContext>) -> Result<Batches> {
+        let runtime = context.runtime_env();
+        let schema = self.schema();
+        match self {
+            Self::ToCells { features, partition, resolution } => {
+                let [part] = inputs.as_slice() else { return Err(misused(&inputs)) };
+                let mut columns = features.clone();
+                columns.push(ROW_COLUMN.to_owned());
+                let batches = read_part(&runtime, part, Some(&columns)).await?;
+                Ok(batches
+                    .map(move |batch| {
+                        let batch = batch?;
+                        RowsDone::add(&context, batch.num_rows() as u64);
+                        to_cells(&batch, &features, &partition, resolution, &schema)
+                    })
+                    .boxed())
+            }
+            Self::ToParts { parts } => {
+                let [rows, labels] = inputs.as_slice() else { return Err(misused(&inputs)) };
+                let names = [CLUSTER_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN];
+                let labels = read_columns(&context, labels, &names).await?;
+                let batches = read_part(&runtime, rows, None).await?;
+                Ok(batches
+                    .map(move |batch| {
+                        let batch = batch?;
+                        RowsDone::add(&context, batch.num_rows() as u64);
+                        to_parts(&batch, &labels, parts, &schema)
+                    })
+                    .boxed())
+            }
+        }
+    }
+}
+
+fn misused(inputs: &[Part]) -> EngineError {
+    EngineError::job(format!("a scatter was given {} parts", inputs.len()))
+}
+
+fn to_cells(
+    batch: &RecordBatch,
+    features: &[String],
+    partition: &SpacePartition,
+    resolution: f64,
+    schema: &SchemaRef,
+) -> Result<RecordBatch> {
+    let mut values = Vec::new();
+    append_rows(batch, features, &mut values)?;
+    let side = if resolution > 0.0 { resolution } else { 1.0 };
+    // The corner of its grid cell stands for a row, so that a grid cell is never torn apart.
+    let mut corner = vec![0.0; features.len()];
+    let cells = values.chunks_exact(features.len()).map(|row| {
+        corner.iter_mut().zip(row).for_each(|(corner, value)| *corner = grid_key(*value, resolution) * side);
+        partition.cell_of(&corner)
+    });
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(cells.collect::<UInt32Array>()),
+        Arc::new(row_ids(batch)?.iter().copied().collect::<UInt64Array>()),
+    ];
+    for j in 0..features.len() {
+        let column = values.iter().skip(j).step_by(features.len());
+        columns.push(Arc::new(column.copied().collect::<Float64Array>()));
+    }
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(DataFusionError::from)?)
+}
+
+fn to_parts(batch: &RecordBatch, labels: &[ArrayRef], parts: u32, schema: &SchemaRef) -> Result<RecordBatch> {
+    let rows = row_ids(batch)?;
+    let points = batch
+        .column_by_name(POINT_COLUMN)
+        .ok_or_else(|| EngineError::job(format!("a batch without the column {POINT_COLUMN}")))?
+        .as_primitive::<UInt32Type>()
+        .values();
+    let clusters = labels[0].as_primitive::<Int32Type>().values();
+    let probabilities = labels[1].as_primitive::<Float64Type>().values();
+    let scores = labels[2].as_primitive::<Float64Type>().values();
+    let of = |values: &[f64]| -> ArrayRef {
+        Arc::new(points.iter().map(|point| values[*point as usize]).collect::<Float64Array>())
+    };
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(rows.iter().map(|row| part_of(*row, parts)).collect::<UInt32Array>()),
+        Arc::new(rows.iter().copied().collect::<UInt64Array>()),
+        Arc::new(points.iter().map(|point| clusters[*point as usize]).collect::<Int32Array>()),
+        of(probabilities),
+        of(scores),
+    ];
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(DataFusionError::from)?)
+}
+
+/// Reads the parts that its input lists (see [`parts_table`](super::super::parts_table)) and emits their rows with the
+/// target of each in [`PART_COLUMN`].
+#[derive(Debug)]
+pub struct ScatterExec {
+    settings: Scatter,
+    input: Arc<dyn ExecutionPlan>,
+    properties: Arc<PlanProperties>,
+}
+
+impl ScatterExec {
+    /// Scatters what `input` lists.
+    #[must_use]
+    pub fn new(settings: Scatter, input: Arc<dyn ExecutionPlan>) -> Self {
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(settings.schema()),
+            Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        Self { settings, input, properties }
+    }
+
+    /// Its settings.
+    #[must_use]
+    pub fn settings(&self) -> &Scatter {
+        &self.settings
+    }
+}
+
+impl DisplayAs for ScatterExec {
+    fn fmt_as(&self, _t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.settings {
+            Scatter::ToCells { partition, .. } => write!(f, "ScatterExec: to {} cells", partition.cells()),
+            Scatter::ToParts { parts } => write!(f, "ScatterExec: to {parts} parts"),
+        }
+    }
+}
+
+impl ExecutionPlan for ScatterExec {
+    fn name(&self) -> &'static str {
+        "ScatterExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DataFusionResult<TreeNodeRecursion>,
+    ) -> DataFusionResult<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        match <[_; 1]>::try_from(children) {
+            Ok([input]) => Ok(Arc::new(Self::new(self.settings.clone(), input))),
+            Err(children) => internal_err!("ScatterExec has one input, not {}", children.len()),
+        }
+    }
+
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
+        let input = self.input.execute(partition, Arc::clone(&context))?;
+        let settings = self.settings.clone();
+        let rows = read_lists(input)
+            .then(move |parts| {
+                let (settings, context) = (settings.clone(), Arc::clone(&context));
+                async move {
+                    let rows = settings.read(parts?, context).await?;
+                    Ok::<_, DataFusionError>(rows.map_err(DataFusionError::from))
+                }
+            })
+            .try_flatten();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.settings.schema(), rows)))
+    }
+}
