@@ -2,6 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+use segmenta_algorithms::hdbscan::condensed_tree::{CondensedTree, Edge, sort_edges};
+use segmenta_algorithms::hdbscan::core_distances::core_distances;
+use segmenta_algorithms::hdbscan::membership::{Memberships, persistence};
+use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions, select};
+use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
+use segmenta_algorithms::hdbscan::spatial_tree::SpatialTree;
+use segmenta_algorithms::hdbscan::validity::relative_validity;
 use segmenta_algorithms::imputation::{KnnImputer, NeighborWeights};
 use segmenta_algorithms::matrix::{Matrix, squared_distance};
 use segmenta_algorithms::metrics::{SilhouetteReference, calinski_harabasz, davies_bouldin};
@@ -99,4 +106,82 @@ fn quality_scores_on_three_hundred_points() {
     assert_close(score, fixture["calinski_harabasz"].as_f64().unwrap(), 1e-9, "Calinski-Harabasz");
     let score = davies_bouldin(&means, &counts, &spreads).unwrap();
     assert_close(score, fixture["davies_bouldin"].as_f64().unwrap(), 1e-9, "Davies-Bouldin");
+}
+
+/// HDBSCAN over all of its steps, with brute-force cells of one, against scikit-learn and the hdbscan package.
+#[test]
+fn hdbscan_on_small_data() {
+    let mut compared = 0;
+    for set in fixture("hdbscan.json").as_array().unwrap() {
+        let d = set["dimensions"].as_u64().unwrap() as usize;
+        let all = matrix(&set["points"]);
+        for case in set["cases"].as_array().unwrap() {
+            let rows = case["rows"].as_u64().unwrap() as usize;
+            let points = Matrix::new(all.values()[..rows * d].to_vec(), d);
+            segmenta_algorithms::with_dimensions!(d, D => hdbscan_case::<D>(&points, case));
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 26);
+}
+
+fn hdbscan_case<const D: usize>(points: &Matrix, case: &Value) {
+    let n = points.rows();
+    let what = format!("{} columns, {}", points.columns(), case["options"]);
+    let floats = |name: &str| -> Vec<f64> {
+        case[name].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+    };
+    let option = |name: &str| &case["options"][name];
+    let options = SelectionOptions {
+        method: match option("cluster_selection_method").as_str().unwrap() {
+            "eom" => SelectionMethod::Eom,
+            _ => SelectionMethod::Leaf,
+        },
+        cluster_selection_epsilon: option("cluster_selection_epsilon").as_f64().unwrap_or_default(),
+        max_cluster_size: option("max_cluster_size").as_u64(),
+        allow_single_cluster: option("allow_single_cluster").as_bool().unwrap_or_default(),
+    };
+    let (tree, order) = SpatialTree::<D>::build(points, 1);
+    let ids: Vec<u64> = order.iter().map(|i| u64::from(*i)).collect();
+    let core = core_distances(&tree, None, case["min_samples"].as_u64().unwrap() as usize, 1);
+    let mut edges: Vec<Edge> = spanning_tree(&tree, &core, &ids, 1)
+        .iter()
+        .map(|edge| Edge { distance: edge.squared_reach.sqrt(), a: order[edge.a as usize], b: order[edge.b as usize] })
+        .collect();
+    sort_edges(&mut edges);
+    let weight: f64 = edges.iter().map(|edge| edge.distance).sum();
+    let expected = case["spanning_weight"].as_f64().unwrap();
+    assert!((weight - expected).abs() <= 1e-9 * expected, "{what}: {weight} is not {expected}");
+
+    let condensed = CondensedTree::new(n, &edges, None, case["min_cluster_size"].as_u64().unwrap(), &mut |_| {});
+    let selected = select(&condensed.clusters, &options);
+    let numbers: Vec<i32> = (0..selected.clusters.len() as i32).collect();
+    let memberships = Memberships::new(&condensed.clusters, &selected, &numbers, &options);
+    let found: Vec<_> =
+        condensed.point_cluster.iter().zip(&condensed.point_height).map(|(c, h)| memberships.of(*c, *h)).collect();
+    // Labels up to their names.
+    let theirs: Vec<i32> = floats("labels").iter().map(|label| *label as i32).collect();
+    let mut names = std::collections::BTreeMap::new();
+    for (ours, theirs) in found.iter().zip(&theirs) {
+        assert_eq!(*names.entry(ours.label).or_insert(*theirs), *theirs, "{what}: labels");
+    }
+    let distinct: std::collections::BTreeSet<i32> = names.values().copied().collect();
+    assert_eq!(distinct.len(), names.len(), "{what}: labels");
+    assert_eq!(names.get(&-1).copied().unwrap_or(-1), -1, "{what}: noise");
+    for (i, (probability, score)) in floats("probabilities").iter().zip(floats("outlier_scores")).enumerate() {
+        assert!((found[i].probability - probability).abs() <= 1e-6, "{what}: probability {i}");
+        assert!((found[i].outlier_score - score).abs() <= 1e-6, "{what}: outlier score {i}");
+    }
+    let mut sizes = vec![0; numbers.len()];
+    found.iter().filter(|m| m.label >= 0).for_each(|m| sizes[m.label as usize] += 1);
+    let largest = condensed.point_height.iter().fold(0.0, |largest, height| f64::max(largest, 1.0 / height));
+    let expected = floats("persistence");
+    for (label, cluster) in selected.clusters.iter().enumerate() {
+        let ours = persistence(selected.stability[*cluster as usize], sizes[label], largest);
+        let theirs = expected[names[&(label as i32)] as usize];
+        assert_close(ours, theirs, 1e-6, &format!("{what}: persistence of {label}"));
+    }
+    let labels: Vec<i32> = found.iter().map(|m| m.label).collect();
+    let validity = relative_validity(&edges, &labels, None, &sizes, n as u64);
+    assert_close(validity.unwrap(), case["validity"].as_f64().unwrap(), 1e-9, &format!("{what}: validity"));
 }

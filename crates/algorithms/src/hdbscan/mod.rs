@@ -1,11 +1,37 @@
-//! HDBSCAN.
+//! HDBSCAN: hierarchical density-based clustering (Campello, Moulavi and Sander 2013), exact, over cells of space.
+//!
+//! | term | meaning |
+//! |---|---|
+//! | core distance | the radius around a point within which the weights, its own included, reach `min_samples` |
+//! | mutual reachability distance | `max(core a, core b, d(a, b))` |
+//! | condensed tree | the single-linkage tree of mutual reachability without splits that leave fewer rows than `min_cluster_size` |
+//!
+//! The way there: rows are collapsed to weighted points ([`collapse`]); cells of space ([`space_partition`]) each get a
+//! kd-tree ([`spatial_tree`]), core distances ([`core_distances`]) and their own spanning tree ([`spanning_tree`]), of which
+//! most is certain ([`forest`]); rounds over the cells join the rest ([`joining`]); then, centrally, the tree is condensed
+//! ([`condensed_tree`]), clusters are selected ([`selection`]) and points labelled ([`membership`]).
+//!
+//! # What a resolution costs
+//!
+//! With a resolution eps every row moves to its point, by at most `s = eps sqrt(d) / 2`. Let `c` and `c'` be a row's core
+//! distance before and after. The ball of radius `c + 2 s` around the row's point holds the points of all rows that were
+//! within `c` of the row, so `c' <= c + 2 s`; and the other way round, `c <= c' + 2 s`. The distance of two rows changes by at
+//! most `2 s`, hence so does their mutual reachability distance, a maximum of three values that do. A dendrogram height is
+//! the least, over all paths between two rows, of the longest step: every path's longest step changes by at most `2 s`, so
+//! the least does. Core distances, mutual reachability distances and dendrogram heights are therefore within
+//! `2 s = eps sqrt(d)` of the exact ones. The largest shift that occurred gives a tighter bound afterwards, twice itself.
+
 pub mod collapse;
+pub mod condensed_tree;
 pub mod core_distances;
 pub mod forest;
 pub mod joining;
+pub mod membership;
 pub mod outside;
 mod parallel;
+pub mod selection;
 pub mod space_partition;
 pub mod spanning_tree;
 pub mod spatial_tree;
 mod union_find;
+pub mod validity;
