@@ -16,12 +16,15 @@ use serde::{Deserialize, Serialize};
 use crate::location::to_folder_url;
 use crate::process::{peak_memory, reset_peak_memory};
 use crate::source::{SourceTable, Sources, moment_of};
-use crate::spec::{Donors, ImputeMethod, JobSpec, OutlierMethod, ScaleMethod, Select, Start};
+use crate::spec::{
+    Donors, Hdbscan, ImputeMethod, JobSpec, MinClusterSize, OutlierMethod, Resolution, ScaleMethod, Select, Start,
+};
 use crate::stages::evaluate::Evaluated;
 use crate::stages::extract::{Extracted, part_count};
+use crate::stages::hdbscan::DensityClustered;
 use crate::stages::profile::Profiled;
 use crate::stages::publish::{self, Manifest, Results};
-use crate::stages::{StageContext, evaluate, extract, impute, kmeans, outliers, profile, rows_of, scale};
+use crate::stages::{StageContext, evaluate, extract, hdbscan, impute, kmeans, outliers, profile, rows_of, scale};
 use crate::work::{StageCost, StageManifest, Work, fingerprint};
 
 /// Told how a job goes.
@@ -95,6 +98,8 @@ pub struct Outcome {
     pub customers: u64,
     /// Customers cut as outliers.
     pub rejected: u64,
+    /// HDBSCAN's clusters, where the spec asks for them.
+    pub density: Option<DensityClustered>,
     /// The chosen k, why, and the measures.
     pub evaluated: Evaluated,
     /// The segments.
@@ -220,9 +225,29 @@ impl Job {
         let clustered = driver
             .stage("kmeans", kept, async |context| kmeans::run(context, &spec.kmeans, features, &scaled).await)
             .await?;
+        let density: Option<DensityClustered> = match &spec.hdbscan {
+            Some(settings) => Some(
+                driver
+                    .stage("hdbscan", kept, async |context| {
+                        hdbscan::run(context, settings, features, &scaled, part_count(sources.rows())).await
+                    })
+                    .await?,
+            ),
+            None => None,
+        };
         let evaluated = driver
             .stage("evaluate", kept, async |context| {
-                evaluate::run(context, &spec.evaluate, &spec.kmeans, features, &split, &scaled, &clustered).await
+                evaluate::run(
+                    context,
+                    &spec.evaluate,
+                    &spec.kmeans,
+                    features,
+                    &split,
+                    &scaled,
+                    &clustered,
+                    density.as_ref(),
+                )
+                .await
             })
             .await?;
         let profiled = driver
@@ -239,6 +264,7 @@ impl Job {
             split: &split,
             scaled: &scaled,
             clustered: &clustered,
+            density: density.as_ref(),
             evaluated: &evaluated,
             profiled: &profiled,
             stages: &stages,
@@ -252,6 +278,7 @@ impl Job {
             rejected: rows_of(&split.rejected),
             stages: driver.stages,
             warnings,
+            density,
             evaluated,
             profiled,
         })
@@ -299,7 +326,7 @@ impl Job {
         }
     }
 
-    /// The stages with their fingerprints: each hashes its part of the spec and the fingerprint before it.
+    /// The stages with their fingerprints: each hashes its part of the spec and the fingerprints of those it reads from.
     /// The output is in the first one: manifests list their parts by URL, and a folder that was copied elsewhere must not
     /// be taken for the one it was copied from. `moment` is what the query takes from the clock.
     fn plan(&self, sources: &Sources, output: &str, moment: &str) -> Result<Vec<PlannedStage>> {
@@ -315,27 +342,34 @@ impl Job {
             spec.kmeans.tolerance,
             &spec.kmeans.start,
         );
-        let settings: [(&'static str, String, serde_json::Result<serde_json::Value>); 8] = [
-            (
-                "extract",
-                self.describe_extract(sources, parts),
-                serde_json::to_value((source, shards, parts, output, moment)),
-            ),
-            ("impute", self.describe_impute(), serde_json::to_value(&spec.impute)),
-            ("outliers", self.describe_outliers(), serde_json::to_value(&spec.outliers)),
-            ("scale", self.describe_scale(), serde_json::to_value(&spec.scale)),
-            ("kmeans", self.describe_kmeans(), serde_json::to_value(kmeans)),
-            ("evaluate", self.describe_evaluate(), serde_json::to_value((&spec.evaluate, spec.kmeans.select))),
-            ("profile", self.describe_profile(), serde_json::to_value(&spec.profile)),
-            (PUBLISH, format!("to {output}, manifest last"), serde_json::to_value(&spec.name)),
+        type Settings = serde_json::Result<serde_json::Value>;
+        let extract: Settings = serde_json::to_value((source, shards, parts, output, moment));
+        let mut settings: Vec<(&'static str, &'static [&'static str], String, Settings)> = vec![
+            ("extract", &[], self.describe_extract(sources, parts), extract),
+            ("impute", &["extract"], self.describe_impute(), serde_json::to_value(&spec.impute)),
+            ("outliers", &["impute"], self.describe_outliers(), serde_json::to_value(&spec.outliers)),
+            ("scale", &["outliers"], self.describe_scale(), serde_json::to_value(&spec.scale)),
+            ("kmeans", &["scale"], self.describe_kmeans(), serde_json::to_value(kmeans)),
         ];
-        let mut before = String::new();
-        let mut stages = Vec::with_capacity(settings.len());
-        for (name, what, settings) in settings {
+        if let Some(hdbscan) = &spec.hdbscan {
+            settings.push(("hdbscan", &["scale"], describe_hdbscan(hdbscan), serde_json::to_value(hdbscan)));
+        }
+        let evaluate = serde_json::to_value((&spec.evaluate, spec.kmeans.select));
+        settings.extend::<Vec<(&'static str, &'static [&'static str], String, Settings)>>(vec![
+            ("evaluate", &["kmeans", "hdbscan"], self.describe_evaluate(), evaluate),
+            ("profile", &["evaluate"], self.describe_profile(), serde_json::to_value(&spec.profile)),
+            (PUBLISH, &["profile"], format!("to {output}, manifest last"), serde_json::to_value(&spec.name)),
+        ]);
+        let mut stages: Vec<PlannedStage> = Vec::with_capacity(settings.len());
+        for (name, after, what, settings) in settings {
             let settings = settings
                 .map_err(|error| EngineError::job(format!("{name}: settings cannot be written as JSON: {error}")))?;
-            let fingerprint = fingerprint(name, &settings, &before)?;
-            before.clone_from(&fingerprint);
+            let before: Vec<&str> = stages
+                .iter()
+                .filter(|stage| after.contains(&stage.name))
+                .map(|stage| stage.fingerprint.as_str())
+                .collect();
+            let fingerprint = fingerprint(name, &settings, &before.join(" "))?;
             stages.push(PlannedStage { name, what, fingerprint, complete: false });
         }
         Ok(stages)
@@ -419,6 +453,22 @@ impl Job {
 }
 
 const PUBLISH: &str = "publish";
+
+fn describe_hdbscan(hdbscan: &Hdbscan) -> String {
+    let size = match &hdbscan.min_cluster_size {
+        MinClusterSize::Auto => "of a size chosen by validity".to_owned(),
+        MinClusterSize::OneOf(sizes) => {
+            let sizes: Vec<String> = sizes.iter().map(u64::to_string).collect();
+            format!("of at least {} rows", sizes.join(" or "))
+        }
+    };
+    let resolution = match hdbscan.resolution {
+        Resolution::Auto { budget } => format!("exact up to {budget} rows, on a grid above"),
+        Resolution::Side(0.0) => "exact".to_owned(),
+        Resolution::Side(side) => format!("on a grid of side {side}"),
+    };
+    format!("clusters {size}, min_samples {}; {resolution}", hdbscan.min_samples)
+}
 
 fn describe_k(k: &[usize]) -> String {
     match k {

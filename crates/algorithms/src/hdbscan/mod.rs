@@ -29,6 +29,7 @@ pub mod joining;
 pub mod membership;
 pub mod outside;
 mod parallel;
+pub mod resolution;
 pub mod selection;
 pub mod space_partition;
 pub mod spanning_tree;

@@ -1,4 +1,4 @@
-//! Writes the assignments: the kept rows with their cluster and their distance from its centroid.
+//! Writes the assignments: the kept rows with their clusters.
 
 use std::sync::Arc;
 
@@ -13,10 +13,11 @@ use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
-use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
+use crate::artifact::{Batches, Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
 use crate::error::{EngineError, Result};
 
-/// Streams a part of the kept rows beside its part of prepared points, which has the same rows in the same order.
+/// Streams a part of the kept rows beside its part of prepared points, and of HDBSCAN's labels if there are any, which have
+/// the same rows in the same order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Assign {
     /// URL to write under.
@@ -34,9 +35,13 @@ impl PartTask for Assign {
     const NAME: &'static str = "assign";
     type Output = Part;
 
-    /// `inputs`: the kept rows, then the prepared points.
+    /// `inputs`: the kept rows, the prepared points, and HDBSCAN's labels if there are any.
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Part> {
-        let [kept, prepared] = inputs else { return only(&[]).cloned() };
+        let (kept, prepared, labels) = match inputs {
+            [kept, prepared] => (kept, prepared, None),
+            [kept, prepared, labels] => (kept, prepared, Some(labels)),
+            _ => return only(&[]).cloned(),
+        };
         let runtime = context.runtime_env();
         let mut fields: Vec<Field> = part_schema(&runtime, kept)
             .await?
@@ -47,23 +52,29 @@ impl PartTask for Assign {
             .collect();
         fields.push(Field::new("kmeans_cluster", DataType::Int32, false));
         fields.push(Field::new("kmeans_distance", DataType::Float64, false));
+        if let Some(labels) = labels {
+            let schema = part_schema(&runtime, labels).await?;
+            fields.extend(
+                schema.fields().iter().filter(|field| field.name() != ROW_COLUMN).map(|field| field.as_ref().clone()),
+            );
+        }
         let schema = Arc::new(Schema::new(fields));
         let mut writer = PartWriter::create(&runtime, &self.prefix, kept.index, Arc::clone(&schema))?;
         let assigner = Assigner::new(self.centroids.clone(), &self.bounds, 0);
         let mut rows = read_part(&runtime, kept, None).await?;
         let mut points = read_part(&runtime, prepared, None).await?;
-        // Both files are read in batches of the same size, so that they stay aligned.
+        let mut labelled = match labels {
+            Some(part) => Some((part, read_part(&runtime, part, None).await?)),
+            None => None,
+        };
+        // All files are read in batches of the same size, so that they stay aligned.
         while let Some(batch) = rows.next().await {
             let batch = batch?;
-            let aligned = match points.next().await {
-                Some(points) => points?,
-                None => return Err(misaligned(kept, prepared)),
+            let aligned = next_aligned(&mut points, &batch, kept, prepared).await?;
+            let labels = match &mut labelled {
+                Some((part, labels)) => Some(next_aligned(labels, &batch, kept, part).await?),
+                None => None,
             };
-            if aligned.num_rows() != batch.num_rows()
-                || aligned.column_by_name(ROW_COLUMN) != batch.column_by_name(ROW_COLUMN)
-            {
-                return Err(misaligned(kept, prepared));
-            }
             let mut values = Vec::new();
             append_rows(&aligned, &self.features, &mut values)?;
             let (mut clusters, mut distances) = (Vec::new(), Vec::new());
@@ -72,20 +83,34 @@ impl PartTask for Assign {
                 clusters.push(cluster as i32);
                 distances.push(squared.sqrt());
             }
-            let mut columns: Vec<ArrayRef> = batch
-                .schema()
-                .fields()
-                .iter()
-                .zip(batch.columns())
-                .filter(|(field, _)| field.name() != ROW_COLUMN)
-                .map(|(_, column)| Arc::clone(column))
-                .collect();
+            let mut columns = without_rows(&batch);
             columns.push(Arc::new(Int32Array::from(clusters)));
             columns.push(Arc::new(Float64Array::from(distances)));
+            columns.extend(labels.iter().flat_map(without_rows));
             let assigned = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(DataFusionError::from)?;
             writer.write(&assigned).await?;
         }
         writer.finish().await
+    }
+}
+
+/// The columns but that of row ids.
+fn without_rows(batch: &RecordBatch) -> Vec<ArrayRef> {
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns());
+    columns.filter(|(field, _)| field.name() != ROW_COLUMN).map(|(_, column)| Arc::clone(column)).collect()
+}
+
+/// The batch that goes with one of the kept rows.
+async fn next_aligned(batches: &mut Batches, rows: &RecordBatch, kept: &Part, part: &Part) -> Result<RecordBatch> {
+    match batches.next().await {
+        Some(batch) => {
+            let batch = batch?;
+            let same = batch.num_rows() == rows.num_rows()
+                && batch.column_by_name(ROW_COLUMN) == rows.column_by_name(ROW_COLUMN);
+            if same { Ok(batch) } else { Err(misaligned(kept, part)) }
+        }
+        None => Err(misaligned(kept, part)),
     }
 }
 

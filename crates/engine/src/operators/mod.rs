@@ -102,6 +102,7 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
         Assign::NAME => task::<Assign>(body),
         ClusterSpread::NAME => task::<ClusterSpread>(body),
         CountBrackets::NAME => task::<CountBrackets>(body),
+        hdbscan::CountPoints::NAME => task::<hdbscan::CountPoints>(body),
         hdbscan::FindLinks::NAME => task::<hdbscan::FindLinks>(body),
         hdbscan::GrowForest::NAME => task::<hdbscan::GrowForest>(body),
         Impute::NAME => task::<Impute>(body),

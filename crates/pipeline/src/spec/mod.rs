@@ -6,6 +6,7 @@
 mod parse;
 mod reader;
 
+use segmenta_algorithms::hdbscan::selection::SelectionOptions;
 use segmenta_algorithms::imputation::NeighborWeights;
 use segmenta_algorithms::scalers::Transform;
 use serde::Serialize;
@@ -27,6 +28,8 @@ pub struct JobSpec {
     pub scale: Scale,
     /// K-Means.
     pub kmeans: KMeans,
+    /// HDBSCAN; left out where the spec has no such section.
+    pub hdbscan: Option<Hdbscan>,
     /// How clusterings are judged.
     pub evaluate: Evaluate,
     /// Which features are recency, frequency and monetary value.
@@ -191,6 +194,42 @@ pub struct KMeans {
     pub tolerance: f64,
     /// The start.
     pub start: Start,
+}
+
+/// The least size of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MinClusterSize {
+    /// One of several shares of the rows.
+    Auto,
+    /// One of these, ascending.
+    OneOf(Vec<u64>),
+}
+
+/// The side of the grid whose cells become points.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// 0 while the distinct points fit this budget, and above it the least that does.
+    Auto {
+        /// Points.
+        budget: u64,
+    },
+    /// This; 0 for every distinct point.
+    Side(f64),
+}
+
+/// The `hdbscan` section.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Hdbscan {
+    /// The least size of a cluster, in rows.
+    pub min_cluster_size: MinClusterSize,
+    /// Rows within a core distance, the row itself included.
+    pub min_samples: u64,
+    /// The grid.
+    pub resolution: Resolution,
+    /// How clusters are selected.
+    pub selection: SelectionOptions,
 }
 
 /// The `evaluate` section.

@@ -1,21 +1,34 @@
 //! From YAML to [`JobSpec`]: keys, defaults and limits.
 
 use marked_yaml::Node;
+use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions};
 use segmenta_algorithms::imputation::{MAX_FEATURES, NeighborWeights};
 use segmenta_algorithms::scalers::Transform;
 
 use super::reader::{Errors, Section, SpecErrors, integer, number};
 use super::{
-    Donors, Evaluate, Impute, ImputeMethod, JobSpec, KMeans, OutlierMethod, Outliers, Profile, Scale, ScaleMethod,
-    Select, Source, Start, Table,
+    Donors, Evaluate, Hdbscan, Impute, ImputeMethod, JobSpec, KMeans, MinClusterSize, OutlierMethod, Outliers, Profile,
+    Resolution, Scale, ScaleMethod, Select, Source, Start, Table,
 };
 
 const MAX_K: u64 = 1_000;
 /// Coordinates of all centroids of a sweep: they travel with every plan, which has a limit of 64 MiB.
 const MAX_SWEEP: usize = 2_000_000;
 /// Columns that the output adds.
-const OUTPUT_COLUMNS: &[&str] =
-    &["kmeans_cluster", "kmeans_distance", "rule", "feature", "value", "fence_low", "fence_high"];
+const OUTPUT_COLUMNS: &[&str] = &[
+    "kmeans_cluster",
+    "kmeans_distance",
+    "hdbscan_cluster",
+    "hdbscan_probability",
+    "hdbscan_outlier_score",
+    "rule",
+    "feature",
+    "value",
+    "fence_low",
+    "fence_high",
+];
+/// The points that HDBSCAN keeps in the coordinator's memory unless the spec says otherwise.
+const POINT_BUDGET: u64 = 20_000_000;
 
 pub(super) fn job(text: &str, origin: &str) -> Result<JobSpec, SpecErrors> {
     let errors = Errors::new(origin);
@@ -30,6 +43,7 @@ pub(super) fn job(text: &str, origin: &str) -> Result<JobSpec, SpecErrors> {
         outliers: outliers(top.section("outliers")),
         scale: scale(top.section("scale")),
         kmeans: kmeans(top.section("kmeans"), source.features.len()),
+        hdbscan: top.has("hdbscan").then(|| hdbscan(top.section("hdbscan"))),
         evaluate: evaluate(top.section("evaluate")),
         profile: profile(top.section("profile"), &source.features),
         source,
@@ -242,6 +256,61 @@ fn centroids(node: &Node, features: usize) -> Option<Vec<Vec<f64>>> {
         row.filter(|row| row.len() == features)
     });
     rows.collect()
+}
+
+fn hdbscan(mut section: Section<'_>) -> Hdbscan {
+    let size = |node: &Node| integer(node).filter(|size| *size >= 2);
+    let min_cluster_size = match section.node("min_cluster_size") {
+        None => MinClusterSize::Auto,
+        Some(Node::Scalar(scalar)) if scalar.as_str() == "auto" => MinClusterSize::Auto,
+        Some(node) => {
+            let sizes: Option<Vec<u64>> = match node.as_sequence() {
+                Some(nodes) => nodes.iter().map(size).collect(),
+                None => size(node).map(|size| vec![size]),
+            };
+            match sizes {
+                Some(mut sizes) if !sizes.is_empty() => {
+                    sizes.sort_unstable();
+                    sizes.dedup();
+                    MinClusterSize::OneOf(sizes)
+                }
+                _ => {
+                    section
+                        .wrong("min_cluster_size", "must be a whole number of at least 2, a list of such, or `auto`");
+                    MinClusterSize::Auto
+                }
+            }
+        }
+    };
+    let min_samples = section.integer("min_samples", 10, 1, 1_000);
+    let budget = section.integer("budget", POINT_BUDGET, 1_000, u64::from(u32::MAX) - 1);
+    let resolution = match section.node("resolution") {
+        None => Resolution::Auto { budget },
+        Some(Node::Scalar(scalar)) if scalar.as_str() == "auto" => Resolution::Auto { budget },
+        Some(node) => match number(node).filter(|side| *side >= 0.0 && side.is_finite()) {
+            Some(side) => {
+                unused(&section, &["budget"], "only `resolution: auto` uses it; remove it");
+                Resolution::Side(side)
+            }
+            None => {
+                section.wrong("resolution", "must be `auto`, 0 to keep every distinct point, or the side of a grid");
+                Resolution::Auto { budget }
+            }
+        },
+    };
+    let methods = [("eom", SelectionMethod::Eom), ("leaf", SelectionMethod::Leaf)];
+    let method = section.choice("selection", &methods, SelectionMethod::Eom);
+    let cluster_selection_epsilon =
+        section.number("cluster_selection_epsilon", 0.0, |value| value >= 0.0, "of at least 0");
+    let max_cluster_size = section.has("max_cluster_size").then(|| section.integer("max_cluster_size", 2, 2, u64::MAX));
+    let choices = [("true", true), ("false", false)];
+    let allow_single_cluster = section.choice("allow_single_cluster", &choices, false);
+    if method == SelectionMethod::Leaf {
+        unused(&section, &["max_cluster_size"], "`selection: leaf` does not use it; remove it");
+    }
+    section.finish();
+    let selection = SelectionOptions { method, cluster_selection_epsilon, max_cluster_size, allow_single_cluster };
+    Hdbscan { min_cluster_size, min_samples, resolution, selection }
 }
 
 fn evaluate(mut section: Section<'_>) -> Evaluate {

@@ -8,6 +8,7 @@ use segmenta_engine::operators::{Assign, ClusterSpread, RowSample, Silhouette, S
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
+use super::hdbscan::DensityClustered;
 use super::kmeans::{Candidate, Clustered};
 use super::outliers::Split;
 use super::scale::Scaled;
@@ -57,6 +58,7 @@ pub struct Measures {
 ///
 /// # Errors
 /// Those of its passes.
+#[allow(clippy::too_many_arguments)]
 pub async fn run(
     context: &StageContext<'_>,
     settings: &Evaluate,
@@ -65,6 +67,7 @@ pub async fn run(
     split: &Split,
     scaled: &Scaled,
     clustered: &Clustered,
+    density: Option<&DensityClustered>,
 ) -> Result<Evaluated> {
     let candidates = &clustered.candidates;
     let inputs = singly(&scaled.parts);
@@ -108,8 +111,11 @@ pub async fn run(
         bounds: scaled.bounds.clone(),
         centroids: chosen.centroids.clone(),
     };
-    let aligned: Vec<Vec<Part>> =
+    let mut aligned: Vec<Vec<Part>> =
         split.kept.iter().zip(&scaled.parts).map(|(kept, points)| vec![kept.clone(), points.clone()]).collect();
+    if let Some(density) = density {
+        aligned.iter_mut().zip(&density.labels).for_each(|(parts, labels)| parts.push(labels.clone()));
+    }
     let assignments = context.map_parts(task, &aligned).await?;
     Ok(Evaluated { measures, chosen_k, why, silhouette_rows, silhouette_is_exact: sample.is_everything(), assignments })
 }

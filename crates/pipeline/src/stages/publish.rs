@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::evaluate::Evaluated;
 use super::extract::Extracted;
+use super::hdbscan::DensityClustered;
 use super::impute::Imputed;
 use super::kmeans::Clustered;
 use super::outliers::Split;
@@ -54,6 +55,8 @@ pub struct Results<'a> {
     pub scaled: &'a Scaled,
     /// See above.
     pub clustered: &'a Clustered,
+    /// Where the spec asks for it.
+    pub density: Option<&'a DensityClustered>,
     /// See above.
     pub evaluated: &'a Evaluated,
     /// See above.
@@ -320,6 +323,13 @@ fn model(results: &Results<'_>) -> Value {
             "seed": spec.kmeans.seed,
             "clusters": clusters,
         },
+        "hdbscan": results.density.map(|density| json!({
+            "min_cluster_size": density.min_cluster_size,
+            "min_samples": spec.hdbscan.as_ref().map(|hdbscan| hdbscan.min_samples),
+            "resolution": density.resolution,
+            "clusters": density.clusters,
+            "condensed_tree": density.tree,
+        })),
     })
 }
 
@@ -376,6 +386,21 @@ fn metrics(results: &Results<'_>) -> Value {
             "assigned": rows_of(&evaluated.assignments),
         },
         "features": features,
+        "hdbscan": results.density.map(|density| json!({
+            "rows": density.rows,
+            "points": density.points,
+            "resolution": density.resolution,
+            "height_error_bound": density.bound,
+            "height_error_bound_measured": density.measured_bound,
+            "cells": density.cells,
+            "rounds": density.rounds,
+            "spanning_tree_weight": density.spanning_weight,
+            "min_cluster_size": density.min_cluster_size,
+            "why": density.why,
+            "clusters": density.clusters,
+            "noise": density.noise,
+            "candidates": density.candidates,
+        })),
         "kmeans": {
             "chosen_k": evaluated.chosen_k,
             "why": evaluated.why,

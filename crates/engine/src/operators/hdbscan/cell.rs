@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int32Array, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::concat;
 use datafusion::arrow::datatypes::{Field, Float64Type, Schema, UInt32Type, UInt64Type};
 use datafusion::common::DataFusionError;
@@ -10,9 +10,11 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::StreamExt;
+use segmenta_algorithms::hdbscan::membership::Membership;
 use segmenta_algorithms::hdbscan::spatial_tree::{BoundingBox, SpatialTree};
 use serde::{Deserialize, Serialize};
 
+use super::scatter::{CLUSTER_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, read_part};
 use crate::error::{EngineError, Result};
 use crate::store::PartitionStore;
@@ -184,4 +186,37 @@ pub(super) async fn columns_of(runtime: &RuntimeEnv, part: &Part, names: &[&str]
 
 pub(super) fn u32s(values: Vec<u32>) -> ArrayRef {
     Arc::new(UInt32Array::from(values))
+}
+
+/// Weights and core distances of a cell's points, in tree order, read by the driver.
+///
+/// # Errors
+/// A part that is gone or damaged.
+pub async fn read_weights(runtime: &RuntimeEnv, points: &Part, cores: &Part) -> Result<(Vec<u32>, Vec<f64>)> {
+    let weights = columns_of(runtime, points, &[WEIGHT_COLUMN]).await?;
+    let cores = columns_of(runtime, cores, &[CORE_COLUMN]).await?;
+    let cores = cores[0].as_primitive::<Float64Type>().values().iter().map(|squared| squared.sqrt()).collect();
+    Ok((weights[0].as_primitive::<UInt32Type>().values().to_vec(), cores))
+}
+
+/// Ids of a cell's points, in tree order, read by the driver.
+///
+/// # Errors
+/// A part that is gone or damaged.
+pub async fn read_ids(runtime: &RuntimeEnv, points: &Part) -> Result<Vec<u64>> {
+    let ids = columns_of(runtime, points, &[ROW_COLUMN]).await?;
+    Ok(ids[0].as_primitive::<UInt64Type>().values().to_vec())
+}
+
+/// Writes what the points of a cell are, in tree order.
+///
+/// # Errors
+/// A place that cannot be written to.
+pub async fn write_labels(runtime: &RuntimeEnv, prefix: &str, index: u32, members: &[Membership]) -> Result<Part> {
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        (CLUSTER_COLUMN, Arc::new(members.iter().map(|member| member.label).collect::<Int32Array>())),
+        (PROBABILITY_COLUMN, Arc::new(members.iter().map(|member| member.probability).collect::<Float64Array>())),
+        (SCORE_COLUMN, Arc::new(members.iter().map(|member| member.outlier_score).collect::<Float64Array>())),
+    ];
+    write_columns(runtime, prefix, index, columns).await
 }

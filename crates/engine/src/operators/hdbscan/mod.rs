@@ -12,12 +12,14 @@
 //! a round.
 
 mod cell;
+mod count_points;
 mod find_links;
 mod gather;
 mod grow_forest;
 mod scatter;
 
-pub use cell::{CellBounds, CellPoints};
+pub use cell::{CellBounds, CellPoints, read_ids, read_weights, write_labels};
+pub use count_points::CountPoints;
 pub use find_links::{FindLinks, SearchedCell, write_components};
 pub use gather::{Gather, GatherExec, Gathered};
 pub use grow_forest::{ForestGrown, GrowForest, read_edges, read_links};
