@@ -5,6 +5,7 @@
 //! | [`end_to_end`] | the examples through the binary: what is published, resuming, starting over |
 //! | [`parity`] | the whole job against scikit-learn, on one shard and on many |
 //! | [`invariance`] | the same bytes for any partitioning, threads, sharding, order of rows, and after a resume |
+//! | [`density`] | HDBSCAN through the engine: cells, grids, odd data |
 //! | [`bad_input`] | one clear error, the right exit code, nothing half-published |
 //! | [`clusters`] | embedded and remote are the same |
 
@@ -14,6 +15,8 @@
 mod bad_input;
 #[path = "suite/clusters.rs"]
 mod clusters;
+#[path = "suite/density.rs"]
+mod density;
 #[path = "suite/end_to_end.rs"]
 mod end_to_end;
 #[path = "suite/invariance.rs"]

@@ -17,7 +17,7 @@ fn the_main_job() {
     for expected in ["VIP", "Infrequent", "mean recency", "23,570 customers", "k = 4: ", "published: "] {
         assert!(said.out.contains(expected), "no `{expected}` in:\n{}", said.out);
     }
-    for stage in ["extract", "impute", "outliers", "scale", "kmeans", "evaluate", "profile", "publish"] {
+    for stage in ["extract", "impute", "outliers", "scale", "kmeans", "hdbscan", "evaluate", "profile", "publish"] {
         let lines = said.err.lines().filter(|line| line.contains(&format!("stage=\"{stage}\""))).count();
         assert_eq!(lines, 1, "{stage}:\n{}", said.err);
     }
@@ -27,7 +27,7 @@ fn the_main_job() {
     assert_eq!(kept.num_rows() + rejected.num_rows(), 23_570);
     let names: Vec<String> = kept.schema().fields().iter().map(|field| field.name().clone()).collect();
     let expected = "customer_id recency frequency monetary recency_imputed frequency_imputed monetary_imputed \
-                    kmeans_cluster kmeans_distance";
+                    kmeans_cluster kmeans_distance hdbscan_cluster hdbscan_probability hdbscan_outlier_score";
     assert_eq!(names.join(" "), expected);
     let names: Vec<String> = rejected.schema().fields().iter().map(|field| field.name().clone()).collect();
     let expected = "customer_id recency frequency monetary recency_imputed frequency_imputed monetary_imputed rule \
@@ -69,10 +69,10 @@ fn the_main_job() {
     // A second run has nothing left to do, and says so.
     let again = segmenta(&["run", spec]);
     assert_eq!((again.code, &again.out), (0, &said.out));
-    assert_eq!(again.err.matches("resumed=true").count(), 8, "{}", again.err);
+    assert_eq!(again.err.matches("resumed=true").count(), 9, "{}", again.err);
     let fresh = segmenta(&["run", spec, "--fresh"]);
     assert_eq!((fresh.code, &fresh.out), (0, &said.out));
-    assert_eq!(fresh.err.matches("resumed=false").count(), 8, "{}", fresh.err);
+    assert_eq!(fresh.err.matches("resumed=false").count(), 9, "{}", fresh.err);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn features_without_a_role_get_no_label() {
     let said = segmenta(&["run", spec.to_str().unwrap()]);
     assert_eq!(said.code, 0, "{}", said.err);
     // Only the labels had to be made.
-    assert_eq!(said.err.matches("resumed=true").count(), 6, "{}", said.err);
+    assert_eq!(said.err.matches("resumed=true").count(), 7, "{}", said.err);
     let segments = read_parquet(&folder.path().join("out/segments.parquet"));
     assert_eq!(segments.column_by_name("label").unwrap().null_count(), 0);
 }
@@ -137,7 +137,7 @@ fn check_prints_the_plan() {
     let said = segmenta(&["check", spec.to_str().unwrap()]);
     assert_eq!(said.code, 0, "{}", said.err);
     for expected in
-        ["4 shards, 69,659 rows", "order_date Date32", "1. extract", "k = 2..10, all in each pass", "8. publish"]
+        ["4 shards, 69,659 rows", "order_date Date32", "1. extract", "k = 2..10, all in each pass", "9. publish"]
     {
         assert!(said.out.contains(expected), "no `{expected}` in:\n{}", said.out);
     }

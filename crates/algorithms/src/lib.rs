@@ -11,6 +11,7 @@
 //! | [`outliers`] | fences: IQR, z-score, modified z-score | numpy |
 //! | [`scalers`] | standard, robust, min-max | scikit-learn |
 //! | [`kmeans`] | starts, map-reduce Lloyd, choice of k | scikit-learn `KMeans` |
+//! | [`hdbscan`] | core distances, spanning tree, condensed tree, selection, memberships | scikit-learn, hdbscan, scipy |
 //! | [`metrics`] | silhouette, Calinski-Harabasz, Davies-Bouldin, elbow | scikit-learn |
 //! | [`labels`] | names of segments from recency, frequency and monetary value | |
 

@@ -252,6 +252,16 @@ pub(crate) fn outcome(job: &Job, outcome: &Outcome) -> io::Result<()> {
         count(outcome.rejected)
     ))?;
     line(&format!("k = {}: {}", outcome.evaluated.chosen_k, outcome.evaluated.why))?;
+    if let Some(density) = &outcome.density {
+        let (clusters, noise) = (density.clusters.len(), count(density.noise));
+        line(&format!("HDBSCAN: {clusters} clusters and {noise} customers of noise: {}", density.why))?;
+        if density.resolution > 0.0 {
+            let (points, resolution, bound) = (count(density.points), density.resolution, density.bound);
+            line(&format!(
+                "  on a grid of side {resolution:.3e}: {points} points, heights within {bound:.3e} of the exact ones"
+            ))?;
+        }
+    }
     line(&format!("published: {}", place(&outcome.output)))
 }
 

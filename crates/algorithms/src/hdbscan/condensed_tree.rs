@@ -36,18 +36,42 @@ pub struct WeightedPoints<'a> {
     pub core_distances: &'a [f64],
 }
 
+/// Serialises infinity as nothing: JSON has no word for it.
+pub mod infinite {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// As an option.
+    ///
+    /// # Errors
+    /// The serializer's.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        value.is_finite().then_some(*value).serialize(serializer)
+    }
+
+    /// From an option.
+    ///
+    /// # Errors
+    /// The deserializer's.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(Option::deserialize(deserializer)?.unwrap_or(f64::INFINITY))
+    }
+}
+
 /// A cluster of the condensed tree.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct CondensedCluster {
     /// The cluster it splits off; `None` for the root.
     pub parent: Option<u32>,
     /// Distance below which it is a cluster of its own; infinite for the root.
+    #[serde(with = "infinite")]
     pub birth: f64,
     /// Distance at which it splits, or at which its last points fall out.
     pub death: f64,
     /// Its rows at birth.
     pub size: u64,
     /// Sum over its rows of (lambda at which the row leaves it - lambda at birth), lambda = 1 / distance.
+    #[serde(with = "infinite")]
     pub stability: f64,
 }
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::outside::NONE;
 use super::parallel::{for_each_chunk, split_mut};
-use super::spatial_tree::{BoundingBox, LANES, LEAF, Node, SpatialTree};
+use super::spatial_tree::{BoundingBox, LEAF, Node, SpatialTree};
 
 /// Neighbours kept for each point: what the spanning tree looks at before it searches.
 pub const KEPT_NEIGHBORS: usize = 16;
@@ -256,9 +256,9 @@ impl<const D: usize> Batch<D> {
                 continue;
             }
             tree.leaf_distances(leaf, &query, |first, distances| {
-                for lane in 0..LANES {
-                    if distances[lane] < self.worst[q] && !(OWN && first + lane == self.first + q) {
-                        self.offer(q, distances[lane], first + lane, weights);
+                for (i, distance) in (first..).zip(distances) {
+                    if *distance < self.worst[q] && !(OWN && i == self.first + q) {
+                        self.offer(q, *distance, i, weights);
                     }
                 }
             });

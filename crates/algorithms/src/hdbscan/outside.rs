@@ -1,6 +1,6 @@
 //! The search that Boruvka's rounds are made of: the nearest point outside of a component, under mutual reachability.
 
-use super::spatial_tree::{LANES, Node, SpatialTree};
+use super::spatial_tree::{Node, SpatialTree};
 
 /// Of a node: its points are in several components.
 pub(super) const MIXED: u32 = u32::MAX;
@@ -127,9 +127,9 @@ impl<const D: usize> Query<'_, D> {
         let point = self.point;
         let tree = self.searched.tree;
         tree.leaf_distances(leaf, &point, |first, distances| {
-            for lane in 0..LANES {
-                if distances[lane] <= self.best.squared_reach {
-                    self.consider(first + lane, distances[lane]);
+            for (j, distance) in (first..).zip(distances) {
+                if *distance <= self.best.squared_reach {
+                    self.consider(j, *distance);
                 }
             }
         });

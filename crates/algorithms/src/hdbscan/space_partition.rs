@@ -68,10 +68,16 @@ fn cut(rows: &mut [&[f64]], columns: usize, cells: u32, cuts: &mut Vec<Cut>) {
     let widest = (0..columns).map(|column| (column, width(column))).reduce(|a, b| if b.1 > a.1 { b } else { a });
     let column = widest.map_or(0, |(column, _)| column);
     let at = (rows.len() as u64 * u64::from(left) / u64::from(cells)) as usize;
-    let value = if at < rows.len() {
+    let median = if at < rows.len() {
         rows.select_nth_unstable_by(at, |a, b| a[column].total_cmp(&b[column])).1[column]
     } else {
         0.0
+    };
+    // Where the median is the least value of all, nothing lies below it: cut above it.
+    let next = rows.iter().map(|row| row[column]).filter(|value| *value > median).reduce(f64::min);
+    let value = match next {
+        Some(next) if rows.iter().all(|row| row[column] >= median) => next,
+        _ => median,
     };
     cuts.push(Cut { column: column as u32, value });
     // By value, not by place: equal points of the sample stay together, as those of the data do.

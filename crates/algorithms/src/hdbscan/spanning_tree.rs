@@ -112,10 +112,11 @@ impl<'a, const D: usize> Boruvka<'a, D> {
                     // Nothing is nearer than what has just been swallowed, but something may be as near.
                     outlook.squared_reach = outlook.squared_reach.next_down();
                 }
-                if outlook.target == NONE && outlook.squared_reach < core[i] {
-                    if let Some(target) = near_neighbor(tree, neighborhoods, ids, component, i) {
-                        *outlook = Outlook { squared_reach: core[i], target };
-                    }
+                if outlook.target == NONE
+                    && outlook.squared_reach < core[i]
+                    && let Some(target) = near_neighbor(tree, neighborhoods, ids, component, i)
+                {
+                    *outlook = Outlook { squared_reach: core[i], target };
                 }
                 if outlook.target != NONE {
                     bound[own as usize].fetch_min(outlook.squared_reach.to_bits(), Ordering::Relaxed);
@@ -246,13 +247,11 @@ mod tests {
     use crate::matrix::Matrix;
     use proptest::prelude::*;
 
+    /// An edge as (reach, distance, ids).
+    type Key = (f64, f64, u64, u64);
+
     /// Core distances and tree by looking at every pair: the tree as (reach, distance, ids) in order.
-    fn by_brute_force(
-        points: &Matrix,
-        weights: &[u32],
-        ids: &[u64],
-        min_samples: u64,
-    ) -> (Vec<f64>, Vec<(f64, f64, u64, u64)>) {
+    fn by_brute_force(points: &Matrix, weights: &[u32], ids: &[u64], min_samples: u64) -> (Vec<f64>, Vec<Key>) {
         let n = points.rows();
         let distance = |a: usize, b: usize| crate::matrix::squared_distance(points.row(a), points.row(b));
         let core: Vec<f64> = (0..n)
@@ -307,7 +306,7 @@ mod tests {
             for (i, core_distance) in order.iter().zip(&found.squared_core) {
                 prop_assert_eq!(*core_distance, core[in_order(i)]);
             }
-            let mut spanning: Vec<(f64, f64, u64, u64)> = spanning_tree(&tree, &found, &tree_ids, threads)
+            let mut spanning: Vec<Key> = spanning_tree(&tree, &found, &tree_ids, threads)
                 .iter()
                 .map(|edge| {
                     let (low, high) = ordered(tree_ids[edge.a as usize], tree_ids[edge.b as usize]);

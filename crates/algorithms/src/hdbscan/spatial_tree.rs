@@ -74,8 +74,8 @@ impl<const D: usize> BoundingBox<D> {
     #[must_use]
     pub fn squared_distance(&self, point: &[f64; D]) -> f64 {
         let mut sum = 0.0;
-        for j in 0..D {
-            let offset = (self.low[j] - point[j]).max(point[j] - self.high[j]).max(0.0);
+        for (value, (low, high)) in point.iter().zip(self.low.iter().zip(&self.high)) {
+            let offset = (low - value).max(value - high).max(0.0);
             sum += offset * offset;
         }
         sum

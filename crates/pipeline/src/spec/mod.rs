@@ -230,6 +230,8 @@ pub struct Hdbscan {
     pub resolution: Resolution,
     /// How clusters are selected.
     pub selection: SelectionOptions,
+    /// Rows of a cell of space, about: what a worker holds at a time. Changes no result.
+    pub cell_rows: u64,
 }
 
 /// The `evaluate` section.

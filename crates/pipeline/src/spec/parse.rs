@@ -305,12 +305,13 @@ fn hdbscan(mut section: Section<'_>) -> Hdbscan {
     let max_cluster_size = section.has("max_cluster_size").then(|| section.integer("max_cluster_size", 2, 2, u64::MAX));
     let choices = [("true", true), ("false", false)];
     let allow_single_cluster = section.choice("allow_single_cluster", &choices, false);
+    let cell_rows = section.integer("cell_rows", 256 * 1024, 100, 100_000_000);
     if method == SelectionMethod::Leaf {
         unused(&section, &["max_cluster_size"], "`selection: leaf` does not use it; remove it");
     }
     section.finish();
     let selection = SelectionOptions { method, cluster_selection_epsilon, max_cluster_size, allow_single_cluster };
-    Hdbscan { min_cluster_size, min_samples, resolution, selection }
+    Hdbscan { min_cluster_size, min_samples, resolution, selection, cell_rows }
 }
 
 fn evaluate(mut section: Section<'_>) -> Evaluate {
@@ -428,6 +429,34 @@ output: runs/cdnow
         );
         assert!(errors(&with("3", "[[0, 0, 0], [1, 1, 1]]"))[0].2.contains("set `k: 2`"));
         assert!(errors(&with("2", "[[0, 0], [1, 1, 1]]"))[0].2.contains("3 numbers"));
+    }
+
+    #[test]
+    fn hdbscan_sizes_and_resolutions() {
+        let with = |section: &str| WHOLE.replace("output:", &format!("hdbscan: {section}\noutput:"));
+        let parsed = |section: &str| JobSpec::parse(&with(section), "job.yaml").unwrap().hdbscan.unwrap();
+        assert_eq!(JobSpec::parse(WHOLE, "job.yaml").unwrap().hdbscan, None);
+        let default = parsed("{}");
+        assert_eq!((default.min_cluster_size, default.min_samples), (MinClusterSize::Auto, 10));
+        assert_eq!(default.resolution, Resolution::Auto { budget: 20_000_000 });
+        let given =
+            parsed("{min_cluster_size: [50, 20], resolution: 0.1, selection: leaf, allow_single_cluster: true}");
+        assert_eq!(given.min_cluster_size, MinClusterSize::OneOf(vec![20, 50]));
+        assert_eq!(given.resolution, Resolution::Side(0.1));
+        assert!(given.selection.allow_single_cluster);
+        for (section, message) in [
+            ("{min_cluster_size: 1}", "at least 2"),
+            ("{min_cluster_size: []}", "at least 2"),
+            ("{min_samples: 0}", "from 1"),
+            ("{resolution: -1}", "side of a grid"),
+            ("{resolution: fine}", "must be `auto`"),
+            ("{resolution: 0, budget: 5000}", "only `resolution: auto`"),
+            ("{selection: leaf, max_cluster_size: 9}", "leaf"),
+            ("{selection: eon}", "did you mean `eom`?"),
+        ] {
+            let found = errors(&with(section));
+            assert!(found.len() == 1 && found[0].2.contains(message), "{section}: {found:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! points stand for several rows.
 
 use segmenta_algorithms::hdbscan::condensed_tree::{
-    CondensedCluster, CondensedTree, Edge, WeightedPoints, lambda, sort_edges,
+    CondensedCluster, CondensedTree, Edge, WeightedPoints, infinite, lambda, sort_edges,
 };
 use segmenta_algorithms::hdbscan::joining::{Joining, Place};
 use segmenta_algorithms::hdbscan::membership::{Membership, Memberships, label_order, persistence};
@@ -26,8 +26,6 @@ use super::scale::Scaled;
 use super::{StageContext, rows_of, singly};
 use crate::spec::{Hdbscan, MinClusterSize, Resolution};
 
-/// Rows of a cell, about.
-const CELL_ROWS: u64 = 256 * 1024;
 const MAX_CELLS: u64 = 4_096;
 /// Rows that the cuts between cells are drawn from, for each cell.
 const SAMPLE_ROWS_A_CELL: u64 = 64;
@@ -54,7 +52,7 @@ pub struct DensityClustered {
     pub cells: usize,
     /// Rounds that joined the cells' trees.
     pub rounds: usize,
-    /// Total length of the spanning tree over the points.
+    /// Total length of the spanning tree over the rows: rows that share a point are joined by edges of its core distance.
     pub spanning_weight: f64,
     /// What each `min_cluster_size` gave, ascending.
     pub candidates: Vec<DensityCandidate>,
@@ -82,6 +80,7 @@ pub struct DensityCandidate {
     /// Rows without a cluster.
     pub noise: u64,
     /// Sum of the stabilities of the selected clusters.
+    #[serde(with = "infinite")]
     pub stability: f64,
     /// Relative validity, -1 to 1; `None` without a cluster.
     pub validity: Option<f64>,
@@ -97,6 +96,7 @@ pub struct DensityCluster {
     /// Its cluster in the condensed tree.
     pub node: u32,
     /// Stability, and persistence: its share of what it could be.
+    #[serde(with = "infinite")]
     pub stability: f64,
     /// See above.
     pub persistence: f64,
@@ -124,6 +124,17 @@ impl Points {
         self.weights.as_ref().map(|(weights, cores)| WeightedPoints { weights, core_distances: cores })
     }
 
+    fn spanning_weight(&self) -> f64 {
+        let mut lengths: Vec<(f64, f64)> = self.edges.iter().map(|edge| (edge.distance, 1.0)).collect();
+        if let Some((weights, cores)) = &self.weights {
+            let heavy = weights.iter().zip(cores).filter(|(weight, _)| **weight > 1);
+            lengths.extend(heavy.map(|(weight, core)| (*core, f64::from(*weight - 1))));
+        }
+        // In an order that does not depend on that of the points.
+        lengths.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        lengths.iter().map(|(length, count)| length * count).sum()
+    }
+
     fn weight(&self, point: usize) -> u64 {
         self.weights.as_ref().map_or(1, |(weights, _)| u64::from(weights[point]))
     }
@@ -143,9 +154,9 @@ pub async fn run(
     let rows = rows_of(&scaled.parts);
     let sizes = cluster_sizes(settings, rows)?;
     let resolution = resolution(context, settings, features, scaled, rows).await?;
-    let cells = cells(context, features, scaled, resolution, rows).await?;
+    let cells = cells(context, settings, features, scaled, resolution, rows).await?;
     let (points, rounds) = spanning_tree(context, settings, features, &cells).await?;
-    let spanning_weight = points.edges.iter().map(|edge| edge.distance).sum();
+    let spanning_weight = points.spanning_weight();
     let (chosen, candidates) = choose(settings, &points, &sizes, rows);
     let why = reason(&chosen.candidate, &candidates);
 
@@ -285,12 +296,13 @@ async fn resolution(
 /// Brings the rows to the cells of space.
 async fn cells(
     context: &StageContext<'_>,
+    settings: &Hdbscan,
     features: &[String],
     scaled: &Scaled,
     resolution: f64,
     rows: u64,
 ) -> Result<Vec<CellPoints>> {
-    let count = rows.div_ceil(CELL_ROWS).clamp(1, MAX_CELLS);
+    let count = rows.div_ceil(settings.cell_rows).clamp(1, MAX_CELLS);
     let sample = if count == 1 {
         Matrix::new(vec![], features.len())
     } else {

@@ -134,7 +134,7 @@ impl ExecutionPlan for GatherExec {
 /// The target that is being gathered.
 enum Open {
     Cell { index: u32, ids: Vec<u64>, values: Vec<f64> },
-    Rows(PartWriter),
+    Rows(Box<PartWriter>),
 }
 
 async fn gather(
@@ -195,7 +195,8 @@ fn begin(settings: &Gather, index: u32, rows: &RecordBatch, context: &TaskContex
                 .filter(|field| field.name() != PART_COLUMN)
                 .map(|field| field.as_ref().clone())
                 .collect();
-            Open::Rows(PartWriter::create(&context.runtime_env(), prefix, index, Arc::new(Schema::new(fields)))?)
+            let schema = Arc::new(Schema::new(fields));
+            Open::Rows(Box::new(PartWriter::create(&context.runtime_env(), prefix, index, schema)?))
         }
     })
 }

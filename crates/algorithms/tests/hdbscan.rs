@@ -1,0 +1,163 @@
+//! Properties of HDBSCAN over all of its steps.
+
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use segmenta_algorithms::hashing::mix;
+use segmenta_algorithms::hdbscan::collapse::collapse;
+use segmenta_algorithms::hdbscan::condensed_tree::{CondensedCluster, CondensedTree, Edge, WeightedPoints, sort_edges};
+use segmenta_algorithms::hdbscan::core_distances::core_distances;
+use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
+use segmenta_algorithms::hdbscan::spatial_tree::SpatialTree;
+use segmenta_algorithms::matrix::Matrix;
+
+/// Edges (by row of `points`) and core distances.
+fn edges_and_cores(points: &Matrix, weights: Option<&[u32]>, ids: &[u64], min_samples: usize) -> (Vec<Edge>, Vec<f64>) {
+    let (tree, order) = SpatialTree::<2>::build(points, 1);
+    let tree_ids: Vec<u64> = order.iter().map(|row| ids[*row as usize]).collect();
+    let tree_weights: Option<Vec<u32>> =
+        weights.map(|weights| order.iter().map(|row| weights[*row as usize]).collect());
+    let found = core_distances(&tree, tree_weights.as_deref(), min_samples, 1);
+    let mut edges: Vec<Edge> = spanning_tree(&tree, &found, &tree_ids, 1)
+        .iter()
+        .map(|edge| Edge { distance: edge.squared_reach.sqrt(), a: order[edge.a as usize], b: order[edge.b as usize] })
+        .collect();
+    sort_edges(&mut edges);
+    let mut cores = vec![0.0; order.len()];
+    order.iter().zip(&found.squared_core).for_each(|(row, squared)| cores[*row as usize] = squared.sqrt());
+    (edges, cores)
+}
+
+/// Distinct places on a lattice (a small one has ties everywhere), each with a weight.
+fn places(seed: u64, n: u64, spread: u64) -> (Matrix, Vec<u32>, Vec<u64>) {
+    let mut places: Vec<[u64; 2]> = (0..n).map(|i| [0, 1].map(|j| mix(seed ^ (2 * i + j)) % spread)).collect();
+    places.sort_unstable();
+    places.dedup();
+    let n = places.len() as u64;
+    let weights = (0..n).map(|i| if mix(i ^ seed).is_multiple_of(3) { 1 + (mix(i) % 9) as u32 } else { 1 }).collect();
+    let ids = (0..n).map(|i| mix(seed.wrapping_add(i))).collect();
+    (Matrix::new(places.iter().flatten().map(|v| *v as f64 * 0.37).collect(), 2), weights, ids)
+}
+
+/// What a row falls out of, and where.
+fn row(tree: &CondensedTree, point: usize) -> (CondensedCluster, f64) {
+    let mut cluster = tree.clusters[tree.point_cluster[point] as usize];
+    cluster.parent = None;
+    (cluster, tree.point_height[point])
+}
+
+proptest! {
+    #[test]
+    fn a_weighted_point_is_as_many_rows(
+        seed in any::<u64>(), n in 5u64..120, spread in prop::sample::select(vec![6u64, 30, 1 << 40]),
+        min_samples in 1usize..12, min_cluster_size in 2u64..12,
+    ) {
+        let (points, weights, ids) = places(seed, n, spread);
+        let (edges, cores) = edges_and_cores(&points, Some(&weights), &ids, min_samples);
+        prop_assume!(cores.iter().all(|core| core.is_finite()));
+        let weighted = WeightedPoints { weights: &weights, core_distances: &cores };
+        let tree = CondensedTree::new(points.rows(), &edges, Some(weighted), min_cluster_size, &mut |_| {});
+        // The same rows one by one, the copies of a place joined at their core distance.
+        let mut repeated = edges.clone();
+        let (mut next, mut copies) = (points.rows() as u32, vec![]);
+        for (place, weight) in (0u32..).zip(&weights) {
+            for _ in 1..*weight {
+                repeated.push(Edge { distance: cores[place as usize], a: place, b: next });
+                copies.push((place, next));
+                next += 1;
+            }
+        }
+        sort_edges(&mut repeated);
+        let one_by_one = CondensedTree::new(next as usize, &repeated, None, min_cluster_size, &mut |_| {});
+        let plain = |tree: &CondensedTree| -> Vec<(f64, f64, u64)> {
+            tree.clusters.iter().map(|c| (c.birth, c.death, c.size)).collect()
+        };
+        prop_assert_eq!(plain(&tree), plain(&one_by_one));
+        for (ours, theirs) in tree.clusters.iter().zip(&one_by_one.clusters) {
+            let close = (ours.stability - theirs.stability).abs() <= 1e-9 * theirs.stability.abs();
+            prop_assert!(close || ours.stability == theirs.stability, "{ours:?} {theirs:?}");
+        }
+        let falls = |tree: &CondensedTree, point: usize| {
+            let (cluster, height) = row(tree, point);
+            (cluster.birth, cluster.death, cluster.size, height)
+        };
+        for point in 0..points.rows() {
+            prop_assert_eq!(falls(&tree, point), falls(&one_by_one, point));
+        }
+        for (place, copy) in copies {
+            prop_assert_eq!(falls(&tree, place as usize), falls(&one_by_one, copy as usize));
+        }
+    }
+
+    #[test]
+    fn the_order_of_rows_and_of_equal_edges_does_not_matter(
+        seed in any::<u64>(), n in 5u64..120, spread in prop::sample::select(vec![6u64, 1 << 40]),
+        min_samples in 1usize..8, min_cluster_size in 2u64..12,
+    ) {
+        let (points, _, ids) = places(seed, n, spread);
+        let n = points.rows();
+        let (edges, _) = edges_and_cores(&points, None, &ids, min_samples.min(n));
+        let tree = CondensedTree::new(n, &edges, None, min_cluster_size, &mut |_| {});
+        let renamed = |point: u32| (n as u32 - 1) - point;
+        let mut reversed: Vec<Edge> = edges
+            .iter()
+            .rev()
+            .map(|edge| Edge { distance: edge.distance, a: renamed(edge.b), b: renamed(edge.a) })
+            .collect();
+        reversed.sort_by(|a, b| a.distance.total_cmp(&b.distance));
+        let again = CondensedTree::new(n, &reversed, None, min_cluster_size, &mut |_| {});
+        prop_assert_eq!(tree.clusters.len(), again.clusters.len());
+        for point in 0..n {
+            prop_assert_eq!(row(&tree, point), row(&again, renamed(point as u32) as usize));
+        }
+    }
+
+    /// Core distances and dendrogram heights move by no more than the resolution's bound, nor than twice the largest shift.
+    #[test]
+    fn the_bound_of_a_resolution_holds(
+        seed in any::<u64>(), n in 5u64..150, resolution in prop::sample::select(vec![0.05, 0.3, 1.0, 4.0]),
+        min_samples in 1usize..8,
+    ) {
+        let values = (0..2 * n).map(|i| (mix(seed ^ i) % 10_000) as f64 * 0.001 * (1.0 + (i % 5) as f64)).collect();
+        let rows = Matrix::new(values, 2);
+        let ids: Vec<u64> = (0..n).collect();
+        let (edges, cores) = edges_and_cores(&rows, None, &ids, min_samples.min(n as usize));
+        let collapsed = collapse::<2>(&rows, &ids, None, resolution);
+        let (near, near_cores) =
+            edges_and_cores(&collapsed.points, Some(&collapsed.weights), &collapsed.ids, min_samples.min(n as usize));
+        let bound = (resolution * 2f64.sqrt()).min(2.0 * collapsed.squared_shift.sqrt()) + 1e-9;
+        let exact = heights(n as usize, &edges);
+        let points = collapsed.points.rows();
+        let moved = heights(points, &near);
+        for a in 0..n as usize {
+            let point_a = collapsed.point_of_row[a] as usize;
+            prop_assert!((cores[a] - near_cores[point_a]).abs() <= bound);
+            for b in 0..a {
+                let point_b = collapsed.point_of_row[b] as usize;
+                let height = if point_a == point_b { near_cores[point_a] } else { moved[point_a * points + point_b] };
+                let exact = exact[a * n as usize + b];
+                prop_assert!((exact - height).abs() <= bound, "{exact} {height} {bound}");
+            }
+        }
+    }
+}
+
+/// Cophenetic heights of all pairs, `n x n`.
+fn heights(n: usize, edges: &[Edge]) -> Vec<f64> {
+    let mut heights = vec![0.0; n * n];
+    let mut groups: Vec<Vec<usize>> = (0..n).map(|i| vec![i]).collect();
+    let mut group: Vec<usize> = (0..n).collect();
+    for edge in edges {
+        let (a, b) = (group[edge.a as usize], group[edge.b as usize]);
+        let moved = std::mem::take(&mut groups[b]);
+        for &x in &groups[a] {
+            for &y in &moved {
+                heights[x * n + y] = edge.distance;
+                heights[y * n + x] = edge.distance;
+            }
+        }
+        moved.iter().for_each(|y| group[*y] = a);
+        groups[a].extend(moved);
+    }
+    heights
+}
