@@ -1,8 +1,8 @@
 //! [`SpatialTree`]: the kd-tree that HDBSCAN searches.
 //!
 //! The tree is implicit: every leaf but the last holds [`LEAF`] points, a node over `m` leaves has its children at fixed
-//! places, and nothing but bounding boxes is stored for it. Points lie in tree order, column by column within a block of
-//! [`LANES`], so that the distances of a query to a block are a few vector instructions. A tree can be restored from its
+//! places, and nothing but bounding boxes is stored for it. Points lie in tree order, column by column within blocks of
+//! eight, so that the distances of a query to a block are a few vector instructions. A tree can be restored from its
 //! points alone when they are in tree order. References: Friedman, Bentley and Finkel, ACM TOMS 1977; the layout
 //! follows what Gagolewski's quitefastmst and ArborX found to be fast: tight boxes, contiguous points, large leaves.
 
