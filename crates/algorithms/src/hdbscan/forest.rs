@@ -7,9 +7,9 @@
 //! cell looks in the others for the nearest point outside of the components its points are in ([`nearest_in_other`]), the
 //! driver compares what they found with the cells' own remaining edges, and joins.
 
-use super::outside::{LabelledTree, MIXED, Nearest, Query};
+use super::outside::{LabelledTree, MIXED, Nearest, Queries};
 use super::spanning_tree::TreeEdge;
-use super::spatial_tree::{BoundingBox, Node, SpatialTree};
+use super::spatial_tree::{BoundingBox, LEAF, Node, SpatialTree};
 use super::union_find::UnionFind;
 
 /// What a cell knows of the tree of all points.
@@ -111,7 +111,7 @@ pub fn nearest_in_other<const D: usize>(
     let Some(root) = own.tree.root() else { return };
     let bounds = other.tree.bounds();
     let widest = found.iter().fold(0.0, |widest, outward| f64::max(widest, outward.best.squared_reach));
-    Outlook { own, other, cell, slots, found, bounds, widest }.visit(root);
+    Outlook { own, queries: Queries::new(other), cell, slots, found, bounds, widest }.visit(root);
 }
 
 /// The squared distance up to which another cell may matter to the components of `found`.
@@ -122,7 +122,7 @@ pub fn widest(found: &[Outward]) -> f64 {
 
 struct Outlook<'a, 'b, const D: usize> {
     own: LabelledTree<'a, D>,
-    other: LabelledTree<'a, D>,
+    queries: Queries<'a, D>,
     cell: u32,
     slots: &'b [u32],
     found: &'b mut [Outward],
@@ -152,26 +152,28 @@ impl<const D: usize> Outlook<'_, '_, D> {
             self.visit(far);
             return;
         }
-        for i in points {
-            let slot = self.slots[i] as usize;
-            let best = self.found[slot].best;
-            let point = self.own.tree.point(i);
-            if self.own.squared_core[i] > best.squared_reach
-                || self.bounds.squared_distance(&point) > best.squared_reach
-            {
+        let mut done = [false; LEAF];
+        for i in points.clone() {
+            if done[i % LEAF] {
                 continue;
             }
-            let mut query = Query {
-                searched: self.other,
-                point,
-                id: self.own.ids[i],
-                squared_core: self.own.squared_core[i],
-                component: self.own.component[i],
-                best,
-            };
-            query.run();
-            if query.best != best {
-                self.found[slot] = Outward { best: query.best, from: i as u32, cell: self.cell };
+            let slot = self.slots[i];
+            let best = self.found[slot as usize].best;
+            self.queries.start(self.own.component[i], best);
+            for j in (i..points.end).filter(|j| self.slots[*j] == slot) {
+                done[j % LEAF] = true;
+                let is_near = || self.bounds.squared_distance(&self.own.tree.point(j)) <= best.squared_reach;
+                if self.own.squared_core[j] <= best.squared_reach && is_near() {
+                    self.queries.push(self.own, j);
+                }
+            }
+            if self.queries.places().is_empty() {
+                continue;
+            }
+            self.queries.run();
+            if self.queries.best != best {
+                self.found[slot as usize] =
+                    Outward { best: self.queries.best, from: self.queries.from, cell: self.cell };
             }
         }
     }

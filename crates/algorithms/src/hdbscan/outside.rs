@@ -1,6 +1,6 @@
 //! The search that Boruvka's rounds are made of: the nearest point outside of a component, under mutual reachability.
 
-use super::spatial_tree::{Node, SpatialTree};
+use super::spatial_tree::{BoundingBox, LEAF, Node, SpatialTree};
 
 /// Of a node: its points are in several components.
 pub(super) const MIXED: u32 = u32::MAX;
@@ -80,17 +80,61 @@ pub fn label_nodes<const D: usize>(tree: &SpatialTree<D>, component: &[u32]) -> 
     labels
 }
 
-/// A point that looks for the nearest one outside of its component.
-pub(super) struct Query<'a, const D: usize> {
-    pub(super) searched: LabelledTree<'a, D>,
-    pub(super) point: [f64; D],
-    pub(super) id: u64,
-    pub(super) squared_core: f64,
-    pub(super) component: u32,
+/// Points of one component, no further apart than a leaf of their tree, that look together for the nearest point outside
+/// of it: one walk down the tree serves all of them.
+pub(super) struct Queries<'a, const D: usize> {
+    searched: LabelledTree<'a, D>,
+    component: u32,
+    bounds: BoundingBox<D>,
+    points: [[f64; D]; LEAF],
+    ids: [u64; LEAF],
+    squared_cores: [f64; LEAF],
+    places: [u32; LEAF],
+    count: usize,
+    /// The best edge so far; at first, the limit.
     pub(super) best: Nearest,
+    /// The end of the best edge in the component: its place in the tree it comes from.
+    pub(super) from: u32,
 }
 
-impl<const D: usize> Query<'_, D> {
+impl<'a, const D: usize> Queries<'a, D> {
+    pub(super) fn new(searched: LabelledTree<'a, D>) -> Self {
+        Self {
+            searched,
+            component: MIXED,
+            bounds: BoundingBox::EMPTY,
+            points: [[0.0; D]; LEAF],
+            ids: [0; LEAF],
+            squared_cores: [0.0; LEAF],
+            places: [NONE; LEAF],
+            count: 0,
+            best: Nearest::within(0.0),
+            from: NONE,
+        }
+    }
+
+    /// Starts anew, without a point.
+    pub(super) fn start(&mut self, component: u32, best: Nearest) {
+        (self.component, self.best, self.from) = (component, best, NONE);
+        (self.count, self.bounds) = (0, BoundingBox::EMPTY);
+    }
+
+    /// Adds point `i` of `own`, at most [`LEAF`] of them.
+    pub(super) fn push(&mut self, own: LabelledTree<'_, D>, i: usize) {
+        let q = self.count;
+        self.points[q] = own.tree.point(i);
+        self.ids[q] = own.ids[i];
+        self.squared_cores[q] = own.squared_core[i];
+        self.places[q] = i as u32;
+        self.bounds.include(&self.points[q]);
+        self.count += 1;
+    }
+
+    /// The places of the points that were added.
+    pub(super) fn places(&self) -> &[u32] {
+        &self.places[..self.count]
+    }
+
     pub(super) fn run(&mut self) {
         if let Some(root) = self.searched.tree.root() {
             self.visit(root);
@@ -99,14 +143,14 @@ impl<const D: usize> Query<'_, D> {
 
     fn visit(&mut self, node: Node) {
         let Some((left, right)) = node.children() else {
-            self.look_into(node.first_leaf);
+            self.look_into(node);
             return;
         };
         let distance = |node: Node| {
             if self.searched.node_component[node.index] == self.component {
                 f64::INFINITY
             } else {
-                self.searched.tree.node_bounds(node).squared_distance(&self.point)
+                self.searched.tree.node_bounds(node).squared_distance_to_box(&self.bounds)
             }
         };
         let (mut near, mut far) = ((distance(left), left), (distance(right), right));
@@ -123,32 +167,40 @@ impl<const D: usize> Query<'_, D> {
     }
 
     #[inline(always)]
-    fn look_into(&mut self, leaf: usize) {
-        let point = self.point;
+    fn look_into(&mut self, node: Node) {
         let tree = self.searched.tree;
-        tree.leaf_distances(leaf, &point, |first, distances| {
-            for (j, distance) in (first..).zip(distances) {
-                if *distance <= self.best.squared_reach {
-                    self.consider(j, *distance);
-                }
+        let bounds = tree.node_bounds(node);
+        for q in 0..self.count {
+            let point = self.points[q];
+            let limit = self.best.squared_reach;
+            if self.squared_cores[q] > limit || bounds.squared_distance(&point) > limit {
+                continue;
             }
-        });
+            tree.leaf_distances(node.first_leaf, &point, |first, distances| {
+                for (j, distance) in (first..).zip(distances) {
+                    if *distance <= self.best.squared_reach {
+                        self.consider(q, j, *distance);
+                    }
+                }
+            });
+        }
     }
 
     #[inline(always)]
-    fn consider(&mut self, j: usize, squared_distance: f64) {
+    fn consider(&mut self, q: usize, j: usize, squared_distance: f64) {
         let searched = &self.searched;
-        let squared_reach = squared_distance.max(self.squared_core).max(searched.squared_core[j]);
+        let squared_reach = squared_distance.max(self.squared_cores[q]).max(searched.squared_core[j]);
         let best = &self.best;
         if squared_reach > best.squared_reach || searched.component[j] == self.component {
             return;
         }
         let before = squared_reach < best.squared_reach
             || squared_distance < best.squared_distance
-            || (squared_distance == best.squared_distance && ordered(self.id, searched.ids[j]) < best.ids);
+            || (squared_distance == best.squared_distance && ordered(self.ids[q], searched.ids[j]) < best.ids);
         if before {
-            let ids = ordered(self.id, searched.ids[j]);
+            let ids = ordered(self.ids[q], searched.ids[j]);
             self.best = Nearest { squared_reach, squared_distance, ids, target: j as u32 };
+            self.from = self.places[q];
         }
     }
 }

@@ -10,9 +10,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::core_distances::{Neighborhoods, chunks_of_leaves, points_of};
-use super::outside::{LabelledTree, MIXED, NONE, Nearest, Query, label_nodes, ordered};
+use super::outside::{LabelledTree, MIXED, NONE, Nearest, Queries, label_nodes, ordered};
 use super::parallel::{for_each_chunk, split_mut};
-use super::spatial_tree::SpatialTree;
+use super::spatial_tree::{LEAF, SpatialTree};
 use super::union_find::UnionFind;
 
 /// An edge between two points of a tree, given in tree order.
@@ -139,26 +139,45 @@ impl<'a, const D: usize> Boruvka<'a, D> {
         };
         let bounds = &self.bound;
         for_each_chunk(work, self.threads, |(leaves, outlooks)| {
-            for (i, outlook) in points_of(&leaves, n).zip(outlooks) {
-                let own = labelled.component[i];
-                let bound = &bounds[own as usize];
-                let limit = f64::from_bits(bound.load(Ordering::Relaxed));
-                let squared_core = labelled.squared_core[i];
-                if outlook.target != NONE || outlook.squared_reach >= limit || squared_core > limit {
-                    continue;
-                }
-                let mut query = Query {
-                    searched: labelled,
-                    point: labelled.tree.point(i),
-                    id: labelled.ids[i],
-                    squared_core,
-                    component: own,
-                    best: Nearest::within(limit),
-                };
-                query.run();
-                *outlook = Outlook { squared_reach: query.best.squared_reach, target: query.best.target };
-                if query.best.target != NONE {
-                    bound.fetch_min(query.best.squared_reach.to_bits(), Ordering::Relaxed);
+            let mut queries = Queries::new(labelled);
+            let start = leaves.start * LEAF;
+            for leaf in leaves {
+                let mut waiting = points_of(&(leaf..leaf + 1), n);
+                // A leaf may hold several components: each takes its turn, starting from its first point.
+                let mut done = [false; LEAF];
+                while let Some(i) = waiting.next() {
+                    if done[i % LEAF] {
+                        continue;
+                    }
+                    let own = labelled.component[i];
+                    let bound = &bounds[own as usize];
+                    let limit = f64::from_bits(bound.load(Ordering::Relaxed));
+                    queries.start(own, Nearest::within(limit));
+                    for j in i..waiting.end {
+                        if labelled.component[j] != own {
+                            continue;
+                        }
+                        done[j % LEAF] = true;
+                        let outlook = outlooks[j - start];
+                        if outlook.target == NONE && outlook.squared_reach < limit && labelled.squared_core[j] <= limit
+                        {
+                            queries.push(labelled, j);
+                        }
+                    }
+                    if queries.places().is_empty() {
+                        continue;
+                    }
+                    queries.run();
+                    let Nearest { squared_reach, target, .. } = queries.best;
+                    // What the others have is no shorter, but may be as short.
+                    let others = if target == NONE { squared_reach } else { squared_reach.next_down() };
+                    for place in queries.places() {
+                        outlooks[*place as usize - start] = Outlook { squared_reach: others, target: NONE };
+                    }
+                    if target != NONE {
+                        outlooks[queries.from as usize - start] = Outlook { squared_reach, target };
+                        bound.fetch_min(squared_reach.to_bits(), Ordering::Relaxed);
+                    }
                 }
             }
         });
