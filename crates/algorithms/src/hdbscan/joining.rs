@@ -57,6 +57,22 @@ impl Joining {
         Self { components: UnionFind::new(fragments as usize), count: fragments, left: fragments, open, joined: vec![] }
     }
 
+    /// Starts with the component of each fragment, numbered from 0, where no edge is open.
+    #[must_use]
+    pub fn of_components(component: &[u32], count: u32) -> Self {
+        let mut joining = Self::new(component.len() as u32, vec![]);
+        let mut first = vec![NONE; count as usize];
+        for (fragment, component) in (0..).zip(component) {
+            let first = &mut first[*component as usize];
+            if *first == NONE {
+                *first = fragment;
+            }
+            joining.components.unite(*first, fragment);
+        }
+        joining.left = count;
+        joining
+    }
+
     /// Components that are left.
     #[must_use]
     pub fn components(&self) -> u32 {

@@ -27,6 +27,8 @@ pub mod core_distances;
 pub mod forest;
 pub mod joining;
 pub mod membership;
+pub mod neighbor_graph;
+pub mod neighbors;
 pub mod outside;
 mod parallel;
 pub mod resolution;

@@ -14,14 +14,18 @@
 mod cell;
 mod count_points;
 mod find_links;
+mod find_neighbors;
 mod gather;
+mod graph_forest;
 mod grow_forest;
 mod scatter;
 
 pub use cell::{CellBounds, CellPoints, read_ids, read_weights, write_labels};
 pub use count_points::CountPoints;
 pub use find_links::{FindLinks, SearchedCell, write_components};
+pub use find_neighbors::{FindNeighbors, NearestPoints, NeighborsFound, SampledPoint};
 pub use gather::{Gather, GatherExec, Gathered};
+pub use graph_forest::{GraphForest, GraphForestGrown, read_fragments, read_graph_edges};
 pub use grow_forest::{ForestGrown, GrowForest, read_edges, read_links};
 pub use scatter::{CLUSTER_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN, Scatter, ScatterExec};
 

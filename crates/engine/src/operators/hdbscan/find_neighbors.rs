@@ -1,0 +1,295 @@
+//! The nearest neighbours of a cell's points, and how many of them were missed.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::{ArrayRef, Float64Array};
+use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::MemoryConsumer;
+use segmenta_algorithms::hdbscan::neighbors::{MAX_EXACT_DIMENSIONS, NeighborLists, exact_neighbors, nn_descent};
+use segmenta_algorithms::hdbscan::spatial_tree::{BoundingBox, SpatialTree, squared_distance};
+use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::with_dimensions;
+use serde::{Deserialize, Serialize};
+
+use super::super::{PartTask, RowSample, only};
+use super::cell::{CORE_COLUMN, Cell, CellBounds, load_cell, u32s, write_columns};
+use crate::artifact::Part;
+use crate::error::Result;
+use crate::progress::RowsDone;
+
+/// Points of a cell that its margin is estimated from.
+const MARGIN_SAMPLE: usize = 256;
+/// Share of the points whose neighbours all lie within the margin of the cell, if they are in other cells at all.
+const WITHIN_MARGIN: f64 = 0.95;
+/// A cell takes in as many points of others as it has, or this many.
+const LEAST_HALO: usize = 4_096;
+
+/// Finds the nearest neighbours of a cell's points among its own and those of other cells within a margin of its box: cells
+/// overlap. Up to [`MAX_EXACT_DIMENSIONS`] features a kd-tree finds them, beyond that NN-descent.
+///
+/// Holds the cell, one other, as many points of others as the cell has at most, and for each of both `16 D + 33 k + 400` bytes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FindNeighbors {
+    /// URL to write under, ending in `/`.
+    pub prefix: String,
+    /// Features, in order.
+    pub features: Vec<String>,
+    /// The weight within a core distance.
+    pub min_samples: u64,
+    /// Neighbours of each point, at least `min_samples - 1`.
+    pub neighbors: usize,
+    /// Seed of NN-descent.
+    pub seed: u64,
+    /// All cells.
+    pub cells: Vec<(Part, CellBounds)>,
+    /// The points to measure the recall by.
+    pub sample: RowSample,
+}
+
+/// What a cell found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NeighborsFound {
+    /// Squared core distance of each point, in tree order.
+    pub cores: Part,
+    /// Point, its neighbour's cell and place there, squared distance; a pair that are each other's neighbours in one
+    /// cell is listed once. None for a lone point.
+    pub pairs: Option<Part>,
+    /// The points of the sample.
+    pub sampled: Vec<SampledPoint>,
+}
+
+/// A point of the sample and how far its neighbours are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SampledPoint {
+    /// Its id.
+    pub id: u64,
+    /// Its coordinates.
+    pub point: Vec<f64>,
+    /// Squared distances of the neighbours found, ascending.
+    pub squared_distances: Vec<f64>,
+}
+
+/// A point of another cell.
+struct HaloPoint<const D: usize> {
+    /// Squared distance to the cell's box.
+    distance: f64,
+    cell: u32,
+    place: u32,
+    weight: u32,
+    point: [f64; D],
+}
+
+#[async_trait]
+impl PartTask for FindNeighbors {
+    const NAME: &'static str = "find_neighbors";
+    type Output = NeighborsFound;
+
+    async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<NeighborsFound> {
+        let part = only(inputs)?;
+        with_dimensions!(self.features.len(), D => self.find::<D>(part, context).await)
+    }
+}
+
+impl FindNeighbors {
+    async fn find<const D: usize>(&self, part: &Part, context: &Arc<TaskContext>) -> Result<NeighborsFound> {
+        let reservation = MemoryConsumer::new("segmenta neighbours").register(context.memory_pool());
+        let (n, k) = (part.rows as usize, self.neighbors);
+        reservation.try_grow(2 * n.max(LEAST_HALO) * (16 * D + 33 * k + 400))?;
+        let cell = load_cell::<D>(context, part, &self.features).await?;
+        let halo = self.halo(part, &cell, context).await?;
+
+        // The cell's own points come first, in tree order.
+        let mut points: Vec<[f64; D]> = (0..n).map(|i| cell.tree.point(i)).collect();
+        points.extend(halo.iter().map(|other| other.point));
+        let is_weighted = cell.weights.is_some() || halo.iter().any(|other| other.weight != 1);
+        let weights: Option<Vec<u32>> = is_weighted.then(|| {
+            let own = cell.weights.clone().unwrap_or_else(|| vec![1; n]);
+            own.into_iter().chain(halo.iter().map(|other| other.weight)).collect()
+        });
+        let found = Neighbors::find(&points, self.features.len(), k, self.seed);
+        let weights = weights.map(|weights| found.order.iter().map(|i| weights[*i as usize]).collect::<Vec<u32>>());
+
+        let (mut cores, mut sampled) = (Vec::with_capacity(n), Vec::new());
+        let (mut from, mut cells, mut to, mut distances) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for i in 0..n {
+            cores.push(found.lists.squared_core(found.place[i] as usize, weights.as_deref(), self.min_samples));
+            for (neighbor, distance) in found.of_point(i) {
+                let j = neighbor as usize;
+                let is_listed = || found.of_point(j).any(|(other, _)| other as usize == i);
+                if j < i && is_listed() {
+                    continue;
+                }
+                let (other, place) = match j.checked_sub(n) {
+                    None => (part.index, neighbor),
+                    Some(h) => (halo[h].cell, halo[h].place),
+                };
+                from.push(i as u32);
+                cells.push(other);
+                to.push(place);
+                distances.push(distance);
+            }
+            if self.sample.holds(cell.ids[i]) {
+                sampled.push(SampledPoint {
+                    id: cell.ids[i],
+                    point: points[i][..self.features.len()].to_vec(),
+                    squared_distances: found.of_point(i).map(|(_, distance)| distance).collect(),
+                });
+            }
+        }
+        drop((found, points, halo));
+        let runtime = context.runtime_env();
+        let table = |name: &str| format!("{}{name}/", self.prefix);
+        let columns: Vec<(&str, ArrayRef)> = vec![(CORE_COLUMN, Arc::new(Float64Array::from(cores)))];
+        let cores = write_columns(&runtime, &table("neighbor_cores"), part.index, columns).await?;
+        let pairs = if from.is_empty() {
+            None
+        } else {
+            let columns: Vec<(&str, ArrayRef)> = vec![
+                ("a", u32s(from)),
+                ("cell", u32s(cells)),
+                ("b", u32s(to)),
+                ("squared_distance", Arc::new(Float64Array::from(distances))),
+            ];
+            Some(write_columns(&runtime, &table("neighbors"), part.index, columns).await?)
+        };
+        RowsDone::add(context, part.rows);
+        Ok(NeighborsFound { cores, pairs, sampled })
+    }
+
+    /// The points of other cells within the margin, nearest to the cell's box first; no more than the cell has itself.
+    async fn halo<const D: usize>(
+        &self,
+        part: &Part,
+        cell: &Cell<D>,
+        context: &Arc<TaskContext>,
+    ) -> Result<Vec<HaloPoint<D>>> {
+        let own = cell.tree.bounds();
+        let margin = squared_margin(&cell.tree, self.neighbors);
+        let most = cell.tree.len().max(LEAST_HALO);
+        let mut others: Vec<(f64, &Part)> = self
+            .cells
+            .iter()
+            .filter(|(other, _)| other.index != part.index)
+            .map(|(other, bounds)| (own.squared_distance_to_box(&bounds.to_box::<D>()), other))
+            .collect();
+        others.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut halo: Vec<HaloPoint<D>> = Vec::new();
+        let mut limit = margin;
+        let key = |point: &HaloPoint<D>| (point.distance, point.cell, point.place);
+        for (distance, other) in others {
+            if distance > limit {
+                break;
+            }
+            let other_cell = load_cell::<D>(context, other, &self.features).await?;
+            halo.extend(within(&other_cell, other.index, &own, limit));
+            if halo.len() > most {
+                halo.select_nth_unstable_by(most, |a, b| {
+                    key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal)
+                });
+                halo.truncate(most);
+                limit = halo.iter().fold(0.0, |limit, point| f64::max(limit, point.distance));
+            }
+        }
+        halo.sort_unstable_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal));
+        Ok(halo)
+    }
+}
+
+fn within<const D: usize>(
+    cell: &Cell<D>,
+    index: u32,
+    bounds: &BoundingBox<D>,
+    limit: f64,
+) -> impl Iterator<Item = HaloPoint<D>> {
+    (0..cell.tree.len()).filter_map(move |i| {
+        let point = cell.tree.point(i);
+        let distance = bounds.squared_distance(&point);
+        let weight = cell.weights.as_ref().map_or(1, |weights| weights[i]);
+        (distance <= limit).then_some(HaloPoint { distance, cell: index, place: i as u32, weight, point })
+    })
+}
+
+/// How far from a cell's box neighbours of its points may lie, but for a few: from those of a few points within the cell.
+fn squared_margin<const D: usize>(tree: &SpatialTree<D>, k: usize) -> f64 {
+    let n = tree.len();
+    if n <= k || k == 0 {
+        return f64::INFINITY;
+    }
+    let drawn = n.min(MARGIN_SAMPLE);
+    let mut furthest: Vec<f64> = (0..drawn)
+        .map(|i| {
+            let query = tree.point(i * n / drawn);
+            let mut distances: Vec<f64> = (0..n).map(|j| squared_distance(&query, &tree.point(j))).collect();
+            // The point itself is one of them.
+            *distances.select_nth_unstable_by(k, f64::total_cmp).1
+        })
+        .collect();
+    let at = ((drawn - 1) as f64 * WITHIN_MARGIN).ceil() as usize;
+    *furthest.select_nth_unstable_by(at, f64::total_cmp).1
+}
+
+/// Neighbours of points in the caller's order, whatever the order they were searched in.
+struct Neighbors {
+    lists: NeighborLists,
+    /// Of each list, the point it belongs to; of each point, its list.
+    order: Vec<u32>,
+    place: Vec<u32>,
+}
+
+impl Neighbors {
+    fn find<const D: usize>(points: &[[f64; D]], columns: usize, k: usize, seed: u64) -> Self {
+        if columns > MAX_EXACT_DIMENSIONS {
+            let order: Vec<u32> = (0..points.len() as u32).collect();
+            return Self { lists: nn_descent(points, k, seed), place: order.clone(), order };
+        }
+        let (tree, order) = SpatialTree::<D>::build(&Matrix::new(points.concat(), D), 1);
+        let mut place = vec![0; order.len()];
+        order.iter().zip(0..).for_each(|(point, i)| place[*point as usize] = i);
+        Self { lists: exact_neighbors(&tree, k), order, place }
+    }
+
+    fn of_point(&self, i: usize) -> impl Iterator<Item = (u32, f64)> {
+        self.lists.of(self.place[i] as usize).map(|(j, distance)| (self.order[j as usize], distance))
+    }
+}
+
+/// Finds how far the nearest points of a cell are from points of the sample, by looking at all: what the neighbours that
+/// were found are measured against. Holds the cell.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NearestPoints {
+    /// Features, in order.
+    pub features: Vec<String>,
+    /// Ids of the queries, which are not neighbours of themselves, and their coordinates.
+    pub queries: Vec<(u64, Vec<f64>)>,
+    /// How many.
+    pub neighbors: usize,
+}
+
+#[async_trait]
+impl PartTask for NearestPoints {
+    const NAME: &'static str = "nearest_points";
+    /// For each query squared distances, ascending.
+    type Output = Vec<Vec<f64>>;
+
+    async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Vec<Vec<f64>>> {
+        let part = only(inputs)?;
+        with_dimensions!(self.features.len(), D => {
+            let cell = load_cell::<D>(context, part, &self.features).await?;
+            let nearest = |(id, query): &(u64, Vec<f64>)| {
+                let mut point = [0.0; D];
+                point.iter_mut().zip(query).for_each(|(value, coordinate)| *value = *coordinate);
+                let mut found: Vec<f64> = Vec::with_capacity(self.neighbors + 1);
+                let others = (0..cell.tree.len()).filter(|i| cell.ids[*i] != *id);
+                for distance in others.map(|i| squared_distance(&point, &cell.tree.point(i))) {
+                    if found.len() < self.neighbors || found.last().is_some_and(|last| distance < *last) {
+                        found.insert(found.partition_point(|other| *other <= distance), distance);
+                        found.truncate(self.neighbors);
+                    }
+                }
+                found
+            };
+            Ok(self.queries.iter().map(nearest).collect())
+        })
+    }
+}
