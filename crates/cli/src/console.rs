@@ -35,7 +35,10 @@ struct Shared {
 #[derive(Default)]
 struct Current {
     bar: Option<ProgressBar>,
+    rows: u64,
     rows_before_pass: u64,
+    /// The step tells itself how far it is.
+    counts_itself: bool,
     over: bool,
 }
 
@@ -77,7 +80,7 @@ impl Shared {
             if current.over {
                 return;
             }
-            if let Some(bar) = &current.bar {
+            if let (Some(bar), false) = (&current.bar, current.counts_itself) {
                 let done = self.rows_done.get().saturating_sub(current.rows_before_pass);
                 bar.set_position(done.min(bar.length().unwrap_or(done)));
             }
@@ -89,7 +92,27 @@ impl Observer for Console {
     fn stage_started(&self, stage: &'static str, rows: u64) {
         let mut current = self.shared.current();
         current.rows_before_pass = self.shared.rows_done.get();
+        (current.rows, current.counts_itself) = (rows, false);
         current.bar = Some(bar(stage, rows));
+    }
+
+    fn step_started(&self, _stage: &'static str, step: &'static str) {
+        let mut current = self.shared.current();
+        current.counts_itself = false;
+        current.rows_before_pass = self.shared.rows_done.get();
+        if let Some(bar) = &current.bar {
+            bar.set_length(current.rows);
+            bar.set_message(step);
+        }
+    }
+
+    fn step_progress(&self, _stage: &'static str, done: u64, total: u64) {
+        let mut current = self.shared.current();
+        current.counts_itself = true;
+        if let Some(bar) = &current.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+        }
     }
 
     fn pass_finished(&self, _stage: &'static str, passes: u64) {
@@ -261,6 +284,16 @@ pub(crate) fn outcome(job: &Job, outcome: &Outcome) -> io::Result<()> {
                 "  on a grid of side {resolution:.3e}: {points} points, heights within {bound:.3e} of the exact ones"
             ))?;
         }
+    }
+    if let Some(graph) = outcome.density.as_ref().and_then(|density| density.graph.as_ref()) {
+        line(&format!(
+            "  by the graph of {} nearest neighbours: {:.2} % of them found (on {} points), {} {} joined",
+            graph.neighbors,
+            100.0 * graph.recall,
+            graph.recall_points,
+            graph.components,
+            plural(u64::from(graph.components), "component", "components"),
+        ))?;
     }
     line(&format!("published: {}", place(&outcome.output)))
 }

@@ -17,7 +17,8 @@ use crate::location::to_folder_url;
 use crate::process::{peak_memory, reset_peak_memory};
 use crate::source::{SourceTable, Sources, moment_of};
 use crate::spec::{
-    Donors, Hdbscan, ImputeMethod, JobSpec, MinClusterSize, OutlierMethod, Resolution, ScaleMethod, Select, Start,
+    Donors, Graph, Hdbscan, ImputeMethod, JobSpec, MinClusterSize, OutlierMethod, Resolution, ScaleMethod, Select,
+    Start,
 };
 use crate::stages::evaluate::Evaluated;
 use crate::stages::extract::{Extracted, part_count};
@@ -33,6 +34,10 @@ pub trait Observer: Send + Sync {
     fn stage_started(&self, _stage: &'static str, _rows: u64) {}
     /// A stage has gone over its rows so many times.
     fn pass_finished(&self, _stage: &'static str, _passes: u64) {}
+    /// A stage goes on to a step of another kind.
+    fn step_started(&self, _stage: &'static str, _step: &'static str) {}
+    /// So much of a step that goes over no rows is done.
+    fn step_progress(&self, _stage: &'static str, _done: u64, _total: u64) {}
     /// A stage is complete.
     fn stage_finished(&self, _report: &StageReport) {}
     /// Something about the data that a user should know.
@@ -308,8 +313,12 @@ impl Job {
                 publish::run(&context, results, output, &planned.fingerprint).await?
             }
         };
-        let cost =
-            StageCost { rows, passes: 0, seconds: started.elapsed().as_secs_f64(), peak_memory_bytes: peak_memory() };
+        let cost = StageCost {
+            rows,
+            seconds: started.elapsed().as_secs_f64(),
+            peak_memory_bytes: peak_memory(),
+            ..StageCost::default()
+        };
         driver.report(StageReport { stage: PUBLISH.to_owned(), resumed, cost });
         Ok(manifest)
     }
@@ -463,11 +472,15 @@ fn describe_hdbscan(hdbscan: &Hdbscan) -> String {
         }
     };
     let resolution = match hdbscan.resolution {
-        Resolution::Auto { budget } => format!("exact up to {budget} rows, on a grid above"),
-        Resolution::Side(0.0) => "exact".to_owned(),
+        Resolution::Auto { budget } => format!("every distinct row a point up to {budget} rows, on a grid above"),
+        Resolution::Side(0.0) => "every distinct row a point".to_owned(),
         Resolution::Side(side) => format!("on a grid of side {side}"),
     };
-    format!("clusters {size}, min_samples {}; {resolution}", hdbscan.min_samples)
+    let graph = match hdbscan.graph {
+        Graph::Exact => String::new(),
+        Graph::Knn { neighbors } => format!(", by the graph of {neighbors} nearest neighbours (approximate)"),
+    };
+    format!("clusters {size}, min_samples {}; {resolution}{graph}", hdbscan.min_samples)
 }
 
 fn describe_k(k: &[usize]) -> String {
@@ -518,11 +531,13 @@ impl<'a> Driver<'a> {
         let started = Instant::now();
         let context = StageContext::new(self.cluster, self.work.stage_prefix(name), name, self.observer);
         let output = run(&context).await?;
+        let steps = context.take_steps();
         let cost = StageCost {
             rows,
             passes: context.passes(),
             seconds: started.elapsed().as_secs_f64(),
-            peak_memory_bytes: peak_memory(),
+            peak_memory_bytes: steps.iter().map(|step| step.peak_memory_bytes).chain([peak_memory()]).max().flatten(),
+            steps,
         };
         let manifest = StageManifest {
             stage: name.to_owned(),

@@ -52,6 +52,20 @@ pub struct StageCost {
     pub seconds: f64,
     /// Largest resident memory of this process meanwhile, in bytes, where the platform tells.
     pub peak_memory_bytes: Option<u64>,
+    /// Its steps, where their costs are of several kinds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepCost>,
+}
+
+/// What a step of a stage took.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StepCost {
+    /// What it does.
+    pub step: String,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// As in [`StageCost`].
+    pub peak_memory_bytes: Option<u64>,
 }
 
 /// The work prefix of a job.

@@ -219,6 +219,19 @@ pub enum Resolution {
     Side(f64),
 }
 
+/// The graph whose spanning tree is condensed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Graph {
+    /// Every pair of points: exact.
+    Exact,
+    /// Every point and its nearest neighbours, and the shortest edges between the components that they make.
+    Knn {
+        /// Neighbours of a point, at least `min_samples - 1`.
+        neighbors: usize,
+    },
+}
+
 /// The `hdbscan` section.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Hdbscan {
@@ -228,6 +241,8 @@ pub struct Hdbscan {
     pub min_samples: u64,
     /// The grid.
     pub resolution: Resolution,
+    /// The graph.
+    pub graph: Graph,
     /// How clusters are selected.
     pub selection: SelectionOptions,
     /// Rows of a cell of space, about: what a worker holds at a time. Changes no result.

@@ -7,8 +7,8 @@ use segmenta_algorithms::scalers::Transform;
 
 use super::reader::{Errors, Section, SpecErrors, integer, number};
 use super::{
-    Donors, Evaluate, Hdbscan, Impute, ImputeMethod, JobSpec, KMeans, MinClusterSize, OutlierMethod, Outliers, Profile,
-    Resolution, Scale, ScaleMethod, Select, Source, Start, Table,
+    Donors, Evaluate, Graph, Hdbscan, Impute, ImputeMethod, JobSpec, KMeans, MinClusterSize, OutlierMethod, Outliers,
+    Profile, Resolution, Scale, ScaleMethod, Select, Source, Start, Table,
 };
 
 const MAX_K: u64 = 1_000;
@@ -29,6 +29,8 @@ const OUTPUT_COLUMNS: &[&str] = &[
 ];
 /// The points that HDBSCAN keeps in the coordinator's memory unless the spec says otherwise.
 const POINT_BUDGET: u64 = 20_000_000;
+/// Neighbours of `graph: knn`, unless `min_samples` needs more.
+const NEIGHBORS: u64 = 15;
 
 pub(super) fn job(text: &str, origin: &str) -> Result<JobSpec, SpecErrors> {
     let errors = Errors::new(origin);
@@ -309,9 +311,16 @@ fn hdbscan(mut section: Section<'_>) -> Hdbscan {
     if method == SelectionMethod::Leaf {
         unused(&section, &["max_cluster_size"], "`selection: leaf` does not use it; remove it");
     }
+    let graph = if section.choice("graph", &[("exact", false), ("knn", true)], false) {
+        let least = min_samples.saturating_sub(1).max(1);
+        Graph::Knn { neighbors: section.integer("neighbors", least.max(NEIGHBORS), least, 1_000) as usize }
+    } else {
+        unused(&section, &["neighbors"], "only `graph: knn` uses it; remove it");
+        Graph::Exact
+    };
     section.finish();
     let selection = SelectionOptions { method, cluster_selection_epsilon, max_cluster_size, allow_single_cluster };
-    Hdbscan { min_cluster_size, min_samples, resolution, selection, cell_rows }
+    Hdbscan { min_cluster_size, min_samples, resolution, graph, selection, cell_rows }
 }
 
 fn evaluate(mut section: Section<'_>) -> Evaluate {

@@ -28,6 +28,7 @@ pub mod scale;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use segmenta_algorithms::scalers::Transform;
 use segmenta_algorithms::sums::{Bounds, FineQuantum};
@@ -37,6 +38,8 @@ use segmenta_engine::operators::{ColumnMoments, Moments, PartTask};
 use segmenta_engine::{EngineError, Result};
 
 use crate::job::Observer;
+use crate::process::{peak_memory, reset_peak_memory};
+use crate::work::StepCost;
 
 /// What a stage works with.
 pub struct StageContext<'a> {
@@ -48,11 +51,57 @@ pub struct StageContext<'a> {
     observer: &'a dyn Observer,
     passes: AtomicU64,
     warnings: Mutex<Vec<String>>,
+    steps: Mutex<Steps>,
+}
+
+/// The steps of a stage: those that are done, and the one that goes on.
+#[derive(Default)]
+struct Steps {
+    done: Vec<StepCost>,
+    open: Option<(&'static str, Instant)>,
+}
+
+impl Steps {
+    fn close(&mut self) {
+        if let Some((step, started)) = self.open.take() {
+            let seconds = started.elapsed().as_secs_f64();
+            self.done.push(StepCost { step: step.to_owned(), seconds, peak_memory_bytes: peak_memory() });
+        }
+    }
 }
 
 impl<'a> StageContext<'a> {
     pub(crate) fn new(cluster: &'a Cluster, prefix: String, stage: &'static str, observer: &'a dyn Observer) -> Self {
-        Self { cluster, prefix, stage, observer, passes: AtomicU64::new(0), warnings: Mutex::default() }
+        Self {
+            cluster,
+            prefix,
+            stage,
+            observer,
+            passes: AtomicU64::new(0),
+            warnings: Mutex::default(),
+            steps: Mutex::default(),
+        }
+    }
+
+    /// Starts a step of the stage, for stages whose cost is of several kinds; the one before it ends.
+    pub fn begin_step(&self, step: &'static str) {
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        steps.close();
+        reset_peak_memory();
+        steps.open = Some((step, Instant::now()));
+        self.observer.step_started(self.stage, step);
+    }
+
+    /// Tells how far a step is that goes over no rows.
+    pub fn step_progress(&self, done: u64, total: u64) {
+        self.observer.step_progress(self.stage, done, total);
+    }
+
+    /// What the steps took; the last one ends.
+    pub(crate) fn take_steps(&self) -> Vec<StepCost> {
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        steps.close();
+        std::mem::take(&mut steps.done)
     }
 
     /// Runs a task over the parts: one pass over their rows.

@@ -394,6 +394,7 @@ fn metrics(results: &Results<'_>) -> Value {
             "height_error_bound_measured": density.measured_bound,
             "cells": density.cells,
             "rounds": density.rounds,
+            "neighbor_graph": density.graph,
             "spanning_tree_weight": density.spanning_weight,
             "min_cluster_size": density.min_cluster_size,
             "why": density.why,

@@ -1,0 +1,202 @@
+//! HDBSCAN: density-based clusters and noise, over cells of space. See [`segmenta_algorithms::hdbscan`] for the method.
+//!
+//! The driver holds, for each point, 16 bytes of an edge, 40 while it condenses the tree, and 24 of labels; 12 more where
+//! points stand for several rows.
+
+mod cells;
+mod choosing;
+mod spanning_tree;
+
+use segmenta_algorithms::hdbscan::condensed_tree::{CondensedCluster, infinite, lambda};
+use segmenta_algorithms::hdbscan::membership::{Membership, Memberships, label_order, persistence};
+use segmenta_engine::artifact::Part;
+use segmenta_engine::operators::hdbscan::{Gather, Gathered, Scatter, shuffle_plan, write_labels};
+use segmenta_engine::{EngineError, Result};
+use serde::{Deserialize, Serialize};
+
+use self::choosing::{choose, cluster_sizes, least_ids, reason};
+use self::spanning_tree::{Spanned, spanning_tree};
+use super::scale::Scaled;
+use super::{StageContext, rows_of};
+use crate::spec::Hdbscan;
+
+pub use self::spanning_tree::NeighborGraph;
+
+/// What the stage made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DensityClustered {
+    /// Side of the grid whose cells became points; 0 where every distinct point was kept.
+    pub resolution: f64,
+    /// How far any dendrogram height may be from the exact one: `resolution * sqrt(d)`.
+    pub bound: f64,
+    /// The same from how far rows were moved in fact: twice the largest shift.
+    pub measured_bound: f64,
+    /// Rows before, points after.
+    pub rows: u64,
+    /// See above.
+    pub points: u64,
+    /// Cells of space that held a row.
+    pub cells: usize,
+    /// Rounds that joined the cells' trees.
+    pub rounds: usize,
+    /// The neighbour graph, where the tree is that of one.
+    pub graph: Option<NeighborGraph>,
+    /// Total length of the spanning tree over the rows: rows that share a point are joined by edges of its core distance.
+    pub spanning_weight: f64,
+    /// What each `min_cluster_size` gave, ascending.
+    pub candidates: Vec<DensityCandidate>,
+    /// The chosen `min_cluster_size`.
+    pub min_cluster_size: u64,
+    /// Why, in a sentence.
+    pub why: String,
+    /// The clusters, by label.
+    pub clusters: Vec<DensityCluster>,
+    /// Rows without a cluster.
+    pub noise: u64,
+    /// The condensed tree of the chosen size.
+    pub tree: Vec<CondensedCluster>,
+    /// Row id, cluster, probability and outlier score, row for row those of the prepared points.
+    pub labels: Vec<Part>,
+}
+
+/// What one `min_cluster_size` gave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DensityCandidate {
+    /// The size.
+    pub min_cluster_size: u64,
+    /// Clusters found.
+    pub clusters: usize,
+    /// Rows without a cluster.
+    pub noise: u64,
+    /// Sum of the stabilities of the selected clusters.
+    #[serde(with = "infinite")]
+    pub stability: f64,
+    /// Relative validity, -1 to 1; `None` without a cluster.
+    pub validity: Option<f64>,
+}
+
+/// One cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DensityCluster {
+    /// `hdbscan_cluster` of its rows.
+    pub cluster: i32,
+    /// Its rows.
+    pub size: u64,
+    /// Its cluster in the condensed tree.
+    pub node: u32,
+    /// Stability, and persistence: its share of what it could be.
+    #[serde(with = "infinite")]
+    pub stability: f64,
+    /// See above.
+    pub persistence: f64,
+}
+
+/// Runs the stage. `slices` is the number of slices that the row ids are cut into.
+///
+/// # Errors
+/// Fewer rows than `min_samples` or `min_cluster_size` ask for; a budget that no grid fits.
+pub async fn run(
+    context: &StageContext<'_>,
+    settings: &Hdbscan,
+    features: &[String],
+    scaled: &Scaled,
+    slices: u32,
+) -> Result<DensityClustered> {
+    let rows = rows_of(&scaled.parts);
+    let sizes = cluster_sizes(settings, rows)?;
+    context.begin_step("choose a resolution");
+    let resolution = cells::resolution(context, settings, features, scaled, rows).await?;
+    context.begin_step("shuffle to cells");
+    let cells = cells::cells(context, settings, features, scaled, resolution, rows).await?;
+    let Spanned { points, rounds, graph } = spanning_tree(context, settings, features, &cells).await?;
+    context.begin_step("condense the tree");
+    let spanning_weight = points.spanning_weight();
+    let (chosen, candidates) = choose(context, settings, &points, &sizes, rows);
+    let why = reason(&chosen.candidate, &candidates);
+
+    context.begin_step("label the rows");
+    let runtime = context.cluster.runtime();
+    let numbers: Vec<i32> = (0..).take(chosen.selected.clusters.len()).collect();
+    let memberships = Memberships::new(&chosen.tree.clusters, &chosen.selected, &numbers, &settings.selection);
+    let by_number = |i: usize| memberships.of(chosen.tree.point_cluster[i], chosen.tree.point_height[i]).label;
+    let mut found = vec![0; numbers.len()];
+    let mut noise = 0;
+    for i in 0..points.count {
+        match usize::try_from(by_number(i)) {
+            Ok(number) => found[number] += points.weight(i),
+            Err(_) => noise += points.weight(i),
+        }
+    }
+    let least_ids = least_ids(context, &cells, &points, &chosen, &found, by_number).await?;
+    let order = label_order(&chosen.tree.clusters, &chosen.selected, &found, &least_ids);
+    let memberships = Memberships::new(&chosen.tree.clusters, &chosen.selected, &order, &settings.selection);
+
+    let prefix = format!("{}points_labels/", context.prefix);
+    let mut inputs = Vec::with_capacity(cells.len());
+    for (cell, first) in cells.iter().zip(&points.first) {
+        let first = *first as usize;
+        let members: Vec<Membership> = (first..first + cell.points.rows as usize)
+            .map(|i| memberships.of(chosen.tree.point_cluster[i], chosen.tree.point_height[i]))
+            .collect();
+        let labels = write_labels(&runtime, &prefix, cell.points.index, &members).await?;
+        inputs.push(vec![cell.rows.clone(), labels]);
+    }
+    let largest = chosen.tree.point_height.iter().fold(0.0, |largest, height| f64::max(largest, lambda(*height)));
+    let mut clusters: Vec<DensityCluster> = chosen
+        .selected
+        .clusters
+        .iter()
+        .zip(order.iter().zip(&found))
+        .map(|(node, (label, size))| {
+            let stability = chosen.selected.stability[*node as usize];
+            let persistence = persistence(stability, *size, largest);
+            DensityCluster { cluster: *label, size: *size, node: *node, stability, persistence }
+        })
+        .collect();
+    clusters.sort_by_key(|cluster| cluster.cluster);
+    let condensed = chosen.tree.clusters.clone();
+    let points_count = points.count as u64;
+    drop((points, chosen.tree));
+
+    let gather = Gather::Rows { prefix: context.prefix.clone() };
+    let plan = shuffle_plan(Scatter::ToParts { parts: slices }, &inputs, gather, slices)?;
+    let labels = gathered_rows(context.cluster.collect_results(plan).await?)?;
+    context.count_pass();
+    if labels.len() != scaled.parts.len() || rows_of(&labels) != rows {
+        return Err(EngineError::job(format!("hdbscan: {} of {rows} rows were labelled", rows_of(&labels))));
+    }
+    if clusters.is_empty() {
+        context.warn(format!(
+            "hdbscan finds no cluster of {} rows or more: every row is noise; try a smaller hdbscan.min_cluster_size or \
+             min_samples, or allow_single_cluster",
+            chosen.candidate.min_cluster_size
+        ));
+    }
+    let shift = cells.iter().fold(0.0, |shift, cell| f64::max(shift, cell.squared_shift)).sqrt();
+    Ok(DensityClustered {
+        resolution,
+        bound: resolution * (features.len() as f64).sqrt(),
+        measured_bound: 2.0 * shift,
+        rows,
+        points: points_count,
+        cells: cells.len(),
+        rounds,
+        graph,
+        spanning_weight,
+        candidates,
+        min_cluster_size: chosen.candidate.min_cluster_size,
+        why,
+        clusters,
+        noise,
+        tree: condensed,
+        labels,
+    })
+}
+
+fn gathered_rows(gathered: Vec<Gathered>) -> Result<Vec<Part>> {
+    let parts = gathered.into_iter().map(|gathered| match gathered {
+        Gathered::Rows(part) => Ok(part),
+        Gathered::Cell(cell) => Err(EngineError::job(format!("{}: a cell where rows were expected", cell.rows.url))),
+    });
+    parts.collect()
+}
