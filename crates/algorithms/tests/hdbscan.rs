@@ -122,7 +122,7 @@ proptest! {
         let rows = Matrix::new(values, 2);
         let ids: Vec<u64> = (0..n).collect();
         let (edges, cores) = edges_and_cores(&rows, None, &ids, min_samples.min(n as usize));
-        let collapsed = collapse::<2>(&rows, &ids, None, resolution);
+        let collapsed = collapse::<2>(&rows, &ids, None, resolution).unwrap();
         let (near, near_cores) =
             edges_and_cores(&collapsed.points, Some(&collapsed.weights), &collapsed.ids, min_samples.min(n as usize));
         let bound = (resolution * 2f64.sqrt()).min(2.0 * collapsed.squared_shift.sqrt()) + 1e-9;

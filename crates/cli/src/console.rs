@@ -13,7 +13,7 @@ use comfy_table::{CellAlignment, Table, TableComponent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use segmenta_engine::progress::RowsDone;
 use segmenta_pipeline::job::{Job, Observer, Outcome, Plan, StageReport};
-use segmenta_pipeline::stages::profile::Segment;
+use segmenta_pipeline::stages::profile::{Algorithm, Segment};
 
 /// How often a bar looks at how far the tasks are.
 const TICK: Duration = Duration::from_millis(100);
@@ -228,7 +228,8 @@ fn number(value: f64) -> String {
 /// The table of segments, and where everything is.
 pub(crate) fn outcome(job: &Job, outcome: &Outcome) -> io::Result<()> {
     let features = &job.spec().source.features;
-    let mut segments: Vec<&Segment> = outcome.profiled.segments.iter().collect();
+    let found = outcome.profiled.segments.iter();
+    let mut segments: Vec<&Segment> = found.filter(|segment| segment.algorithm == Algorithm::Kmeans).collect();
     let score = |segment: &Segment| segment.label.as_ref().map_or(0.0, |label| label.score);
     segments.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.cluster.cmp(&b.cluster)));
     let labelled = segments.iter().any(|segment| segment.label.is_some());

@@ -44,6 +44,9 @@ use url::Url;
 use crate::error::{EngineError, Result};
 use crate::store::PartitionStore;
 
+/// The column of weights in prepared points, where rows have them, and of HDBSCAN's points.
+pub const WEIGHT_COLUMN: &str = "__weight";
+
 /// The column of row ids in every artifact.
 pub const ROW_COLUMN: &str = "__row";
 

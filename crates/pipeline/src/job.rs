@@ -225,7 +225,7 @@ impl Job {
             .await?;
         let kept = rows_of(&split.kept);
         let scaled = driver
-            .stage("scale", kept, async |context| scale::run(context, &spec.scale, features, &split).await)
+            .stage("scale", kept, async |context| scale::run(context, &spec.scale, &spec.source, &split).await)
             .await?;
         let clustered = driver
             .stage("kmeans", kept, async |context| kmeans::run(context, &spec.kmeans, features, &scaled).await)
@@ -257,7 +257,7 @@ impl Job {
             .await?;
         let profiled = driver
             .stage("profile", kept, async |context| {
-                profile::run(context, &spec.profile, features, &split, &evaluated).await
+                profile::run(context, &spec.profile, features, &split, &evaluated, density.as_ref()).await
             })
             .await?;
         let (stages, warnings) = (driver.stages.clone(), driver.warnings.clone());

@@ -192,9 +192,11 @@ fn check_columns(schema: &DFSchema, source: &Source) -> Result<()> {
     let names: Vec<&String> = schema.fields().iter().map(|field| field.name()).collect();
     let listed = || names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
     let mut problems = Vec::new();
-    for (key, name) in
-        source.id.iter().map(|id| ("source.id", id)).chain(source.features.iter().map(|f| ("source.features", f)))
-    {
+    let ids = source.id.iter().map(|id| ("source.id", id));
+    let numbers: Vec<(&str, &String)> = (source.features.iter().map(|name| ("source.features", name)))
+        .chain(source.weight.iter().map(|name| ("source.weight", name)))
+        .collect();
+    for (key, name) in ids.chain(numbers.iter().copied()) {
         let found = names.iter().filter(|n| **n == name).count();
         if found == 0 {
             problems.push(format!("{key}: there is no column `{name}`; the columns are: {}", listed()));
@@ -202,14 +204,14 @@ fn check_columns(schema: &DFSchema, source: &Source) -> Result<()> {
             problems.push(format!("{key}: {found} columns are named `{name}`; give them different names with AS"));
         }
     }
-    for name in &source.features {
+    for (key, name) in numbers {
         if let Ok(field) = schema
             .field_with_name(None, name)
             .or_else(|_| schema.qualified_field_from_column(&Column::from_name(name)).map(|(_, field)| field))
             && !field.data_type().is_numeric()
         {
             problems.push(format!(
-                "source.features: `{name}` is {}, not a number; cast it in source.sql, for example CAST({name} AS DOUBLE)",
+                "{key}: `{name}` is {}, not a number; cast it in source.sql, for example CAST({name} AS DOUBLE)",
                 field.data_type()
             ));
         }

@@ -23,6 +23,13 @@ pub struct Collapsed {
     pub squared_shift: f64,
 }
 
+/// A point would stand for more rows than a weight can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooHeavy {
+    /// What its weight would be.
+    pub weight: u64,
+}
+
 /// The grid cell of a coordinate; the coordinate itself at a resolution of 0.
 #[inline]
 #[must_use]
@@ -33,8 +40,15 @@ pub fn grid_key(value: f64, resolution: f64) -> f64 {
 
 /// Collapses rows (`n x D'`, `D' <= D`, finite) with their ids and whole-number weights (1 where `None`). The result
 /// depends on the set of rows, not on their order. `O(n log n)`; `8 D + 16` bytes a row while it works.
-#[must_use]
-pub fn collapse<const D: usize>(rows: &Matrix, ids: &[u64], weights: Option<&[u32]>, resolution: f64) -> Collapsed {
+///
+/// # Errors
+/// A point of more than `u32::MAX`.
+pub fn collapse<const D: usize>(
+    rows: &Matrix,
+    ids: &[u64],
+    weights: Option<&[u32]>,
+    resolution: f64,
+) -> Result<Collapsed, TooHeavy> {
     let d = rows.columns().min(D);
     let mut sorted: Vec<([f64; D], u64, u32)> = rows
         .iter()
@@ -72,10 +86,10 @@ pub fn collapse<const D: usize>(rows: &Matrix, ids: &[u64], weights: Option<&[u3
             collapsed.squared_shift = collapsed.squared_shift.max(shift);
         }
         collapsed.points.push(&middle[..d]);
-        collapsed.weights.push(u32::try_from(weight).unwrap_or(u32::MAX));
+        collapsed.weights.push(u32::try_from(weight).map_err(|_| TooHeavy { weight })?);
         collapsed.ids.push(group[0].1);
     }
-    collapsed
+    Ok(collapsed)
 }
 
 #[cfg(test)]
@@ -91,7 +105,7 @@ mod tests {
         ) {
             let rows = Matrix::new((0..3 * n as u64).map(|i| (mix(seed ^ i) % 40) as f64 * 0.25 - 5.0).collect(), 3);
             let ids: Vec<u64> = (0..n as u64).map(mix).collect();
-            let found = collapse::<4>(&rows, &ids, None, resolution);
+            let found = collapse::<4>(&rows, &ids, None, resolution).unwrap();
             prop_assert_eq!(found.weights.iter().map(|w| u64::from(*w)).sum::<u64>(), n as u64);
             let half_diagonal = resolution * 3f64.sqrt() / 2.0;
             for (row, point) in rows.iter().zip(&found.point_of_row) {
@@ -102,7 +116,7 @@ mod tests {
             let reversed: Vec<usize> = (0..n).rev().collect();
             let again = Matrix::new(reversed.iter().flat_map(|i| rows.row(*i).to_vec()).collect(), 3);
             let again_ids: Vec<u64> = reversed.iter().map(|i| ids[*i]).collect();
-            let again = collapse::<4>(&again, &again_ids, None, resolution);
+            let again = collapse::<4>(&again, &again_ids, None, resolution).unwrap();
             prop_assert_eq!((&again.points, &again.weights, &again.ids), (&found.points, &found.weights, &found.ids));
         }
     }

@@ -34,9 +34,24 @@ impl NeighborLists {
         pairs.take_while(|(neighbor, _)| *neighbor != NO_NEIGHBOR)
     }
 
+    /// Looks for nearer neighbours of a point in another tree. `name` gives the index that a point of that tree is listed
+    /// by; none for one that was looked at before.
+    pub fn extend<const D: usize>(
+        &mut self,
+        i: usize,
+        query: &[f64; D],
+        tree: &SpatialTree<D>,
+        name: &mut impl FnMut(usize) -> Option<u32>,
+    ) {
+        if let (Some(root), true) = (tree.root(), self.k > 0) {
+            search(tree, root, usize::MAX, (i, query), self, name);
+        }
+    }
+
     /// Squared distance of the last neighbour; infinite while there are fewer than asked for.
     #[inline]
-    fn worst(&self, i: usize) -> f64 {
+    #[must_use]
+    pub fn worst(&self, i: usize) -> f64 {
         self.squared_distances[(i + 1) * self.k - 1]
     }
 
@@ -88,18 +103,28 @@ pub fn exact_neighbors<const D: usize>(tree: &SpatialTree<D>, k: usize) -> Neigh
     let mut lists = NeighborLists::new(tree.len(), k);
     if let (Some(root), true) = (tree.root(), k > 0) {
         for i in 0..tree.len() {
-            search(tree, root, i, &tree.point(i), &mut lists);
+            search(tree, root, i, (i, &tree.point(i)), &mut lists, &mut |j| (j != i).then_some(j as u32));
         }
     }
     lists
 }
 
-fn search<const D: usize>(tree: &SpatialTree<D>, node: Node, i: usize, query: &[f64; D], lists: &mut NeighborLists) {
+/// `own` is the query's place in the tree, for where to begin; `name` as in [`NeighborLists::extend`].
+fn search<const D: usize>(
+    tree: &SpatialTree<D>,
+    node: Node,
+    own: usize,
+    (i, query): (usize, &[f64; D]),
+    lists: &mut NeighborLists,
+    name: &mut impl FnMut(usize) -> Option<u32>,
+) {
     let Some((left, right)) = node.children() else {
         tree.leaf_distances(node.first_leaf, query, |first, distances| {
             for (j, distance) in (first..).zip(distances) {
-                if *distance < lists.worst(i) && i != j {
-                    lists.insert(i, j as u32, *distance);
+                if *distance < lists.worst(i)
+                    && let Some(neighbor) = name(j)
+                {
+                    lists.insert(i, neighbor, *distance);
                 }
             }
         });
@@ -107,13 +132,13 @@ fn search<const D: usize>(tree: &SpatialTree<D>, node: Node, i: usize, query: &[
     };
     let distance = |node: Node| tree.node_bounds(node).squared_distance(query);
     let (mut near, mut far) = ((distance(left), left), (distance(right), right));
-    let is_right = || right.points(tree.len()).contains(&i);
+    let is_right = || right.points(tree.len()).contains(&own);
     if far.0 < near.0 || (far.0 == near.0 && is_right()) {
         std::mem::swap(&mut near, &mut far);
     }
     for (distance, node) in [near, far] {
         if distance < lists.worst(i) {
-            search(tree, node, i, query, lists);
+            search(tree, node, own, (i, query), lists, name);
         }
     }
 }

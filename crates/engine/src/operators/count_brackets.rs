@@ -14,7 +14,7 @@ use crate::artifact::{Part, load_points};
 use crate::error::Result;
 
 /// Only the rows of one group.
-pub type Group = Option<u32>;
+pub type Group = Option<i32>;
 
 /// A bracket to count, and the values to count in it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ impl PartTask for CountBrackets {
         for part in inputs {
             let points = load_points(context, part, &columns).await?;
             for row in points.rows.iter() {
-                let group = self.group.as_ref().map(|_| row[self.columns.len()] as u32);
+                let group = self.group.as_ref().map(|_| row[self.columns.len()] as i32);
                 for &i in by_group.get(&group).map_or(&[][..], Vec::as_slice) {
                     let target = &self.targets[i];
                     let mut value = self.transform.apply(row[target.column]);

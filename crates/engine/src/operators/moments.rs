@@ -18,16 +18,33 @@ use crate::error::Result;
 pub struct Moments {
     /// The columns to sum.
     pub columns: Vec<String>,
-    /// A column of group numbers below `groups`; without one there is a single group.
-    pub group: Option<String>,
-    /// Number of groups.
-    pub groups: usize,
+    /// Where the group of a row is; without it there is a single group.
+    pub group: Option<GroupColumn>,
     /// Applied to every value first.
     pub transform: Transform,
     /// Sum squared deviations from these, a row of columns for each group.
     pub centers: Option<Vec<Vec<f64>>>,
     /// The unit of each column's sum.
     pub quanta: Vec<FineQuantum>,
+}
+
+/// A column with the number of a row's group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupColumn {
+    /// Its name.
+    pub name: String,
+    /// The first group.
+    pub first: i32,
+    /// Number of groups; rows of others do not count.
+    pub groups: usize,
+}
+
+impl GroupColumn {
+    /// The place of a group among those that count.
+    fn place(&self, value: f64) -> Option<usize> {
+        let place = value - f64::from(self.first);
+        (place >= 0.0 && place < self.groups as f64).then_some(place as usize)
+    }
 }
 
 /// Of one group and column.
@@ -58,12 +75,14 @@ impl PartTask for Moments {
 
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Self::Output> {
         let mut columns = self.columns.clone();
-        columns.extend(self.group.clone());
+        columns.extend(self.group.iter().map(|group| group.name.clone()));
         let points = load_points(context, only(inputs)?, &columns).await?;
         let d = self.columns.len();
-        let mut moments = vec![vec![ColumnMoments::default(); d]; self.groups];
+        let groups = self.group.as_ref().map_or(1, |group| group.groups);
+        let mut moments = vec![vec![ColumnMoments::default(); d]; groups];
         for row in points.rows.iter() {
-            let group = if self.group.is_some() { row[d] as usize } else { 0 };
+            let place = self.group.as_ref().map_or(Some(0), |group| group.place(row[d]));
+            let Some(group) = place else { continue };
             for (j, moments) in moments[group].iter_mut().enumerate() {
                 let value = self.transform.apply(row[j]);
                 if value.is_nan() {

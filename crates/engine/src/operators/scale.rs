@@ -1,4 +1,4 @@
-//! Writes the prepared points: row id and scaled features.
+//! Writes the prepared points: row id, scaled features, and the weight if there is one.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
-use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, read_part, row_ids};
-use crate::error::Result;
+use crate::artifact::{Part, PartWriter, ROW_COLUMN, WEIGHT_COLUMN, append_rows, read_part, row_ids};
+use crate::error::{EngineError, Result};
 
 /// Streams a part of the kept rows into a part of prepared points, row for row in the same order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub struct Scale {
     pub features: Vec<String>,
     /// Their scalers.
     pub scalers: Vec<Scaler>,
+    /// The column with the weight of a row, which becomes [`WEIGHT_COLUMN`].
+    pub weight: Option<String>,
 }
 
 /// What the driver gets back.
@@ -47,6 +49,7 @@ impl PartTask for Scale {
         let d = self.features.len();
         let mut fields = vec![Field::new(ROW_COLUMN, DataType::UInt64, false)];
         fields.extend(self.features.iter().map(|name| Field::new(name, DataType::Float64, false)));
+        fields.extend(self.weight.iter().map(|_| Field::new(WEIGHT_COLUMN, DataType::UInt32, false)));
         let schema = Arc::new(Schema::new(fields));
         let mut writer = PartWriter::create(&runtime, &self.prefix, part.index, Arc::clone(&schema))?;
         let mut bounds = vec![Bounds::default(); d];
@@ -64,6 +67,12 @@ impl PartTask for Scale {
             let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from(row_ids(&batch)?.to_vec()))];
             for j in 0..d {
                 columns.push(Arc::new(values.iter().skip(j).step_by(d).copied().collect::<Float64Array>()));
+            }
+            if let Some(name) = &self.weight {
+                let weights = batch.column_by_name(name);
+                columns.push(Arc::clone(
+                    weights.ok_or_else(|| EngineError::job(format!("a batch without the column {name}")))?,
+                ));
             }
             let rows = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(DataFusionError::from)?;
             writer.write(&rows).await?;

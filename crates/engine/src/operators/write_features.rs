@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef, UInt32Type, UInt64Type};
 use datafusion::arrow::util::display::array_value_to_string;
@@ -36,6 +36,8 @@ pub struct WriteFeatures {
     pub ids: Vec<String>,
     /// Feature columns; `Float64` in the input.
     pub features: Vec<String>,
+    /// The column with the weight of a row; `Float64` in the input, `UInt32` in the output.
+    pub weight: Option<String>,
 }
 
 /// What is learnt of one feature while it is written.
@@ -71,7 +73,7 @@ pub struct FeaturesWritten {
 }
 
 /// Writes its input, sorted by ([`PART_COLUMN`], [`ROW_COLUMN`], id columns), as one file a part: id columns, row id,
-/// features, with NaN and infinite cells made null and counted. Which rows an input partition holds does not matter as
+/// features, weight, with NaN and infinite cells made null and counted. Which rows an input partition holds does not matter as
 /// long as it holds parts whole. Fails on a null or repeated id.
 ///
 /// Memory: one row group being encoded (131,072 rows), whatever the size of the part.
@@ -221,6 +223,7 @@ fn output_schema(settings: &WriteFeatures, input: &Schema) -> SchemaRef {
     }
     fields.push(Field::new(ROW_COLUMN, DataType::UInt64, false));
     fields.extend(settings.features.iter().map(|name| Field::new(name, DataType::Float64, true)));
+    fields.extend(settings.weight.iter().map(|name| Field::new(name, DataType::UInt32, false)));
     Arc::new(Schema::new(fields))
 }
 
@@ -272,7 +275,32 @@ fn clean(
         statistics.missing += cleaned.null_count() as u64;
         columns.push(Arc::new(cleaned));
     }
+    if let Some(name) = &settings.weight {
+        columns.push(Arc::new(weights(settings, batch, name)?));
+    }
     Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(DataFusionError::from)?)
+}
+
+/// The weights of the rows.
+fn weights(settings: &WriteFeatures, batch: &RecordBatch, name: &str) -> Result<UInt32Array> {
+    let values = column(batch, name)?.as_primitive::<Float64Type>();
+    let is_weight = |value: f64| value >= 1.0 && value <= f64::from(u32::MAX) && value.fract() == 0.0;
+    let mut weights = Vec::with_capacity(values.len());
+    for (i, value) in values.iter().enumerate() {
+        match value {
+            Some(value) if is_weight(value) => weights.push(value as u32),
+            _ => {
+                let id = UniqueIds::new(&settings.ids).describe(batch, i)?.join(", ");
+                let value = value.map_or_else(|| "no value".to_owned(), |value| value.to_string());
+                return Err(EngineError::input(format!(
+                    "weight column `{name}`: {value} where {} = {id}; a weight is a whole number from 1 to {}",
+                    settings.ids.join(", "),
+                    u32::MAX
+                )));
+            }
+        }
+    }
+    Ok(weights.into())
 }
 
 /// Finds a repeated id: equal ids have equal row ids, so they stand next to each other.

@@ -49,6 +49,8 @@ pub struct Source {
     pub id: Vec<String>,
     /// Columns to segment by, 1 to 64.
     pub features: Vec<String>,
+    /// Column that says how many customers a row stands for: a whole number from 1.
+    pub weight: Option<String>,
 }
 
 /// A table in SQL.

@@ -99,7 +99,9 @@ fn source(mut section: Section<'_>) -> Source {
     if features.len() > MAX_FEATURES {
         section.wrong("features", format!("{} features; at most {MAX_FEATURES} are supported", features.len()));
     }
-    for (key, names) in [("id", &id), ("features", &features)] {
+    let weight = section.text("weight");
+    let weights: Vec<String> = weight.iter().cloned().collect();
+    for (key, names) in [("id", &id), ("features", &features), ("weight", &weights)] {
         for (i, name) in names.iter().enumerate() {
             if names[..i].contains(name) || (key == "features" && id.contains(name)) {
                 section.wrong(key, format!("`{name}` is listed twice"));
@@ -111,8 +113,11 @@ fn source(mut section: Section<'_>) -> Source {
             }
         }
     }
+    if let Some(name) = weight.as_ref().filter(|name| id.contains(name) || features.contains(name)) {
+        section.wrong("weight", format!("`{name}` is an id or a feature already; a weight is neither"));
+    }
     section.finish();
-    Source { tables, sql, id, features }
+    Source { tables, sql, id, features, weight }
 }
 
 fn impute(mut section: Section<'_>) -> Impute {

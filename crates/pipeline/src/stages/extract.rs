@@ -43,7 +43,7 @@ const LARGEST: f64 = 1e140;
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Extracted {
-    /// The feature table: id columns, row id, features (null where missing).
+    /// The feature table: id columns, row id, features (null where missing), the weight if there is one.
     pub parts: Vec<Part>,
     /// A feature each.
     pub features: Vec<FeatureStatistics>,
@@ -125,6 +125,7 @@ async fn plan(frame: DataFrame, source: &Source, parts: u32, prefix: &str) -> Re
     };
     let mut columns: Vec<Expr> = source.id.iter().map(named).collect();
     columns.extend(source.features.iter().map(|name| cast(named(name), DataType::Float64).alias(name)));
+    columns.extend(source.weight.iter().map(|name| cast(named(name), DataType::Float64).alias(name)));
     columns.push(function(ROW_ID, source.id.iter().map(named).collect())?.alias(ROW_COLUMN));
     let with_row = frame.select(columns)?;
     let part = function(PART_OF, vec![Expr::Column(Column::from_name(ROW_COLUMN)), lit(parts)])?;
@@ -140,8 +141,12 @@ async fn plan(frame: DataFrame, source: &Source, parts: u32, prefix: &str) -> Re
     }
     let order = LexOrdering::new(order).ok_or_else(|| EngineError::job("an ordering without columns"))?;
     let sorted: Arc<dyn ExecutionPlan> = Arc::new(SortExec::new(order, shuffled).with_preserve_partitioning(true));
-    let settings =
-        WriteFeatures { prefix: prefix.to_owned(), ids: source.id.clone(), features: source.features.clone() };
+    let settings = WriteFeatures {
+        prefix: prefix.to_owned(),
+        ids: source.id.clone(),
+        features: source.features.clone(),
+        weight: source.weight.clone(),
+    };
     Ok(Arc::new(WriteFeaturesExec::new(settings, sorted)))
 }
 

@@ -34,7 +34,7 @@ use segmenta_algorithms::scalers::Transform;
 use segmenta_algorithms::sums::{Bounds, FineQuantum};
 use segmenta_engine::artifact::Part;
 use segmenta_engine::cluster::Cluster;
-use segmenta_engine::operators::{ColumnMoments, Moments, PartTask};
+use segmenta_engine::operators::{ColumnMoments, GroupColumn, Moments, PartTask};
 use segmenta_engine::{EngineError, Result};
 
 use crate::job::Observer;
@@ -179,8 +179,8 @@ pub(crate) struct MeanAndVariance {
 pub(crate) struct MomentColumns<'a> {
     pub(crate) parts: &'a [Part],
     pub(crate) names: &'a [String],
-    /// The column with the group of a row, and the number of groups.
-    pub(crate) group: Option<(&'a str, usize)>,
+    /// The groups of the rows.
+    pub(crate) group: Option<GroupColumn>,
     pub(crate) transform: Transform,
     /// Bounds of each column after the transform.
     pub(crate) bounds: &'a [Bounds],
@@ -191,13 +191,12 @@ pub(crate) async fn means_and_variances(
     context: &StageContext<'_>,
     columns: &MomentColumns<'_>,
 ) -> Result<Vec<Vec<MeanAndVariance>>> {
-    let groups = columns.group.map_or(1, |(_, groups)| groups);
+    let groups = columns.group.as_ref().map_or(1, |group| group.groups);
     let inputs = singly(columns.parts);
     let pass = async |centers: Option<Vec<Vec<f64>>>, quanta: Vec<FineQuantum>| -> Result<Vec<Vec<ColumnMoments>>> {
         let task = Moments {
             columns: columns.names.to_vec(),
-            group: columns.group.map(|(name, _)| name.to_owned()),
-            groups,
+            group: columns.group.clone(),
             transform: columns.transform,
             centers,
             quanta,

@@ -3,11 +3,14 @@
 use segmenta_algorithms::labels::{Label, Standing, label_segments};
 use segmenta_algorithms::scalers::Transform;
 use segmenta_engine::Result;
+use segmenta_engine::operators::GroupColumn;
+use segmenta_engine::operators::hdbscan::CLUSTER_COLUMN;
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::Evaluated;
+use super::hdbscan::DensityClustered;
 use super::outliers::Split;
-use super::{MomentColumns, StageContext, means_and_variances};
+use super::{MomentColumns, StageContext, means_and_variances, rows_of};
 use crate::quantiles::{self, Columns, Wanted};
 use crate::spec::Profile;
 
@@ -17,15 +20,38 @@ pub const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Profiled {
-    /// The segments that hold a row, by cluster.
+    /// The segments that hold a row, by algorithm and cluster.
     pub segments: Vec<Segment>,
+}
+
+/// What found a segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// K-Means.
+    Kmeans,
+    /// HDBSCAN.
+    Hdbscan,
+}
+
+impl Algorithm {
+    /// As it is written in the published tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kmeans => "kmeans",
+            Self::Hdbscan => "hdbscan",
+        }
+    }
 }
 
 /// One segment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Segment {
-    /// `kmeans_cluster` of its rows.
-    pub cluster: u32,
+    /// What found it.
+    pub algorithm: Algorithm,
+    /// `kmeans_cluster` or `hdbscan_cluster` of its rows; -1 for HDBSCAN's noise.
+    pub cluster: i32,
     /// Its rows.
     pub size: u64,
     /// Of all rows that were clustered.
@@ -53,6 +79,9 @@ pub struct FeatureProfile {
     pub quantiles: [f64; 5],
 }
 
+/// HDBSCAN's clusters that are profiled: the largest.
+const MAX_DENSITY_SEGMENTS: usize = 100;
+
 /// Runs the stage.
 ///
 /// # Errors
@@ -63,34 +92,72 @@ pub async fn run(
     features: &[String],
     split: &Split,
     evaluated: &Evaluated,
+    density: Option<&DensityClustered>,
 ) -> Result<Profiled> {
-    const CLUSTER: &str = "kmeans_cluster";
     let k = evaluated.chosen_k;
+    let group = GroupColumn { name: "kmeans_cluster".to_owned(), first: 0, groups: k };
+    let mut segments = profile(context, Algorithm::Kmeans, group, features, split, evaluated).await?;
+    let by_cluster = evaluated.measures.iter().find(|m| m.k == k).map(|m| m.silhouette_by_cluster.as_slice());
+    for segment in &mut segments {
+        segment.silhouette = by_cluster.and_then(|s| s.get(segment.cluster as usize).copied().flatten());
+    }
+    label(settings, features, &mut segments);
+    if let Some(density) = density {
+        let clusters = density.clusters.len().min(MAX_DENSITY_SEGMENTS);
+        if clusters < density.clusters.len() {
+            context.warn(format!(
+                "hdbscan finds {} clusters; segments.parquet has the {clusters} largest of them",
+                density.clusters.len()
+            ));
+        }
+        let group = GroupColumn { name: CLUSTER_COLUMN.to_owned(), first: -1, groups: clusters + 1 };
+        let mut found = profile(context, Algorithm::Hdbscan, group, features, split, evaluated).await?;
+        // Noise is no segment to name; it comes first.
+        let noise = found.iter().take_while(|segment| segment.cluster < 0).count();
+        label(settings, features, &mut found[noise..]);
+        segments.append(&mut found);
+    }
+    Ok(Profiled { segments })
+}
+
+/// The segments of one clustering, without labels.
+async fn profile(
+    context: &StageContext<'_>,
+    algorithm: Algorithm,
+    group: GroupColumn,
+    features: &[String],
+    split: &Split,
+    evaluated: &Evaluated,
+) -> Result<Vec<Segment>> {
+    let first = group.first;
     let columns = MomentColumns {
         parts: &evaluated.assignments,
         names: features,
-        group: Some((CLUSTER, k)),
+        group: Some(group.clone()),
         transform: Transform::None,
         bounds: &split.bounds,
     };
     let moments = means_and_variances(context, &columns).await?;
-    let mut wanted = Vec::with_capacity(k * features.len() * QUANTILES.len());
-    for (cluster, features) in moments.iter().enumerate() {
+    let mut wanted = Vec::with_capacity(moments.len() * features.len() * QUANTILES.len());
+    for (cluster, features) in (first..).zip(&moments) {
         for (column, feature) in features.iter().enumerate() {
             for q in QUANTILES {
-                let (group, count, bounds) = (Some(cluster as u32), feature.count, feature.bounds);
+                let (group, count, bounds) = (Some(cluster), feature.count, feature.bounds);
                 wanted.push(Wanted { column, group, center: None, q, count, bounds });
             }
         }
     }
-    let columns =
-        Columns { parts: &evaluated.assignments, names: features, group: Some(CLUSTER), transform: Transform::None };
+    let columns = Columns {
+        parts: &evaluated.assignments,
+        names: features,
+        group: Some(&group.name),
+        transform: Transform::None,
+    };
     let quantiles = quantiles::find(context, &columns, &wanted).await?;
     let of_cluster = features.len() * QUANTILES.len();
-    let rows: u64 = moments.iter().filter_map(|features| features.first()).map(|f| f.count).sum();
-    let by_cluster = evaluated.measures.iter().find(|m| m.k == k).map(|m| m.silhouette_by_cluster.as_slice());
-    let mut segments = Vec::with_capacity(k);
-    for (cluster, (moments, quantiles)) in moments.iter().zip(quantiles.chunks(of_cluster)).enumerate() {
+    let rows = rows_of(&evaluated.assignments);
+    let mut segments = Vec::with_capacity(moments.len());
+    for (cluster, (moments, quantiles)) in (first..).zip(moments.iter().zip(quantiles.chunks(of_cluster))) {
         let size = moments.first().map_or(0, |feature| feature.count);
         if size == 0 {
             continue;
@@ -103,16 +170,16 @@ pub async fn run(
             quantiles: std::array::from_fn(|i| q.get(i).copied().flatten().unwrap_or_default()),
         });
         segments.push(Segment {
-            cluster: cluster as u32,
+            algorithm,
+            cluster,
             size,
             share: size as f64 / rows as f64,
-            silhouette: by_cluster.and_then(|s| s.get(cluster).copied().flatten()),
+            silhouette: None,
             label: None,
             features: profile.collect(),
         });
     }
-    label(settings, features, &mut segments);
-    Ok(Profiled { segments })
+    Ok(segments)
 }
 
 /// Names the segments where the spec says what the features mean.

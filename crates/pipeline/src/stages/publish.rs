@@ -25,7 +25,7 @@ use super::hdbscan::DensityClustered;
 use super::impute::Imputed;
 use super::kmeans::Clustered;
 use super::outliers::Split;
-use super::profile::{Profiled, QUANTILES};
+use super::profile::{Algorithm, Profiled, QUANTILES};
 use super::scale::Scaled;
 use super::{StageContext, rows_of};
 use crate::job::StageReport;
@@ -231,12 +231,12 @@ fn segments_table(features: &[String], profiled: &Profiled) -> Result<RecordBatc
         Arc::new(segments.iter().map(|s| s.label.as_ref().map(get)).collect::<StringArray>())
     };
     let mut columns: Vec<(String, DataType, ArrayRef)> = vec![
-        ("algorithm".into(), DataType::Utf8, Arc::new(StringArray::from(vec!["kmeans"; segments.len()]))),
         (
-            "cluster".into(),
-            DataType::Int32,
-            Arc::new(segments.iter().map(|s| s.cluster as i32).collect::<Int32Array>()),
+            "algorithm".into(),
+            DataType::Utf8,
+            Arc::new(segments.iter().map(|s| Some(s.algorithm.name())).collect::<StringArray>()),
         ),
+        ("cluster".into(), DataType::Int32, Arc::new(segments.iter().map(|s| s.cluster).collect::<Int32Array>())),
         ("size".into(), DataType::UInt64, Arc::new(segments.iter().map(|s| s.size).collect::<UInt64Array>())),
         ("share".into(), DataType::Float64, Arc::new(segments.iter().map(|s| s.share).collect::<Float64Array>())),
         (
@@ -286,7 +286,8 @@ fn model(results: &Results<'_>) -> Value {
         .iter()
         .flat_map(|candidate| candidate.centroids.chunks(d).zip(&candidate.counts).enumerate())
         .map(|(cluster, (centroid, count))| {
-            let segment = results.profiled.segments.iter().find(|s| s.cluster as usize == cluster);
+            let mut segments = results.profiled.segments.iter().filter(|s| s.algorithm == Algorithm::Kmeans);
+            let segment = segments.find(|s| s.cluster as usize == cluster);
             json!({
                 "cluster": cluster,
                 "size": count,
@@ -388,6 +389,7 @@ fn metrics(results: &Results<'_>) -> Value {
         "features": features,
         "hdbscan": results.density.map(|density| json!({
             "rows": density.rows,
+            "weight": density.weight,
             "points": density.points,
             "resolution": density.resolution,
             "height_error_bound": density.bound,

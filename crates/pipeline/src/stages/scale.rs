@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::outliers::Split;
 use super::{MomentColumns, StageContext, means_and_variances, rows_of, singly};
 use crate::quantiles::{self, Columns, Wanted};
-use crate::spec::{Scale, ScaleMethod};
+use crate::spec::{Scale, ScaleMethod, Source};
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -23,13 +23,16 @@ pub struct Scaled {
     pub bounds: Vec<Bounds>,
     /// Population variances of the scaled features: what K-Means' tolerance is relative to.
     pub variances: Vec<f64>,
+    /// Whether the points have weights.
+    pub is_weighted: bool,
 }
 
 /// Runs the stage.
 ///
 /// # Errors
 /// A value outside the domain of the transform.
-pub async fn run(context: &StageContext<'_>, settings: &Scale, features: &[String], split: &Split) -> Result<Scaled> {
+pub async fn run(context: &StageContext<'_>, settings: &Scale, source: &Source, split: &Split) -> Result<Scaled> {
+    let features = &source.features;
     let transform = settings.transform;
     if transform == Transform::Log1p {
         let outside = features.iter().zip(&split.bounds).filter(|(_, bounds)| bounds.min <= -1.0);
@@ -66,7 +69,12 @@ pub async fn run(context: &StageContext<'_>, settings: &Scale, features: &[Strin
             found.chunks_exact(3).map(|q| Scaler::new(transform, q[1], q[2] - q[0])).collect()
         }
     };
-    let task = ScaleTask { prefix: context.prefix.clone(), features: features.to_vec(), scalers: scalers.clone() };
+    let task = ScaleTask {
+        prefix: context.prefix.clone(),
+        features: features.clone(),
+        scalers: scalers.clone(),
+        weight: source.weight.clone(),
+    };
     let mut scaled_bounds = vec![Bounds::default(); features.len()];
     let mut parts = Vec::with_capacity(split.kept.len());
     for scaled in context.map_parts(task, &singly(&split.kept)).await? {
@@ -80,5 +88,5 @@ pub async fn run(context: &StageContext<'_>, settings: &Scale, features: &[Strin
         }
     }
     let variances = moments.iter().zip(&scalers).map(|(m, s)| m.variance / (s.scale * s.scale)).collect();
-    Ok(Scaled { parts, scalers, bounds: scaled_bounds, variances })
+    Ok(Scaled { parts, scalers, bounds: scaled_bounds, variances, is_weighted: source.weight.is_some() })
 }

@@ -15,12 +15,10 @@ use segmenta_algorithms::hdbscan::spatial_tree::{BoundingBox, SpatialTree};
 use serde::{Deserialize, Serialize};
 
 use super::scatter::{CLUSTER_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
-use crate::artifact::{Part, PartWriter, ROW_COLUMN, read_part};
+use crate::artifact::{Part, PartWriter, ROW_COLUMN, WEIGHT_COLUMN, read_part};
 use crate::error::{EngineError, Result};
 use crate::store::PartitionStore;
 
-/// Weight of a point.
-pub(super) const WEIGHT_COLUMN: &str = "__weight";
 /// The point that a row was collapsed to: its place in its cell's tree.
 pub(super) const POINT_COLUMN: &str = "__point";
 
@@ -33,6 +31,8 @@ pub struct CellPoints {
     pub rows: Part,
     /// True when a point stands for several rows.
     pub is_weighted: bool,
+    /// Sum of the weights.
+    pub weight: u64,
     /// The box around the points.
     pub bounds: CellBounds,
     /// The largest squared distance of a row to its point.

@@ -1,5 +1,6 @@
 //! The nearest neighbours of a cell's points, and how many of them were missed.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -97,22 +98,27 @@ impl FindNeighbors {
         let (n, k) = (part.rows as usize, self.neighbors);
         reservation.try_grow(2 * n.max(LEAST_HALO) * (16 * D + 33 * k + 400))?;
         let cell = load_cell::<D>(context, part, &self.features).await?;
-        let halo = self.halo(part, &cell, context).await?;
+        let (margin, mut halo) = self.halo(part, &cell, context).await?;
 
         // The cell's own points come first, in tree order.
         let mut points: Vec<[f64; D]> = (0..n).map(|i| cell.tree.point(i)).collect();
         points.extend(halo.iter().map(|other| other.point));
+        let mut found = Neighbors::find(&points, self.features.len(), k, self.seed);
+        // Whatever was left out is further away than the margin.
+        let open: Vec<usize> = (0..n).filter(|i| found.lists.worst(found.place[*i] as usize) > margin).collect();
+        self.look_further(part, &points, &open, &mut found, &mut halo, context).await?;
         let is_weighted = cell.weights.is_some() || halo.iter().any(|other| other.weight != 1);
-        let weights: Option<Vec<u32>> = is_weighted.then(|| {
-            let own = cell.weights.clone().unwrap_or_else(|| vec![1; n]);
-            own.into_iter().chain(halo.iter().map(|other| other.weight)).collect()
-        });
-        let found = Neighbors::find(&points, self.features.len(), k, self.seed);
-        let weights = weights.map(|weights| found.order.iter().map(|i| weights[*i as usize]).collect::<Vec<u32>>());
+        let weight = |i: usize| match i.checked_sub(n) {
+            None => cell.weights.as_ref().map_or(1, |weights| weights[i]),
+            Some(h) => halo[h].weight,
+        };
+        // By list, as the neighbours are named there.
+        let weights: Option<Vec<u32>> =
+            is_weighted.then(|| (0..n + halo.len()).map(|i| weight(found.point(i as u32) as usize)).collect());
 
         let (mut cores, mut sampled) = (Vec::with_capacity(n), Vec::new());
         let (mut from, mut cells, mut to, mut distances) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for i in 0..n {
+        for (i, point) in points[..n].iter().enumerate() {
             cores.push(found.lists.squared_core(found.place[i] as usize, weights.as_deref(), self.min_samples));
             for (neighbor, distance) in found.of_point(i) {
                 let j = neighbor as usize;
@@ -132,7 +138,7 @@ impl FindNeighbors {
             if self.sample.holds(cell.ids[i]) {
                 sampled.push(SampledPoint {
                     id: cell.ids[i],
-                    point: points[i][..self.features.len()].to_vec(),
+                    point: point[..self.features.len()].to_vec(),
                     squared_distances: found.of_point(i).map(|(_, distance)| distance).collect(),
                 });
             }
@@ -163,7 +169,7 @@ impl FindNeighbors {
         part: &Part,
         cell: &Cell<D>,
         context: &Arc<TaskContext>,
-    ) -> Result<Vec<HaloPoint<D>>> {
+    ) -> Result<(f64, Vec<HaloPoint<D>>)> {
         let own = cell.tree.bounds();
         let margin = squared_margin(&cell.tree, self.neighbors);
         let most = cell.tree.len().max(LEAST_HALO);
@@ -192,7 +198,52 @@ impl FindNeighbors {
             }
         }
         halo.sort_unstable_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal));
-        Ok(halo)
+        Ok((limit, halo))
+    }
+
+    /// Looks in the other cells for nearer neighbours of points whose neighbours may lie beyond the margin. What it finds
+    /// joins the halo.
+    async fn look_further<const D: usize>(
+        &self,
+        part: &Part,
+        points: &[[f64; D]],
+        open: &[usize],
+        found: &mut Neighbors,
+        halo: &mut Vec<HaloPoint<D>>,
+        context: &Arc<TaskContext>,
+    ) -> Result<()> {
+        let n = part.rows as usize;
+        let mut known: HashMap<(u32, u32), u32> =
+            halo.iter().zip(n as u32..).map(|(point, i)| ((point.cell, point.place), i)).collect();
+        let searched = known.len();
+        for (other, bounds) in self.cells.iter().filter(|(other, _)| other.index != part.index) {
+            let bounds = bounds.to_box::<D>();
+            let reaches = |found: &Neighbors, i: usize| {
+                bounds.squared_distance(&points[i]) < found.lists.worst(found.place[i] as usize)
+            };
+            if !open.iter().any(|i| reaches(found, *i)) {
+                continue;
+            }
+            let cell = load_cell::<D>(context, other, &self.features).await?;
+            for &i in open {
+                if !reaches(found, i) {
+                    continue;
+                }
+                let list = found.place[i] as usize;
+                found.lists.extend(list, &points[i], &cell.tree, &mut |j| {
+                    let next = (n + halo.len()) as u32;
+                    let name = *known.entry((other.index, j as u32)).or_insert(next);
+                    if name == next {
+                        let weight = cell.weights.as_ref().map_or(1, |weights| weights[j]);
+                        let point = cell.tree.point(j);
+                        let (cell, place) = (other.index, j as u32);
+                        halo.push(HaloPoint { distance: f64::INFINITY, cell, place, weight, point });
+                    }
+                    (name as usize >= n + searched).then_some(name)
+                });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -250,7 +301,12 @@ impl Neighbors {
     }
 
     fn of_point(&self, i: usize) -> impl Iterator<Item = (u32, f64)> {
-        self.lists.of(self.place[i] as usize).map(|(j, distance)| (self.order[j as usize], distance))
+        self.lists.of(self.place[i] as usize).map(|(j, distance)| (self.point(j), distance))
+    }
+
+    /// The point that a name in the lists stands for; those that were found later are named by themselves.
+    fn point(&self, name: u32) -> u32 {
+        self.order.get(name as usize).copied().unwrap_or(name)
     }
 }
 

@@ -13,7 +13,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt};
-use segmenta_algorithms::hdbscan::collapse::collapse;
+use segmenta_algorithms::hdbscan::collapse::{TooHeavy, collapse};
 use segmenta_algorithms::hdbscan::spatial_tree::SpatialTree;
 use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::with_dimensions;
@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::map_parts::result_properties;
 use super::super::{PART_COLUMN, encode, result_batch, result_schema};
-use super::cell::{CellBounds, CellPoints, POINT_COLUMN, WEIGHT_COLUMN, u32s, write_columns};
-use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, row_ids};
+use super::cell::{CellBounds, CellPoints, POINT_COLUMN, u32s, write_columns};
+use crate::artifact::{Part, PartWriter, ROW_COLUMN, WEIGHT_COLUMN, append_rows, row_ids};
 use crate::error::{EngineError, Result};
 use crate::progress::RowsDone;
 
@@ -131,9 +131,18 @@ impl ExecutionPlan for GatherExec {
     }
 }
 
+#[derive(Default)]
+struct CellRows {
+    index: u32,
+    ids: Vec<u64>,
+    values: Vec<f64>,
+    /// Empty where the rows have none.
+    weights: Vec<u32>,
+}
+
 /// The target that is being gathered.
 enum Open {
-    Cell { index: u32, ids: Vec<u64>, values: Vec<f64> },
+    Cell(CellRows),
     Rows(Box<PartWriter>),
 }
 
@@ -164,9 +173,12 @@ async fn gather(
                 open = Some((run[0], begin(settings, run[0], &rows, context)?));
             }
             match (&mut open, settings) {
-                (Some((_, Open::Cell { ids, values, .. })), Gather::Cells { features, .. }) => {
-                    ids.extend_from_slice(row_ids(&rows)?);
-                    append_rows(&rows, features, values)?;
+                (Some((_, Open::Cell(cell))), Gather::Cells { features, .. }) => {
+                    cell.ids.extend_from_slice(row_ids(&rows)?);
+                    append_rows(&rows, features, &mut cell.values)?;
+                    if let Some(weights) = rows.column_by_name(WEIGHT_COLUMN) {
+                        cell.weights.extend_from_slice(weights.as_primitive::<UInt32Type>().values());
+                    }
                 }
                 (Some((_, Open::Rows(writer))), _) => writer.write(&without_target(&rows)?).await?,
                 _ => return Err(EngineError::job("rows were gathered for nothing")),
@@ -186,7 +198,7 @@ fn without_target(rows: &RecordBatch) -> Result<RecordBatch> {
 
 fn begin(settings: &Gather, index: u32, rows: &RecordBatch, context: &TaskContext) -> Result<Open> {
     Ok(match settings {
-        Gather::Cells { .. } => Open::Cell { index, ids: Vec::new(), values: Vec::new() },
+        Gather::Cells { .. } => Open::Cell(CellRows { index, ..CellRows::default() }),
         Gather::Rows { prefix } => {
             let fields: Vec<Field> = rows
                 .schema()
@@ -204,20 +216,18 @@ fn begin(settings: &Gather, index: u32, rows: &RecordBatch, context: &TaskContex
 async fn finish(settings: &Gather, open: Open, context: &TaskContext) -> Result<Gathered> {
     match (open, settings) {
         (Open::Rows(writer), _) => Ok(Gathered::Rows(writer.finish().await?)),
-        (Open::Cell { index, ids, values }, Gather::Cells { prefix, features, resolution }) => {
+        (Open::Cell(cell), Gather::Cells { prefix, features, resolution }) => {
             let reservation = MemoryConsumer::new("segmenta gathered cell").register(context.memory_pool());
-            reservation.try_grow(ids.len() * (24 * features.len() + 64))?;
-            let rows = Matrix::new(values, features.len());
-            let settings = CellSettings { index, prefix, features, resolution: *resolution };
-            let cell = with_dimensions!(features.len(), D => write_cell::<D>(&settings, &rows, ids, context).await)?;
+            reservation.try_grow(cell.ids.len() * (24 * features.len() + 64))?;
+            let settings = CellSettings { prefix, features, resolution: *resolution };
+            let cell = with_dimensions!(features.len(), D => write_cell::<D>(&settings, cell, context).await)?;
             Ok(Gathered::Cell(cell))
         }
-        (Open::Cell { .. }, Gather::Rows { .. }) => Err(EngineError::job("a cell was gathered for nothing")),
+        (Open::Cell(_), Gather::Rows { .. }) => Err(EngineError::job("a cell was gathered for nothing")),
     }
 }
 
 struct CellSettings<'a> {
-    index: u32,
     prefix: &'a str,
     features: &'a [String],
     resolution: f64,
@@ -225,12 +235,20 @@ struct CellSettings<'a> {
 
 async fn write_cell<const D: usize>(
     settings: &CellSettings<'_>,
-    rows: &Matrix,
-    ids: Vec<u64>,
+    cell: CellRows,
     context: &TaskContext,
 ) -> Result<CellPoints> {
     let runtime = context.runtime_env();
-    let collapsed = collapse::<D>(rows, &ids, None, settings.resolution);
+    let CellRows { index, ids, values, weights } = cell;
+    let rows = Matrix::new(values, settings.features.len());
+    let weights = (!weights.is_empty()).then_some(weights.as_slice());
+    let collapsed = collapse::<D>(&rows, &ids, weights, settings.resolution).map_err(|TooHeavy { weight }| {
+        EngineError::input(format!(
+            "hdbscan.resolution: a point would stand for {weight} customers, and {} is the most that one can; set a \
+             finer resolution, or lower the weights",
+            u32::MAX
+        ))
+    })?;
     let (tree, order) = SpatialTree::<D>::build(&collapsed.points, 1);
     let mut place = vec![0; order.len()];
     order.iter().zip(0..).for_each(|(point, i)| place[*point as usize] = i);
@@ -243,15 +261,16 @@ async fn write_cell<const D: usize>(
         let column: Float64Array = order.iter().map(|i| collapsed.points.row(in_order(i))[j]).collect();
         columns.push((name, Arc::new(column)));
     }
-    let points = write_columns(&runtime, &format!("{}points/", settings.prefix), settings.index, columns).await?;
+    let points = write_columns(&runtime, &format!("{}points/", settings.prefix), index, columns).await?;
     let point_of_row = collapsed.point_of_row.iter().map(|point| place[in_order(point)]).collect();
     let columns: Vec<(&str, ArrayRef)> =
         vec![(ROW_COLUMN, Arc::new(UInt64Array::from(ids))), (POINT_COLUMN, u32s(point_of_row))];
-    let rows = write_columns(&runtime, &format!("{}rows/", settings.prefix), settings.index, columns).await?;
+    let rows = write_columns(&runtime, &format!("{}rows/", settings.prefix), index, columns).await?;
     Ok(CellPoints {
         points,
         rows,
         is_weighted: collapsed.weights.iter().any(|weight| *weight != 1),
+        weight: collapsed.weights.iter().map(|weight| u64::from(*weight)).sum(),
         bounds: CellBounds::of(&tree.bounds(), settings.features.len()),
         squared_shift: collapsed.squared_shift,
     })

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::super::PART_COLUMN;
 use super::super::map_parts::read_lists;
 use super::cell::{POINT_COLUMN, read_columns};
-use crate::artifact::{Batches, Part, ROW_COLUMN, append_rows, part_of, read_part, row_ids};
+use crate::artifact::{Batches, Part, ROW_COLUMN, WEIGHT_COLUMN, append_rows, part_of, read_part, row_ids};
 use crate::error::{EngineError, Result};
 use crate::progress::RowsDone;
 
@@ -44,6 +44,8 @@ pub enum Scatter {
         partition: SpacePartition,
         /// Side of the grid whose cells must not be torn apart; 0 for none.
         resolution: f64,
+        /// Whether the rows have a [`WEIGHT_COLUMN`].
+        is_weighted: bool,
     },
     /// Labels, to the parts of rows. Reads a cell's rows and the labels of its points: 20 bytes a point.
     ToParts {
@@ -57,8 +59,9 @@ impl Scatter {
         let mut fields =
             vec![Field::new(PART_COLUMN, DataType::UInt32, false), Field::new(ROW_COLUMN, DataType::UInt64, false)];
         match self {
-            Self::ToCells { features, .. } => {
+            Self::ToCells { features, is_weighted, .. } => {
                 fields.extend(features.iter().map(|name| Field::new(name, DataType::Float64, false)));
+                fields.extend(is_weighted.then(|| Field::new(WEIGHT_COLUMN, DataType::UInt32, false)));
             }
             Self::ToParts { .. } => fields.extend([
                 Field::new(CLUSTER_COLUMN, DataType::Int32, false),
@@ -73,10 +76,11 @@ impl Scatter {
         let runtime = context.runtime_env();
         let schema = self.schema();
         match self {
-            Self::ToCells { features, partition, resolution } => {
+            Self::ToCells { features, partition, resolution, is_weighted } => {
                 let [part] = inputs.as_slice() else { return Err(misused(&inputs)) };
                 let mut columns = features.clone();
                 columns.push(ROW_COLUMN.to_owned());
+                columns.extend(is_weighted.then(|| WEIGHT_COLUMN.to_owned()));
                 let batches = read_part(&runtime, part, Some(&columns)).await?;
                 Ok(batches
                     .map(move |batch| {
@@ -131,6 +135,7 @@ fn to_cells(
         let column = values.iter().skip(j).step_by(features.len());
         columns.push(Arc::new(column.copied().collect::<Float64Array>()));
     }
+    columns.extend(batch.column_by_name(WEIGHT_COLUMN).cloned());
     Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(DataFusionError::from)?)
 }
 

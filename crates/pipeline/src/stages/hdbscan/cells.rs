@@ -8,7 +8,7 @@ use segmenta_engine::operators::{RowSample, Sample, Sampled};
 use segmenta_engine::{EngineError, Result};
 
 use super::super::scale::Scaled;
-use super::super::{StageContext, singly};
+use super::super::{StageContext, rows_of, singly};
 use crate::spec::{Hdbscan, Resolution};
 
 const MAX_CELLS: u64 = 4_096;
@@ -55,8 +55,8 @@ pub(super) async fn cells(
     features: &[String],
     scaled: &Scaled,
     resolution: f64,
-    rows: u64,
 ) -> Result<Vec<CellPoints>> {
+    let rows = rows_of(&scaled.parts);
     let count = rows.div_ceil(settings.cell_rows).clamp(1, MAX_CELLS);
     let sample = if count == 1 {
         Matrix::new(vec![], features.len())
@@ -70,7 +70,8 @@ pub(super) async fn cells(
         Matrix::new(drawn.into_iter().flat_map(|sampled| sampled.point).collect(), features.len())
     };
     let partition = SpacePartition::new(&sample, count as u32);
-    let scatter = Scatter::ToCells { features: features.to_vec(), partition, resolution };
+    let scatter =
+        Scatter::ToCells { features: features.to_vec(), partition, resolution, is_weighted: scaled.is_weighted };
     let gather = Gather::Cells { prefix: context.prefix.clone(), features: features.to_vec(), resolution };
     let plan = shuffle_plan(scatter, &singly(&scaled.parts), gather, count as u32)?;
     let gathered: Vec<Gathered> = context.cluster.collect_results(plan).await?;

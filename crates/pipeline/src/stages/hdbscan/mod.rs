@@ -31,9 +31,11 @@ pub struct DensityClustered {
     pub bound: f64,
     /// The same from how far rows were moved in fact: twice the largest shift.
     pub measured_bound: f64,
-    /// Rows before, points after.
+    /// Rows before.
     pub rows: u64,
-    /// See above.
+    /// Sum of their weights; their number where they have none. What sizes are counted in.
+    pub weight: u64,
+    /// Points after.
     pub points: u64,
     /// Cells of space that held a row.
     pub cells: usize,
@@ -103,15 +105,16 @@ pub async fn run(
     slices: u32,
 ) -> Result<DensityClustered> {
     let rows = rows_of(&scaled.parts);
-    let sizes = cluster_sizes(settings, rows)?;
     context.begin_step("choose a resolution");
     let resolution = cells::resolution(context, settings, features, scaled, rows).await?;
     context.begin_step("shuffle to cells");
-    let cells = cells::cells(context, settings, features, scaled, resolution, rows).await?;
+    let cells = cells::cells(context, settings, features, scaled, resolution).await?;
+    let weight = cells.iter().map(|cell| cell.weight).sum();
+    let sizes = cluster_sizes(settings, weight)?;
     let Spanned { points, rounds, graph } = spanning_tree(context, settings, features, &cells).await?;
     context.begin_step("condense the tree");
     let spanning_weight = points.spanning_weight();
-    let (chosen, candidates) = choose(context, settings, &points, &sizes, rows);
+    let (chosen, candidates) = choose(context, settings, &points, &sizes, weight);
     let why = reason(&chosen.candidate, &candidates);
 
     context.begin_step("label the rows");
@@ -178,6 +181,7 @@ pub async fn run(
         bound: resolution * (features.len() as f64).sqrt(),
         measured_bound: 2.0 * shift,
         rows,
+        weight,
         points: points_count,
         cells: cells.len(),
         rounds,
