@@ -23,5 +23,7 @@ mod end_to_end;
 mod invariance;
 #[path = "suite/parity.rs"]
 mod parity;
+#[path = "suite/score.rs"]
+mod score;
 #[path = "suite/support.rs"]
 mod support;

@@ -74,7 +74,20 @@ def case(x: np.ndarray, **options) -> dict:
         "persistence": np.asarray(other.cluster_persistence_).tolist(),
         "validity": float(other.relative_validity_),
         "spanning_weight": spanning_weight(x, min_samples),
+        "predicted": None if "allow_single_cluster" in options else predicted(other, x, min_samples),
     }
+
+
+def predicted(fitted: hdbscan.HDBSCAN, x: np.ndarray, min_samples: int) -> dict:
+    """New rows near the data and away from it. The package keeps core distances for predictions that are one neighbour short of
+    those it clustered by; here they are the same."""
+    rng = np.random.default_rng(len(x))
+    near = x[rng.integers(0, len(x), 40)] + rng.normal(0, 0.2, (40, x.shape[1]))
+    new = np.vstack([near, rng.uniform(-8, 8, (20, x.shape[1]))])
+    fitted.generate_prediction_data()
+    fitted.prediction_data_.core_distances = np.sort(cdist(x, x), axis=1)[:, min_samples - 1]
+    labels, probabilities = hdbscan.approximate_predict(fitted, new)
+    return {"points": new.tolist(), "labels": labels.tolist(), "probabilities": probabilities.tolist()}
 
 
 def settings(d: int) -> list[dict]:

@@ -5,6 +5,7 @@
 use segmenta_algorithms::hdbscan::condensed_tree::{CondensedTree, Edge, sort_edges};
 use segmenta_algorithms::hdbscan::core_distances::core_distances;
 use segmenta_algorithms::hdbscan::membership::{Memberships, persistence};
+use segmenta_algorithms::hdbscan::prediction::{Clustering, ModelPoint, Predictor};
 use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions, select};
 use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
 use segmenta_algorithms::hdbscan::spatial_tree::SpatialTree;
@@ -125,6 +126,30 @@ fn hdbscan_on_small_data() {
     assert_eq!(compared, 26);
 }
 
+/// New rows, labelled as the hdbscan package does; `names` translates our labels.
+fn predicted<const D: usize>(
+    points: &Matrix,
+    model: &[ModelPoint],
+    clustering: Clustering,
+    names: &std::collections::BTreeMap<i32, i32>,
+    expected: &Value,
+) {
+    let predictor = Predictor::<D>::new(points, model, clustering);
+    let new = matrix(&expected["points"]);
+    for (i, row) in new.iter().enumerate() {
+        let found = predictor.predict(row);
+        let label = if found.label < 0 { -1 } else { names[&found.label] };
+        assert_eq!(i64::from(label), expected["labels"][i].as_i64().unwrap(), "new row {i}");
+        assert_close(
+            found.probability,
+            expected["probabilities"][i].as_f64().unwrap(),
+            1e-6,
+            "a new row's probability",
+        );
+    }
+    assert_eq!(new.rows(), 60);
+}
+
 fn hdbscan_case<const D: usize>(points: &Matrix, case: &Value) {
     let n = points.rows();
     let what = format!("{} columns, {}", points.columns(), case["options"]);
@@ -180,6 +205,18 @@ fn hdbscan_case<const D: usize>(points: &Matrix, case: &Value) {
         let ours = persistence(selected.stability[*cluster as usize], sizes[label], largest);
         let theirs = expected[names[&(label as i32)] as usize];
         assert_close(ours, theirs, 1e-6, &format!("{what}: persistence of {label}"));
+    }
+    if !case["predicted"].is_null() {
+        let mut model = vec![ModelPoint { weight: 1, squared_core: 0.0, cluster: 0, height: 0.0 }; n];
+        for (place, row) in order.iter().enumerate() {
+            let i = *row as usize;
+            let (cluster, height) = (condensed.point_cluster[i], condensed.point_height[i]);
+            model[i] = ModelPoint { weight: 1, squared_core: core.squared_core[place], cluster, height };
+        }
+        let min_samples = case["min_samples"].as_u64().unwrap();
+        let clustering =
+            Clustering { clusters: condensed.clusters.clone(), memberships: memberships.clone(), min_samples };
+        predicted::<D>(points, &model, clustering, &names, &case["predicted"]);
     }
     let labels: Vec<i32> = found.iter().map(|m| m.label).collect();
     let validity = relative_validity(&edges, &labels, None, &sizes, n as u64);

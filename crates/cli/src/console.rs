@@ -13,6 +13,7 @@ use comfy_table::{CellAlignment, Table, TableComponent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use segmenta_engine::progress::RowsDone;
 use segmenta_pipeline::job::{Job, Observer, Outcome, Plan, StageReport};
+use segmenta_pipeline::score::ScoreManifest;
 use segmenta_pipeline::stages::profile::{Algorithm, Segment};
 
 /// How often a bar looks at how far the tasks are.
@@ -297,6 +298,16 @@ pub(crate) fn outcome(job: &Job, outcome: &Outcome) -> io::Result<()> {
         ))?;
     }
     line(&format!("published: {}", place(&outcome.output)))
+}
+
+/// What was scored.
+pub(crate) fn scored(manifest: &ScoreManifest, output: &str) -> io::Result<()> {
+    let (rows, outside) = (count(manifest.rows), count(manifest.outside));
+    line(&format!("{rows} customers scored by the model of {}, {outside} outside its fences", manifest.job))?;
+    if let Some(noise) = manifest.noise {
+        line(&format!("HDBSCAN: {} of them are noise", count(noise)))?;
+    }
+    line(&format!("published: {output}"))
 }
 
 /// The plan of a job.

@@ -33,6 +33,7 @@ struct Arguments {
 enum Command {
     Run(commands::run::Arguments),
     Check(commands::check::Arguments),
+    Score(commands::score::Arguments),
     Generate(commands::generate::Arguments),
 }
 
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     let result = match &arguments.command {
         Command::Run(arguments) => commands::run::run(arguments),
         Command::Check(arguments) => commands::check::run(arguments),
+        Command::Score(arguments) => commands::score::run(arguments),
         Command::Generate(arguments) => commands::generate::run(arguments),
     };
     match result {

@@ -12,6 +12,7 @@ pub mod job;
 pub mod location;
 pub mod process;
 pub mod quantiles;
+pub mod score;
 pub mod source;
 pub mod spec;
 pub mod stages;

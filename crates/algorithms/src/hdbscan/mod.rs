@@ -31,6 +31,7 @@ pub mod neighbor_graph;
 pub mod neighbors;
 pub mod outside;
 mod parallel;
+pub mod prediction;
 pub mod resolution;
 pub mod selection;
 pub mod space_partition;

@@ -23,7 +23,8 @@ pub struct NeighborLists {
 }
 
 impl NeighborLists {
-    fn new(n: usize, k: usize) -> Self {
+    /// `n` lists without a neighbour, for `k` of them each.
+    pub(super) fn new(n: usize, k: usize) -> Self {
         Self { k, neighbors: vec![NO_NEIGHBOR; n * k], squared_distances: vec![f64::INFINITY; n * k] }
     }
 

@@ -4,18 +4,14 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use bytesize::ByteSize;
 use clap::Args;
 use segmenta_engine::EngineError;
 use segmenta_engine::cluster::{Cluster, EmbeddedOptions};
-use segmenta_engine::runtime::MemoryPlan;
 use segmenta_pipeline::job::{Job, Outcome, RunOptions};
 use segmenta_service::shutdown;
 
+use super::embedded::Embedded;
 use crate::console::{self, Console};
-
-/// The least memory that a job is run with.
-const LEAST_MEMORY: ByteSize = ByteSize::mib(256);
 
 /// Run a job: read, prepare, cluster, judge and publish
 ///
@@ -31,12 +27,8 @@ pub(crate) struct Arguments {
     /// Start over instead of resuming
     #[arg(long)]
     fresh: bool,
-    /// Tasks that run at once [default: the machine's cores]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
-    /// Memory to plan with, for example 16GiB [default: seven tenths of the machine's, or of its control group's]
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<ByteSize>,
+    #[command(flatten)]
+    embedded: Embedded,
     /// Scan each shard in so many partitions [default: by its size]; changes no result
     #[arg(long, value_name = "N")]
     partitions_per_shard: Option<NonZeroUsize>,
@@ -44,16 +36,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let job = Job::load(&arguments.spec)?;
-    let mut embedded = EmbeddedOptions::default();
-    if let Some(threads) = arguments.threads {
-        embedded.threads = threads.get();
-    }
-    if let Some(memory) = arguments.memory {
-        if memory < LEAST_MEMORY {
-            return Err(EngineError::spec(format!("--memory {memory}: a job needs at least {LEAST_MEMORY}")).into());
-        }
-        embedded.memory = MemoryPlan::new(memory.as_u64() as usize);
-    }
+    let embedded = arguments.embedded.options()?;
     let options =
         RunOptions { fresh: arguments.fresh, partitions_per_shard: arguments.partitions_per_shard.map(Into::into) };
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;

@@ -17,6 +17,7 @@ mod map_parts;
 mod moments;
 mod sample;
 mod scale;
+mod score;
 mod silhouette;
 mod split_outliers;
 mod verify;
@@ -31,6 +32,7 @@ pub use map_parts::{MapPartsExec, parts_table};
 pub use moments::{ColumnMoments, GroupColumn, Moments};
 pub use sample::{Sample, Sampled};
 pub use scale::{Scale, Scaled};
+pub use score::{Score, Scored};
 pub use silhouette::{Silhouette, SilhouetteSums};
 pub use split_outliers::{Split, SplitOutliers};
 pub use verify::Verify;
@@ -113,6 +115,7 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
         Moments::NAME => task::<Moments>(body),
         Sample::NAME => task::<Sample>(body),
         Scale::NAME => task::<Scale>(body),
+        Score::NAME => task::<Score>(body),
         Silhouette::NAME => task::<Silhouette>(body),
         SplitOutliers::NAME => task::<SplitOutliers>(body),
         Verify::NAME => task::<Verify>(body),

@@ -9,7 +9,7 @@ mod reader;
 use segmenta_algorithms::hdbscan::selection::SelectionOptions;
 use segmenta_algorithms::imputation::NeighborWeights;
 use segmenta_algorithms::scalers::Transform;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use reader::{SpecError, SpecErrors};
 
@@ -63,7 +63,7 @@ pub struct Table {
 }
 
 /// How missing cells are filled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImputeMethod {
     /// The mean of the nearest neighbours.

@@ -14,6 +14,7 @@ use datafusion::parquet::file::properties::WriterProperties;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use segmenta_engine::artifact::{Part, get, hex, part_url, put, resolve};
+use segmenta_engine::operators::hdbscan::DensityModelCell;
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -34,7 +35,7 @@ use crate::spec::JobSpec;
 use crate::work::{remove, remove_all};
 
 /// Bumped when the published files change their form.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// Copied at once.
 const COPIES_AT_ONCE: usize = 8;
@@ -149,7 +150,12 @@ pub async fn run(
 ) -> Result<Manifest> {
     let runtime = context.cluster.runtime();
     // Before anything is taken away, what replaces it has to be there.
-    let parts = || results.evaluated.assignments.iter().chain(&results.split.rejected);
+    let model_cells = || results.density.iter().flat_map(|density| &density.model);
+    let of_model = |of: fn(&DensityModelCell) -> &Part| -> Vec<Part> { model_cells().map(of).cloned().collect() };
+    let model_tables =
+        [("points", of_model(|c| &c.points)), ("cores", of_model(|c| &c.cores)), ("tree", of_model(|c| &c.tree))];
+    let of_model = || model_tables.iter().flat_map(|(_, parts)| parts);
+    let parts = || results.evaluated.assignments.iter().chain(&results.split.rejected).chain(of_model());
     if let Some(gone) = first_gone(&runtime, parts().map(|part| (part.url.clone(), part.bytes))).await? {
         return Err(EngineError::input(format!("{gone}: is gone or damaged; run again with --fresh to make it anew")));
     }
@@ -158,6 +164,10 @@ pub async fn run(
     for (folder, parts) in [("assignments", &results.evaluated.assignments), ("rejected", &results.split.rejected)] {
         remove_all(&runtime, &format!("{output}{folder}/")).await?;
         outputs.extend(copy(&runtime, parts, output, folder).await?);
+    }
+    remove_all(&runtime, &format!("{output}model/")).await?;
+    for (table, parts) in &model_tables {
+        outputs.extend(copy(&runtime, parts, output, &format!("model/{table}")).await?);
     }
     let segments = segments_table(&results.spec.source.features, results.profiled)?;
     let rows = segments.num_rows() as u64;
@@ -185,7 +195,7 @@ pub async fn run(
     Ok(manifest)
 }
 
-async fn copy(runtime: &Arc<RuntimeEnv>, parts: &[Part], output: &str, folder: &str) -> Result<Vec<Output>> {
+pub(crate) async fn copy(runtime: &Arc<RuntimeEnv>, parts: &[Part], output: &str, folder: &str) -> Result<Vec<Output>> {
     let copies = parts.iter().map(|part| async move {
         let target = part_url(&format!("{output}{folder}/"), part.index);
         let (store, from) = resolve(runtime, &part.url)?;
@@ -204,7 +214,7 @@ async fn copy(runtime: &Arc<RuntimeEnv>, parts: &[Part], output: &str, folder: &
     futures::stream::iter(copies).buffered(COPIES_AT_ONCE).try_collect().await
 }
 
-fn pretty(value: &impl Serialize) -> Result<Vec<u8>> {
+pub(crate) fn pretty(value: &impl Serialize) -> Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value)
         .map_err(|error| EngineError::job(format!("a published document cannot be written as JSON: {error}")))?;
     text.push(b'\n');
@@ -328,10 +338,22 @@ fn model(results: &Results<'_>) -> Value {
             "min_cluster_size": density.min_cluster_size,
             "min_samples": spec.hdbscan.as_ref().map(|hdbscan| hdbscan.min_samples),
             "resolution": density.resolution,
+            "selection": spec.hdbscan.as_ref().map(|hdbscan| hdbscan.selection),
             "clusters": density.clusters,
             "condensed_tree": density.tree,
+            "points": density.model.iter().map(published_cell).collect::<Vec<_>>(),
         })),
     })
+}
+
+/// A cell of HDBSCAN's points, as the model names it: by paths relative to the model.
+fn published_cell(cell: &DensityModelCell) -> DensityModelCell {
+    let at = |table: &str, part: &Part| Part { url: part_url(&format!("model/{table}/"), part.index), ..part.clone() };
+    DensityModelCell {
+        points: at("points", &cell.points),
+        cores: at("cores", &cell.cores),
+        tree: at("tree", &cell.tree),
+    }
 }
 
 /// `metrics.json`: what happened, and how good the result is.

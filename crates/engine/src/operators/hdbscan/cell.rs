@@ -14,7 +14,7 @@ use segmenta_algorithms::hdbscan::membership::Membership;
 use segmenta_algorithms::hdbscan::spatial_tree::{BoundingBox, SpatialTree};
 use serde::{Deserialize, Serialize};
 
-use super::scatter::{CLUSTER_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
+use super::scatter::{CLUSTER_COLUMN, HEIGHT_COLUMN, NODE_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, WEIGHT_COLUMN, read_part};
 use crate::error::{EngineError, Result};
 use crate::store::PartitionStore;
@@ -208,15 +208,23 @@ pub async fn read_ids(runtime: &RuntimeEnv, points: &Part) -> Result<Vec<u64>> {
     Ok(ids[0].as_primitive::<UInt64Type>().values().to_vec())
 }
 
-/// Writes what the points of a cell are, in tree order.
+/// Writes what the points of a cell are, in tree order, and where they fall out of the condensed tree.
 ///
 /// # Errors
 /// A place that cannot be written to.
-pub async fn write_labels(runtime: &RuntimeEnv, prefix: &str, index: u32, members: &[Membership]) -> Result<Part> {
+pub async fn write_labels(
+    runtime: &RuntimeEnv,
+    prefix: &str,
+    index: u32,
+    members: &[Membership],
+    (nodes, heights): (&[u32], &[f64]),
+) -> Result<Part> {
     let columns: Vec<(&str, ArrayRef)> = vec![
         (CLUSTER_COLUMN, Arc::new(members.iter().map(|member| member.label).collect::<Int32Array>())),
         (PROBABILITY_COLUMN, Arc::new(members.iter().map(|member| member.probability).collect::<Float64Array>())),
         (SCORE_COLUMN, Arc::new(members.iter().map(|member| member.outlier_score).collect::<Float64Array>())),
+        (NODE_COLUMN, u32s(nodes.to_vec())),
+        (HEIGHT_COLUMN, Arc::new(Float64Array::from(heights.to_vec()))),
     ];
     write_columns(runtime, prefix, index, columns).await
 }

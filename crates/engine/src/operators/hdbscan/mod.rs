@@ -18,6 +18,7 @@ mod find_neighbors;
 mod gather;
 mod graph_forest;
 mod grow_forest;
+mod predictor;
 mod scatter;
 
 pub use cell::{CellBounds, CellPoints, read_ids, read_weights, write_labels};
@@ -27,6 +28,7 @@ pub use find_neighbors::{FindNeighbors, NearestPoints, NeighborsFound, SampledPo
 pub use gather::{Gather, GatherExec, Gathered};
 pub use graph_forest::{GraphForest, GraphForestGrown, read_fragments, read_graph_edges};
 pub use grow_forest::{ForestGrown, GrowForest, read_edges, read_links};
+pub use predictor::{DensityModel, DensityModelCell};
 pub use scatter::{CLUSTER_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN, Scatter, ScatterExec};
 
 use std::sync::Arc;

@@ -30,6 +30,10 @@ use crate::progress::RowsDone;
 pub const CLUSTER_COLUMN: &str = "hdbscan_cluster";
 /// How firmly a row belongs to its cluster, 0 to 1.
 pub const PROBABILITY_COLUMN: &str = "hdbscan_probability";
+/// The cluster of the condensed tree that a point falls out of.
+pub(super) const NODE_COLUMN: &str = "node";
+/// The distance at which it does.
+pub(super) const HEIGHT_COLUMN: &str = "height";
 /// GLOSH outlier score of a row, 0 to 1.
 pub const SCORE_COLUMN: &str = "hdbscan_outlier_score";
 

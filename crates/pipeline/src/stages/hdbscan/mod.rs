@@ -10,7 +10,7 @@ mod spanning_tree;
 use segmenta_algorithms::hdbscan::condensed_tree::{CondensedCluster, infinite, lambda};
 use segmenta_algorithms::hdbscan::membership::{Membership, Memberships, label_order, persistence};
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::hdbscan::{Gather, Gathered, Scatter, shuffle_plan, write_labels};
+use segmenta_engine::operators::hdbscan::{DensityModelCell, Gather, Gathered, Scatter, shuffle_plan, write_labels};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,8 @@ pub struct DensityClustered {
     pub noise: u64,
     /// The condensed tree of the chosen size.
     pub tree: Vec<CondensedCluster>,
+    /// The points, for labelling new rows.
+    pub model: Vec<DensityModelCell>,
     /// Row id, cluster, probability and outlier score, row for row those of the prepared points.
     pub labels: Vec<Part>,
 }
@@ -111,7 +113,7 @@ pub async fn run(
     let cells = cells::cells(context, settings, features, scaled, resolution).await?;
     let weight = cells.iter().map(|cell| cell.weight).sum();
     let sizes = cluster_sizes(settings, weight)?;
-    let Spanned { points, rounds, graph } = spanning_tree(context, settings, features, &cells).await?;
+    let Spanned { points, cores, rounds, graph } = spanning_tree(context, settings, features, &cells).await?;
     context.begin_step("condense the tree");
     let spanning_weight = points.spanning_weight();
     let (chosen, candidates) = choose(context, settings, &points, &sizes, weight);
@@ -136,13 +138,17 @@ pub async fn run(
 
     let prefix = format!("{}points_labels/", context.prefix);
     let mut inputs = Vec::with_capacity(cells.len());
-    for (cell, first) in cells.iter().zip(&points.first) {
+    let mut model = Vec::with_capacity(cells.len());
+    for ((cell, first), cores) in cells.iter().zip(&points.first).zip(cores) {
         let first = *first as usize;
         let members: Vec<Membership> = (first..first + cell.points.rows as usize)
             .map(|i| memberships.of(chosen.tree.point_cluster[i], chosen.tree.point_height[i]))
             .collect();
-        let labels = write_labels(&runtime, &prefix, cell.points.index, &members).await?;
-        inputs.push(vec![cell.rows.clone(), labels]);
+        let range = first..first + members.len();
+        let places = (&chosen.tree.point_cluster[range.clone()], &chosen.tree.point_height[range]);
+        let labels = write_labels(&runtime, &prefix, cell.points.index, &members, places).await?;
+        inputs.push(vec![cell.rows.clone(), labels.clone()]);
+        model.push(DensityModelCell { points: cell.points.clone(), cores, tree: labels });
     }
     let largest = chosen.tree.point_height.iter().fold(0.0, |largest, height| f64::max(largest, lambda(*height)));
     let mut clusters: Vec<DensityCluster> = chosen
@@ -193,6 +199,7 @@ pub async fn run(
         clusters,
         noise,
         tree: condensed,
+        model,
         labels,
     })
 }

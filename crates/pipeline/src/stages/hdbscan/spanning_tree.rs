@@ -70,6 +70,8 @@ pub struct NeighborGraph {
 /// The spanning tree and how it was found.
 pub(super) struct Spanned {
     pub(super) points: Points,
+    /// Core distances of each cell's points.
+    pub(super) cores: Vec<Part>,
     /// Rounds that joined the cells' trees.
     pub(super) rounds: usize,
     /// Of `graph: knn`.
@@ -123,7 +125,9 @@ pub(super) async fn spanning_tree(
     }));
     sort_edges(&mut edges);
     let weights = weights_and_cores(context, cells, &searched).await?;
-    Ok(Spanned { points: Points { first: layout.first, count: total as usize, edges, weights }, rounds, graph })
+    let points = Points { first: layout.first, count: total as usize, edges, weights };
+    let cores = searched.into_iter().map(|cell| cell.cores).collect();
+    Ok(Spanned { points, cores, rounds, graph })
 }
 
 /// Where the points of each cell are among all.

@@ -1,0 +1,142 @@
+//! Gives new rows the segments of a published model.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::DataFusionError;
+use datafusion::execution::TaskContext;
+use futures::StreamExt;
+use segmenta_algorithms::kmeans::Assigner;
+use segmenta_algorithms::outliers::{Fence, first_outside};
+use segmenta_algorithms::scalers::Scaler;
+use segmenta_algorithms::sums::Bounds;
+use serde::{Deserialize, Serialize};
+
+use super::hdbscan::{CLUSTER_COLUMN, DensityModel, PROBABILITY_COLUMN, SCORE_COLUMN};
+use super::{PartTask, only};
+use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
+use crate::error::Result;
+use crate::progress::RowsDone;
+
+/// Streams a part of a feature table into one of scores: its columns with missing cells filled, the first feature outside
+/// its fence, the nearest centroid, and where the model has a density clustering, what that makes of the row. Holds a batch, and
+/// the density model's points once a worker.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Score {
+    /// URL to write under.
+    pub prefix: String,
+    /// Features, in order.
+    pub features: Vec<String>,
+    /// What missing cells are filled with.
+    pub fill: Vec<f64>,
+    /// Fences; none where the model cut nothing.
+    pub fences: Vec<Fence>,
+    /// Scalers.
+    pub scalers: Vec<Scaler>,
+    /// `k x d`, in scaled space.
+    pub centroids: Vec<f64>,
+    /// HDBSCAN's part of the model.
+    pub density: Option<DensityModel>,
+}
+
+/// What the driver gets back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scored {
+    /// The file.
+    pub part: Part,
+    /// Cells filled.
+    pub filled: u64,
+    /// Rows with a feature outside its fence.
+    pub outside: u64,
+    /// Rows of noise.
+    pub noise: u64,
+}
+
+#[async_trait]
+impl PartTask for Score {
+    const NAME: &'static str = "score";
+    type Output = Scored;
+
+    async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Scored> {
+        let part = only(inputs)?;
+        let runtime = context.runtime_env();
+        let predictor = match &self.density {
+            Some(density) => Some(density.load(&self.features, context).await?),
+            None => None,
+        };
+        let mut fields: Vec<Field> = part_schema(&runtime, part)
+            .await?
+            .fields()
+            .iter()
+            .filter(|field| field.name() != ROW_COLUMN)
+            .map(|field| {
+                let nullable = field.is_nullable() && !self.features.contains(field.name());
+                field.as_ref().clone().with_nullable(nullable)
+            })
+            .collect();
+        fields.push(Field::new("outside", DataType::Utf8, true));
+        fields.push(Field::new("kmeans_cluster", DataType::Int32, false));
+        fields.push(Field::new("kmeans_distance", DataType::Float64, false));
+        if predictor.is_some() {
+            fields.push(Field::new(CLUSTER_COLUMN, DataType::Int32, false));
+            fields.push(Field::new(PROBABILITY_COLUMN, DataType::Float64, false));
+            fields.push(Field::new(SCORE_COLUMN, DataType::Float64, false));
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let mut writer = PartWriter::create(&runtime, &self.prefix, part.index, Arc::clone(&schema))?;
+        let d = self.features.len();
+        let assigner = Assigner::new(self.centroids.clone(), &vec![Bounds { min: 0.0, max: 0.0 }; d], 0);
+        let (mut filled, mut outside, mut noise) = (0, 0, 0);
+        let mut batches = read_part(&runtime, part, None).await?;
+        while let Some(batch) = batches.next().await {
+            let batch = batch?;
+            RowsDone::add(context, batch.num_rows() as u64);
+            let mut values = Vec::new();
+            append_rows(&batch, &self.features, &mut values)?;
+            let mut fences: Vec<Option<&str>> = Vec::with_capacity(batch.num_rows());
+            let (mut clusters, mut distances, mut members) = (Vec::new(), Vec::new(), Vec::new());
+            let mut scaled = vec![0.0; d];
+            for row in values.chunks_exact_mut(d) {
+                for (cell, fill) in row.iter_mut().zip(&self.fill).filter(|(cell, _)| cell.is_nan()) {
+                    *cell = *fill;
+                    filled += 1;
+                }
+                let feature = first_outside(row, &self.fences);
+                outside += u64::from(feature.is_some());
+                fences.push(feature.map(|j| self.features[j].as_str()));
+                for ((scaled, cell), scaler) in scaled.iter_mut().zip(row).zip(&self.scalers) {
+                    *scaled = scaler.apply(*cell);
+                }
+                let (cluster, squared) = assigner.nearest(&scaled);
+                clusters.push(cluster as i32);
+                distances.push(squared.sqrt());
+                members.extend(predictor.as_ref().map(|predictor| predictor.predict(&scaled)));
+            }
+            noise += members.iter().filter(|member| member.label < 0).count() as u64;
+            let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
+            for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+                match self.features.iter().position(|name| name == field.name()) {
+                    Some(j) => {
+                        let cells = values.iter().skip(j).step_by(d);
+                        columns.push(Arc::new(cells.copied().collect::<Float64Array>()));
+                    }
+                    None if field.name() == ROW_COLUMN => {}
+                    None => columns.push(Arc::clone(column)),
+                }
+            }
+            columns.push(Arc::new(StringArray::from(fences)));
+            columns.push(Arc::new(Int32Array::from(clusters)));
+            columns.push(Arc::new(Float64Array::from(distances)));
+            if predictor.is_some() {
+                columns.push(Arc::new(members.iter().map(|member| member.label).collect::<Int32Array>()));
+                columns.push(Arc::new(members.iter().map(|member| member.probability).collect::<Float64Array>()));
+                columns.push(Arc::new(members.iter().map(|member| member.outlier_score).collect::<Float64Array>()));
+            }
+            let rows = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(DataFusionError::from)?;
+            writer.write(&rows).await?;
+        }
+        Ok(Scored { part: writer.finish().await?, filled, outside, noise })
+    }
+}
