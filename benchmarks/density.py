@@ -1,7 +1,7 @@
 """HDBSCAN beside its peers, on the same prepared rows, with the results compared.
 
     pip install quitefastmst fast_hdbscan scikit-learn pyarrow
-    python3 benchmarks/density.py [--rows 1000000] [--fast-hdbscan]
+    python3 benchmarks/density.py [--rows 1000000] [--fast-hdbscan] [--approximations]
 
 Builds `segmenta` and the kernel's example in release mode, generates customers, runs the job on them, and times: the
 spanning tree in one process (ours and quitefastmst's, median of three), the `hdbscan` stage from prepared points to labels,
@@ -34,10 +34,37 @@ def timed(work):
     return time.perf_counter() - start, result
 
 
+def labels_of(binary: str, folder: pathlib.Path, name: str, section: str) -> np.ndarray:
+    """Labels by customer of a job with another `hdbscan` section."""
+    text = (folder / "job.yaml").read_text().splitlines()
+    text = [f"hdbscan: {{{section}}}" if line.startswith("hdbscan:") else line for line in text]
+    text[-1] = f"output: out-{name}"
+    (folder / f"{name}.yaml").write_text("\n".join(text) + "\n")
+    sh(binary, "run", "--fresh", str(folder / f"{name}.yaml"))
+    table = pq.read_table(sorted(glob.glob(str(folder / f"out-{name}/assignments/*.parquet"))))
+    return table["hdbscan_cluster"].to_numpy()[np.argsort(table["customer_id"].to_numpy())]
+
+
+def approximations(binary: str, folder: pathlib.Path, rows: int, points: int) -> None:
+    """How near `graph: knn` and a grid of a fifth of the points come to the exact clustering."""
+    from sklearn.metrics import adjusted_rand_score
+
+    for share in (100, 200, 500):
+        common = f"min_cluster_size: {rows // share}, min_samples: {MIN_SAMPLES}"
+        exact = labels_of(binary, folder, "exact", f"{common}, resolution: 0")
+        knn = labels_of(binary, folder, "knn", f"{common}, resolution: 0, graph: knn")
+        grid = labels_of(binary, folder, "grid", f"{common}, budget: {points // 5}")
+        print(
+            f"  min_cluster_size {rows // share}: ARI of graph: knn {adjusted_rand_score(exact, knn):.4f}, "
+            f"of a fifth of the points {adjusted_rand_score(exact, grid):.4f}"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--fast-hdbscan", action="store_true", help="also fast_hdbscan, which takes minutes")
+    parser.add_argument("--approximations", action="store_true", help="also graph: knn, and a grid of a fifth of the points")
     options = parser.parse_args()
     sh("cargo", "build", "--release", "--locked")
     sh("cargo", "build", "--release", "--locked", "-p", "segmenta-algorithms", "--example", "spanning_tree")
@@ -78,6 +105,8 @@ output: out
     print(f"  kernel, in the process   {ours:7.2f} s   {ours / theirs:.2f} x")
     memory = stage["peak_memory_bytes"] / len(x)
     print(f"  engine, points to labels {stage['seconds']:7.2f} s   {stage['seconds'] / theirs:.2f} x   peak {memory:.0f} B a row")
+    if options.approximations:
+        approximations(str(target / "release/segmenta"), folder, options.rows, metrics["hdbscan"]["points"])
     if options.fast_hdbscan:
         import fast_hdbscan
         from sklearn.metrics import adjusted_rand_score

@@ -68,18 +68,18 @@ impl<const D: usize> CoreSearch<D> {
         let kept = min_samples.saturating_sub(1).min(KEPT_NEIGHBORS);
         let mut found = Neighborhoods { squared_core: vec![0.0; n], neighbors: vec![NONE; n * kept], kept };
         let chunks = chunks_of_leaves(tree.leaves());
-        let lengths = |width: usize| chunks.iter().map(move |leaves| points_of(leaves, n).len() * width);
+        let lengths = |width: usize| chunks.iter().map(move |leaves| tree.points_of(leaves).len() * width);
         let cores = split_mut(&mut found.squared_core, lengths(1));
         let lists = split_mut(&mut found.neighbors, lengths(kept));
         let work: Vec<_> = chunks.iter().cloned().zip(cores.into_iter().zip(lists)).collect();
         let open = for_each_chunk(work, threads, |(leaves, (core, list))| {
             let mut open = Vec::new();
             let mut batch = Batch::new(min_samples);
-            let start = leaves.start * LEAF;
+            let start = tree.points_of(&leaves).start;
             for leaf in leaves {
                 batch.start(tree, weights, leaf, min_samples);
                 batch.search(tree, weights, Some(leaf));
-                let points = points_of(&(leaf..leaf + 1), n);
+                let points = tree.points_of(&(leaf..leaf + 1));
                 for (q, i) in points.enumerate() {
                     core[i - start] = batch.worst[q];
                     for (slot, neighbor) in
@@ -131,10 +131,6 @@ pub(super) fn chunks_of_leaves(leaves: usize) -> Vec<Range<usize>> {
     (0..leaves).step_by(CHUNK_LEAVES).map(|start| start..(start + CHUNK_LEAVES).min(leaves)).collect()
 }
 
-pub(super) fn points_of(leaves: &Range<usize>, n: usize) -> Range<usize> {
-    leaves.start * LEAF..(leaves.end * LEAF).min(n)
-}
-
 /// The points of one leaf and their nearest neighbours so far.
 #[derive(Debug, Clone)]
 struct Batch<const D: usize> {
@@ -180,7 +176,7 @@ impl<const D: usize> Batch<D> {
     }
 
     fn start(&mut self, tree: &SpatialTree<D>, weights: Weights<'_>, leaf: usize, min_samples: usize) {
-        let points = points_of(&(leaf..leaf + 1), tree.len());
+        let points = tree.points_of(&(leaf..leaf + 1));
         (self.first, self.count) = (points.start, points.len());
         self.bounds = BoundingBox::EMPTY;
         self.worst = [-1.0; LEAF];
@@ -219,7 +215,7 @@ impl<const D: usize> Batch<D> {
     }
 
     fn visit(&mut self, tree: &SpatialTree<D>, weights: Weights<'_>, node: Node, own: usize, widest: &mut f64) {
-        let Some((left, right)) = node.children() else {
+        let Some((left, right)) = tree.children(node) else {
             if node.first_leaf != own {
                 *widest = self.look_into::<false>(tree, weights, node.first_leaf, tree.node_bounds(node));
             }

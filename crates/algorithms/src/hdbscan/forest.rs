@@ -49,13 +49,9 @@ pub fn distances_to_others<const D: usize>(tree: &SpatialTree<D>, others: &[Boun
 ///
 /// `to_others` comes from [`distances_to_others`]. Memory: 20 bytes a point beside the result.
 #[must_use]
-pub fn certain_edges(mut edges: Vec<TreeEdge>, squared_core: &[f64], ids: &[u64], to_others: &[f64]) -> CellForest {
+pub fn certain_edges(mut edges: Vec<TreeEdge>, squared_core: &[f64], to_others: &[f64]) -> CellForest {
     let n = squared_core.len();
-    let key = |edge: &TreeEdge| {
-        let ids = super::outside::ordered(ids[edge.a as usize], ids[edge.b as usize]);
-        (edge.squared_reach, edge.squared_distance, ids)
-    };
-    edges.sort_unstable_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal));
+    edges.sort_unstable_by(|x, y| x.squared_reach.total_cmp(&y.squared_reach).then((x.a, x.b).cmp(&(y.a, y.b))));
     // No edge to another cell that leaves a set of points is shorter than this; indexed by the set's name.
     let mut frontier: Vec<f64> = squared_core.iter().zip(to_others).map(|(core, wall)| core.max(*wall)).collect();
     let mut sets = UnionFind::new(n);
@@ -99,8 +95,8 @@ pub struct Outward {
     pub cell: u32,
 }
 
-/// Looks in `other` (called `cell`) for edges out of the components of the points of `own` that come before the best known
-/// ones. `slots[i]` is the place in `found` of the component of point `i`.
+/// Looks in `other` (called `cell`) for edges out of the components of the points of `own` that are shorter than the best
+/// known ones. `slots[i]` is the place in `found` of the component of point `i`.
 pub fn nearest_in_other<const D: usize>(
     own: LabelledTree<'_, D>,
     other: LabelledTree<'_, D>,
@@ -137,16 +133,16 @@ impl<const D: usize> Outlook<'_, '_, D> {
 
     /// Nearest nodes first: what they find keeps the rest from searching.
     fn visit(&mut self, node: Node) {
-        let points = node.points(self.own.tree.len());
+        let points = self.own.tree.points(node);
         let limit = if self.own.node_component[node.index] == MIXED {
             self.widest
         } else {
             self.found[self.slots[points.start] as usize].best.squared_reach
         };
-        if self.distance(node) > limit {
+        if self.distance(node) >= limit {
             return;
         }
-        if let Some((left, right)) = node.children() {
+        if let Some((left, right)) = self.own.tree.children(node) {
             let (near, far) = if self.distance(right) < self.distance(left) { (right, left) } else { (left, right) };
             self.visit(near);
             self.visit(far);
@@ -154,16 +150,16 @@ impl<const D: usize> Outlook<'_, '_, D> {
         }
         let mut done = [false; LEAF];
         for i in points.clone() {
-            if done[i % LEAF] {
+            if done[i - points.start] {
                 continue;
             }
             let slot = self.slots[i];
             let best = self.found[slot as usize].best;
             self.queries.start(self.own.component[i], best);
             for j in (i..points.end).filter(|j| self.slots[*j] == slot) {
-                done[j % LEAF] = true;
-                let is_near = || self.bounds.squared_distance(&self.own.tree.point(j)) <= best.squared_reach;
-                if self.own.squared_core[j] <= best.squared_reach && is_near() {
+                done[j - points.start] = true;
+                let is_near = || self.bounds.squared_distance(&self.own.tree.point(j)) < best.squared_reach;
+                if self.own.squared_core[j] < best.squared_reach && is_near() {
                     self.queries.push(self.own, j);
                 }
             }

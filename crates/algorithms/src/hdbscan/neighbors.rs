@@ -119,7 +119,7 @@ fn search<const D: usize>(
     lists: &mut NeighborLists,
     name: &mut impl FnMut(usize) -> Option<u32>,
 ) {
-    let Some((left, right)) = node.children() else {
+    let Some((left, right)) = tree.children(node) else {
         tree.leaf_distances(node.first_leaf, query, |first, distances| {
             for (j, distance) in (first..).zip(distances) {
                 if *distance < lists.worst(i)
@@ -133,7 +133,7 @@ fn search<const D: usize>(
     };
     let distance = |node: Node| tree.node_bounds(node).squared_distance(query);
     let (mut near, mut far) = ((distance(left), left), (distance(right), right));
-    let is_right = || right.points(tree.len()).contains(&own);
+    let is_right = || tree.points(right).contains(&own);
     if far.0 < near.0 || (far.0 == near.0 && is_right()) {
         std::mem::swap(&mut near, &mut far);
     }

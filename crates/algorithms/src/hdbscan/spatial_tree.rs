@@ -1,18 +1,24 @@
 //! [`SpatialTree`]: the kd-tree that HDBSCAN searches.
 //!
-//! The tree is implicit: every leaf but the last holds [`LEAF`] points, a node over `m` leaves has its children at fixed
-//! places, and nothing but bounding boxes is stored for it. Points lie in tree order, column by column within blocks of
-//! eight, so that the distances of a query to a block are a few vector instructions. A tree can be restored from its
-//! points alone when they are in tree order. References: Friedman, Bentley and Finkel, ACM TOMS 1977; the layout
-//! follows what Gagolewski's quitefastmst and ArborX found to be fast: tight boxes, contiguous points, large leaves.
+//! Nodes are cut in the middle of their widest side (Maneewongvatana and Mount 1999), not at the median: customers' features
+//! have steps, such as a number of orders, and a cut between two steps leaves boxes that are apart. Points lie in tree
+//! order, column by column within blocks of eight, so that the distances of a query to a block are a few vector
+//! instructions. A tree can be restored from its points alone when they are in tree order. References: Friedman, Bentley
+//! and Finkel, ACM TOMS 1977; the layout follows what Gagolewski's quitefastmst and ArborX found to be fast: tight boxes,
+//! contiguous points, large leaves.
+
+use std::ops::Range;
 
 use crate::matrix::Matrix;
 
 /// Points whose distances are computed together.
 pub(super) const LANES: usize = 8;
-/// Points of a leaf.
+/// Points of a leaf, at most.
 pub const LEAF: usize = 16;
-const BLOCKS: usize = LEAF / LANES;
+/// Points that are not worth a thread when a tree is built.
+const LEAST_PIECE: usize = 32_768;
+/// Nodes below this depth are cut at the median, which bounds the depth whatever the points.
+const DEEPEST_MIDDLE: u32 = 64;
 
 /// The largest number of columns a tree takes.
 pub const MAX_DIMENSIONS: usize = 64;
@@ -96,14 +102,13 @@ impl<const D: usize> BoundingBox<D> {
 
 /// A kd-tree over `n` points of `D` columns, at most 2^32 - 2 of them.
 ///
-/// Memory: `8 D` bytes a point and `2 D` for the boxes.
+/// Memory: `8 D` bytes a point, and for each leaf, of about 10 points, `32 D + 12` for boxes and shape.
 #[derive(Debug, Clone)]
 pub struct SpatialTree<const D: usize> {
     len: usize,
     /// Block `b`: points `8 b ..`, a column each; lanes beyond the last point are NaN, which no comparison holds for.
     blocks: Vec<[[f64; LANES]; D]>,
-    /// In preorder.
-    boxes: Vec<BoundingBox<D>>,
+    shape: Shape<D>,
 }
 
 impl<const D: usize> SpatialTree<D> {
@@ -113,7 +118,7 @@ impl<const D: usize> SpatialTree<D> {
     #[must_use]
     pub fn build(points: &Matrix, threads: usize) -> (Self, Vec<u32>) {
         let columns = points.columns().min(D);
-        let mut rows: Vec<([f64; D], u32)> = points
+        let mut rows: Vec<Row<D>> = points
             .iter()
             .zip(0..)
             .map(|(row, index)| {
@@ -122,40 +127,34 @@ impl<const D: usize> SpatialTree<D> {
                 (point, index)
             })
             .collect();
-        arrange(&mut rows, threads);
-        let tree = Self::from_tree_order(rows.len(), rows.iter().map(|(point, _)| *point));
+        let tree = Self::over(&mut rows, threads, partition);
         (tree, rows.into_iter().map(|(_, index)| index).collect())
     }
 
     /// Restores a tree from its points in tree order.
     #[must_use]
     pub fn from_tree_order(len: usize, points: impl Iterator<Item = [f64; D]>) -> Self {
-        let mut blocks = vec![[[f64::NAN; LANES]; D]; len.div_ceil(LANES)];
-        for (i, point) in points.take(len).enumerate() {
+        let mut rows: Vec<Row<D>> = points.take(len).map(|point| (point, 0)).collect();
+        Self::over(&mut rows, 1, |rows, cut| match cut {
+            Cut::Middle { column, value } => rows.partition_point(|(point, _)| point[column] <= value),
+            Cut::Median { .. } => rows.len() / 2,
+        })
+    }
+
+    fn over(rows: &mut [Row<D>], threads: usize, partition: Partition<D>) -> Self {
+        let mut shape = Shape { boxes: vec![], left: vec![], starts: vec![0] };
+        // The halves are rarely of one size: more pieces than threads keep all of them busy.
+        let alone = if threads > 1 { (rows.len() / (8 * threads)).max(LEAST_PIECE) } else { rows.len() };
+        if !rows.is_empty() {
+            shape.grow(rows, alone, 0, partition);
+        }
+        let mut blocks = vec![[[f64::NAN; LANES]; D]; rows.len().div_ceil(LANES)];
+        for (i, (point, _)) in rows.iter().enumerate() {
             for j in 0..D {
                 blocks[i / LANES][j][i % LANES] = point[j];
             }
         }
-        let leaves = len.div_ceil(LEAF);
-        let mut tree = Self { len, blocks, boxes: Vec::new() };
-        if leaves > 0 {
-            tree.boxes = vec![BoundingBox::EMPTY; 2 * leaves - 1];
-            tree.bound(Node { index: 0, first_leaf: 0, leaves });
-        }
-        tree
-    }
-
-    fn bound(&mut self, node: Node) -> BoundingBox<D> {
-        let mut bounds = BoundingBox::EMPTY;
-        match node.children() {
-            None => node.points(self.len).for_each(|i| bounds.include(&self.point(i))),
-            Some((left, right)) => {
-                bounds = self.bound(left);
-                bounds.merge(&self.bound(right));
-            }
-        }
-        self.boxes[node.index] = bounds;
-        bounds
+        Self { len: rows.len(), blocks, shape }
     }
 
     /// Number of points.
@@ -173,13 +172,13 @@ impl<const D: usize> SpatialTree<D> {
     /// Number of leaves.
     #[must_use]
     pub fn leaves(&self) -> usize {
-        self.len.div_ceil(LEAF)
+        self.shape.starts.len() - 1
     }
 
     /// Number of nodes, leaves included.
     #[must_use]
     pub fn nodes(&self) -> usize {
-        self.boxes.len()
+        self.shape.boxes.len()
     }
 
     /// The root; none without a point.
@@ -188,17 +187,45 @@ impl<const D: usize> SpatialTree<D> {
         (self.len > 0).then(|| Node { index: 0, first_leaf: 0, leaves: self.leaves() })
     }
 
+    /// The children of a node; none for a leaf.
+    #[inline(always)]
+    #[must_use]
+    pub fn children(&self, node: Node) -> Option<(Node, Node)> {
+        let left = self.shape.left[node.index] as usize;
+        if left == 0 {
+            return None;
+        }
+        Some((
+            Node { index: node.index + 1, first_leaf: node.first_leaf, leaves: left },
+            Node { index: node.index + 2 * left, first_leaf: node.first_leaf + left, leaves: node.leaves - left },
+        ))
+    }
+
+    /// The points below a node.
+    #[inline(always)]
+    #[must_use]
+    pub fn points(&self, node: Node) -> Range<usize> {
+        self.points_of(&(node.first_leaf..node.first_leaf + node.leaves))
+    }
+
+    /// The points of leaves that follow one another.
+    #[inline(always)]
+    #[must_use]
+    pub fn points_of(&self, leaves: &Range<usize>) -> Range<usize> {
+        self.shape.starts[leaves.start] as usize..self.shape.starts[leaves.end] as usize
+    }
+
     /// The box around all points.
     #[must_use]
     pub fn bounds(&self) -> BoundingBox<D> {
-        self.boxes.first().copied().unwrap_or(BoundingBox::EMPTY)
+        self.shape.boxes.first().copied().unwrap_or(BoundingBox::EMPTY)
     }
 
     /// The box of a node.
     #[inline(always)]
     #[must_use]
     pub fn node_bounds(&self, node: Node) -> &BoundingBox<D> {
-        &self.boxes[node.index]
+        &self.shape.boxes[node.index]
     }
 
     /// Point `i` in tree order.
@@ -222,16 +249,18 @@ impl<const D: usize> SpatialTree<D> {
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.blocks.capacity() * size_of::<[[f64; LANES]; D]>() + self.boxes.capacity() * size_of::<BoundingBox<D>>()
+        self.blocks.capacity() * size_of::<[[f64; LANES]; D]>()
+            + self.shape.boxes.capacity() * size_of::<BoundingBox<D>>()
+            + (self.shape.left.capacity() + self.shape.starts.capacity()) * size_of::<u32>()
     }
 
-    /// Calls `found(i, squared distance)` for the points of a leaf, nearest to no order; lanes without a point give NaN
-    /// and must be told apart by a comparison that NaN fails.
+    /// Calls `found(i, squared distances of points i ..)` for blocks that hold the points of a leaf; lanes without a point of
+    /// the leaf give NaN and must be told apart by a comparison that NaN fails.
     #[inline(always)]
     pub(super) fn leaf_distances(&self, leaf: usize, query: &[f64; D], mut found: impl FnMut(usize, &[f64; LANES])) {
-        let first = leaf * BLOCKS;
-        let last = (first + BLOCKS).min(self.blocks.len());
-        for (b, block) in self.blocks[first..last].iter().enumerate() {
+        let (start, end) = (self.shape.starts[leaf] as usize, self.shape.starts[leaf + 1] as usize);
+        let blocks = start / LANES..end.div_ceil(LANES);
+        for (b, block) in blocks.clone().zip(&self.blocks[blocks]) {
             let mut distances = [0.0; LANES];
             for j in 0..D {
                 for lane in 0..LANES {
@@ -239,7 +268,15 @@ impl<const D: usize> SpatialTree<D> {
                     distances[lane] += difference * difference;
                 }
             }
-            found((first + b) * LANES, &distances);
+            let first = b * LANES;
+            if first < start || first + LANES > end {
+                for (i, distance) in (first..).zip(&mut distances) {
+                    if i < start || i >= end {
+                        *distance = f64::NAN;
+                    }
+                }
+            }
+            found(first, &distances);
         }
     }
 }
@@ -267,59 +304,103 @@ pub struct Node {
     pub leaves: usize,
 }
 
-impl Node {
-    /// Its children; none for a leaf.
-    #[inline(always)]
-    #[must_use]
-    pub fn children(self) -> Option<(Self, Self)> {
-        if self.leaves == 1 {
-            return None;
+/// A point and the row it was.
+type Row<const D: usize> = ([f64; D], u32);
+
+/// Where a node is cut.
+#[derive(Debug, Clone, Copy)]
+enum Cut {
+    /// Points of at most this value go to the left.
+    Middle { column: usize, value: f64 },
+    /// The lower half goes to the left.
+    Median { column: usize },
+}
+
+/// Brings the points to the left of a cut to the front and returns how many they are.
+type Partition<const D: usize> = fn(&mut [Row<D>], Cut) -> usize;
+
+fn partition<const D: usize>(rows: &mut [Row<D>], cut: Cut) -> usize {
+    match cut {
+        Cut::Middle { column, value } => {
+            let (mut low, mut high) = (0, rows.len());
+            loop {
+                while low < high && rows[low].0[column] <= value {
+                    low += 1;
+                }
+                while low < high && rows[high - 1].0[column] > value {
+                    high -= 1;
+                }
+                if low >= high {
+                    return low;
+                }
+                rows.swap(low, high - 1);
+            }
         }
-        let left = left_leaves(self.leaves);
-        Some((
-            Self { index: self.index + 1, first_leaf: self.first_leaf, leaves: left },
-            Self { index: self.index + 2 * left, first_leaf: self.first_leaf + left, leaves: self.leaves - left },
-        ))
-    }
-
-    /// The points below it, of `len` in all.
-    #[inline(always)]
-    #[must_use]
-    pub fn points(self, len: usize) -> std::ops::Range<usize> {
-        self.first_leaf * LEAF..((self.first_leaf + self.leaves) * LEAF).min(len)
+        Cut::Median { column } => {
+            let half = rows.len() / 2;
+            rows.select_nth_unstable_by(half, |(a, _), (b, _)| a[column].total_cmp(&b[column]));
+            half
+        }
     }
 }
 
-#[inline(always)]
-fn left_leaves(leaves: usize) -> usize {
-    leaves.div_ceil(2)
+/// The nodes of a tree, in preorder.
+#[derive(Debug, Clone)]
+struct Shape<const D: usize> {
+    boxes: Vec<BoundingBox<D>>,
+    /// Leaves below the left child; 0 for a leaf.
+    left: Vec<u32>,
+    /// First point of each leaf, and the number of points.
+    starts: Vec<u32>,
 }
 
-/// Brings rows into tree order: halves along the widest column, the left half a whole number of leaves.
-fn arrange<const D: usize>(rows: &mut [([f64; D], u32)], threads: usize) {
-    if rows.len() <= LEAF {
-        return;
+impl<const D: usize> Shape<D> {
+    /// Adds the subtree over `rows`, which it brings into tree order. Parts of more than `alone` rows get a thread.
+    fn grow(&mut self, rows: &mut [Row<D>], alone: usize, depth: u32, partition: Partition<D>) {
+        let mut bounds = BoundingBox::EMPTY;
+        for (point, _) in rows.iter() {
+            bounds.include(point);
+        }
+        let (index, first_leaf) = (self.boxes.len(), self.starts.len());
+        self.boxes.push(bounds);
+        self.left.push(0);
+        if rows.len() <= LEAF {
+            let start = self.starts.last().copied().unwrap_or_default();
+            self.starts.push(start + rows.len() as u32);
+            return;
+        }
+        let left = partition(rows, cut(&bounds, depth));
+        let (left, right) = rows.split_at_mut(left);
+        if right.len() > alone {
+            let mut other = Self { boxes: vec![], left: vec![], starts: vec![0] };
+            std::thread::scope(|scope| {
+                scope.spawn(|| other.grow(right, alone, depth + 1, partition));
+                self.grow(left, alone, depth + 1, partition);
+            });
+            self.left[index] = (self.starts.len() - first_leaf) as u32;
+            let start = self.starts.last().copied().unwrap_or_default();
+            self.boxes.append(&mut other.boxes);
+            self.left.append(&mut other.left);
+            self.starts.extend(other.starts[1..].iter().map(|end| start + end));
+        } else {
+            self.grow(left, alone, depth + 1, partition);
+            self.left[index] = (self.starts.len() - first_leaf) as u32;
+            self.grow(right, alone, depth + 1, partition);
+        }
     }
-    let mut bounds = BoundingBox::<D>::EMPTY;
-    for (point, _) in rows.iter() {
-        bounds.include(point);
-    }
+}
+
+/// In the middle of the widest side. Points that are equal have no middle.
+fn cut<const D: usize>(bounds: &BoundingBox<D>, depth: u32) -> Cut {
     let width = |j: usize| bounds.high[j] - bounds.low[j];
     let column = (0..D).reduce(|widest, j| if width(j) > width(widest) { j } else { widest }).unwrap_or_default();
-    let left = left_leaves(rows.len().div_ceil(LEAF)) * LEAF;
-    // Points that are equal here may go to either side: boxes then touch, and no search misses a point.
-    rows.select_nth_unstable_by(left, |(a, _), (b, _)| a[column].total_cmp(&b[column]));
-    let (left, right) = rows.split_at_mut(left);
-    if threads > 1 {
-        let half = threads / 2;
-        std::thread::scope(|scope| {
-            scope.spawn(move || arrange(left, half));
-            arrange(right, threads - half);
-        });
-    } else {
-        arrange(left, 1);
-        arrange(right, 1);
+    let (low, high) = (bounds.low[column], bounds.high[column]);
+    if depth >= DEEPEST_MIDDLE || low >= high {
+        return Cut::Median { column };
     }
+    let middle = 0.5 * low + 0.5 * high;
+    // Between neighbouring floats there is none.
+    Cut::Middle { column, value: if middle >= low && middle < high { middle } else { low } }
 }
 
 #[cfg(test)]
@@ -339,14 +420,14 @@ mod tests {
             let mut count = 0;
             while let Some(node) = nodes.pop() {
                 count += 1;
-                for i in node.points(tree.len()) {
+                for i in tree.points(node) {
                     let point = tree.point(i);
                     prop_assert_eq!(&point[..3], points.row(order[i] as usize));
                     prop_assert_eq!(tree.node_bounds(node).squared_distance(&point), 0.0);
                 }
-                match node.children() {
+                match tree.children(node) {
                     Some((left, right)) => nodes.extend([left, right]),
-                    None => node.points(tree.len()).for_each(|i| seen[order[i] as usize] = true),
+                    None => tree.points(node).for_each(|i| seen[order[i] as usize] = true),
                 }
             }
             prop_assert_eq!(count, tree.nodes());
