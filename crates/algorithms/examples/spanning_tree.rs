@@ -24,11 +24,12 @@ fn main() {
 
 fn time<const D: usize>(points: &Matrix, min_samples: usize, threads: usize) {
     let start = Instant::now();
-    let (tree, _) = SpatialTree::<D>::build(points, threads);
+    let (tree, order) = SpatialTree::<D>::build(points, threads);
     let build = start.elapsed().as_secs_f64();
     let core = core_distances(&tree, None, min_samples, threads);
     let cores = start.elapsed().as_secs_f64() - build;
-    let edges = spanning_tree(&tree, &core, threads);
+    let ids: Vec<u64> = order.iter().map(|row| u64::from(*row)).collect();
+    let edges = spanning_tree(&tree, &core, &ids, threads);
     let total = start.elapsed().as_secs_f64();
     let weight: f64 = edges.iter().map(|edge| edge.squared_reach.sqrt()).sum();
     println!(

@@ -12,12 +12,13 @@ use segmenta_algorithms::hdbscan::spatial_tree::SpatialTree;
 use segmenta_algorithms::matrix::Matrix;
 
 /// Edges (by row of `points`) and core distances.
-fn edges_and_cores(points: &Matrix, weights: Option<&[u32]>, min_samples: usize) -> (Vec<Edge>, Vec<f64>) {
+fn edges_and_cores(points: &Matrix, weights: Option<&[u32]>, ids: &[u64], min_samples: usize) -> (Vec<Edge>, Vec<f64>) {
     let (tree, order) = SpatialTree::<2>::build(points, 1);
+    let tree_ids: Vec<u64> = order.iter().map(|row| ids[*row as usize]).collect();
     let tree_weights: Option<Vec<u32>> =
         weights.map(|weights| order.iter().map(|row| weights[*row as usize]).collect());
     let found = core_distances(&tree, tree_weights.as_deref(), min_samples, 1);
-    let mut edges: Vec<Edge> = spanning_tree(&tree, &found, 1)
+    let mut edges: Vec<Edge> = spanning_tree(&tree, &found, &tree_ids, 1)
         .iter()
         .map(|edge| Edge { distance: edge.squared_reach.sqrt(), a: order[edge.a as usize], b: order[edge.b as usize] })
         .collect();
@@ -28,13 +29,14 @@ fn edges_and_cores(points: &Matrix, weights: Option<&[u32]>, min_samples: usize)
 }
 
 /// Distinct places on a lattice (a small one has ties everywhere), each with a weight.
-fn places(seed: u64, n: u64, spread: u64) -> (Matrix, Vec<u32>) {
+fn places(seed: u64, n: u64, spread: u64) -> (Matrix, Vec<u32>, Vec<u64>) {
     let mut places: Vec<[u64; 2]> = (0..n).map(|i| [0, 1].map(|j| mix(seed ^ (2 * i + j)) % spread)).collect();
     places.sort_unstable();
     places.dedup();
     let n = places.len() as u64;
     let weights = (0..n).map(|i| if mix(i ^ seed).is_multiple_of(3) { 1 + (mix(i) % 9) as u32 } else { 1 }).collect();
-    (Matrix::new(places.iter().flatten().map(|v| *v as f64 * 0.37).collect(), 2), weights)
+    let ids = (0..n).map(|i| mix(seed.wrapping_add(i))).collect();
+    (Matrix::new(places.iter().flatten().map(|v| *v as f64 * 0.37).collect(), 2), weights, ids)
 }
 
 /// What a row falls out of, and where.
@@ -50,8 +52,8 @@ proptest! {
         seed in any::<u64>(), n in 5u64..120, spread in prop::sample::select(vec![6u64, 30, 1 << 40]),
         min_samples in 1usize..12, min_cluster_size in 2u64..12,
     ) {
-        let (points, weights) = places(seed, n, spread);
-        let (edges, cores) = edges_and_cores(&points, Some(&weights), min_samples);
+        let (points, weights, ids) = places(seed, n, spread);
+        let (edges, cores) = edges_and_cores(&points, Some(&weights), &ids, min_samples);
         prop_assume!(cores.iter().all(|core| core.is_finite()));
         let weighted = WeightedPoints { weights: &weights, core_distances: &cores };
         let tree = CondensedTree::new(points.rows(), &edges, Some(weighted), min_cluster_size, &mut |_| {});
@@ -92,15 +94,16 @@ proptest! {
         seed in any::<u64>(), n in 5u64..120, spread in prop::sample::select(vec![6u64, 1 << 40]),
         min_samples in 1usize..8, min_cluster_size in 2u64..12,
     ) {
-        let (points, _) = places(seed, n, spread);
+        let (points, _, ids) = places(seed, n, spread);
         let n = points.rows();
-        let (edges, _) = edges_and_cores(&points, None, min_samples.min(n));
+        let (edges, _) = edges_and_cores(&points, None, &ids, min_samples.min(n));
         let tree = CondensedTree::new(n, &edges, None, min_cluster_size, &mut |_| {});
         let renamed = |point: u32| (n as u32 - 1) - point;
-        // Another spanning tree, where edges are equally long.
-        let turned: Vec<f64> = (0..n).rev().flat_map(|i| points.row(i).to_vec()).collect();
-        let (mut reversed, _) = edges_and_cores(&Matrix::new(turned, 2), None, min_samples.min(n));
-        reversed.reverse();
+        let mut reversed: Vec<Edge> = edges
+            .iter()
+            .rev()
+            .map(|edge| Edge { distance: edge.distance, a: renamed(edge.b), b: renamed(edge.a) })
+            .collect();
         reversed.sort_by(|a, b| a.distance.total_cmp(&b.distance));
         let again = CondensedTree::new(n, &reversed, None, min_cluster_size, &mut |_| {});
         prop_assert_eq!(tree.clusters.len(), again.clusters.len());
@@ -118,10 +121,10 @@ proptest! {
         let values = (0..2 * n).map(|i| (mix(seed ^ i) % 10_000) as f64 * 0.001 * (1.0 + (i % 5) as f64)).collect();
         let rows = Matrix::new(values, 2);
         let ids: Vec<u64> = (0..n).collect();
-        let (edges, cores) = edges_and_cores(&rows, None, min_samples.min(n as usize));
+        let (edges, cores) = edges_and_cores(&rows, None, &ids, min_samples.min(n as usize));
         let collapsed = collapse::<2>(&rows, &ids, None, resolution).unwrap();
         let (near, near_cores) =
-            edges_and_cores(&collapsed.points, Some(&collapsed.weights), min_samples.min(n as usize));
+            edges_and_cores(&collapsed.points, Some(&collapsed.weights), &collapsed.ids, min_samples.min(n as usize));
         let bound = (resolution * 2f64.sqrt()).min(2.0 * collapsed.squared_shift.sqrt()) + 1e-9;
         let exact = heights(n as usize, &edges);
         let points = collapsed.points.rows();

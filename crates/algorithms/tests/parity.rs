@@ -167,8 +167,9 @@ fn hdbscan_case<const D: usize>(points: &Matrix, case: &Value) {
         allow_single_cluster: option("allow_single_cluster").as_bool().unwrap_or_default(),
     };
     let (tree, order) = SpatialTree::<D>::build(points, 1);
+    let ids: Vec<u64> = order.iter().map(|i| u64::from(*i)).collect();
     let core = core_distances(&tree, None, case["min_samples"].as_u64().unwrap() as usize, 1);
-    let mut edges: Vec<Edge> = spanning_tree(&tree, &core, 1)
+    let mut edges: Vec<Edge> = spanning_tree(&tree, &core, &ids, 1)
         .iter()
         .map(|edge| Edge { distance: edge.squared_reach.sqrt(), a: order[edge.a as usize], b: order[edge.b as usize] })
         .collect();

@@ -49,9 +49,13 @@ pub fn distances_to_others<const D: usize>(tree: &SpatialTree<D>, others: &[Boun
 ///
 /// `to_others` comes from [`distances_to_others`]. Memory: 20 bytes a point beside the result.
 #[must_use]
-pub fn certain_edges(mut edges: Vec<TreeEdge>, squared_core: &[f64], to_others: &[f64]) -> CellForest {
+pub fn certain_edges(mut edges: Vec<TreeEdge>, squared_core: &[f64], ids: &[u64], to_others: &[f64]) -> CellForest {
     let n = squared_core.len();
-    edges.sort_unstable_by(|x, y| x.squared_reach.total_cmp(&y.squared_reach).then((x.a, x.b).cmp(&(y.a, y.b))));
+    let key = |edge: &TreeEdge| {
+        let ids = super::outside::ordered(ids[edge.a as usize], ids[edge.b as usize]);
+        (edge.squared_reach, edge.squared_distance, ids)
+    };
+    edges.sort_unstable_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal));
     // No edge to another cell that leaves a set of points is shorter than this; indexed by the set's name.
     let mut frontier: Vec<f64> = squared_core.iter().zip(to_others).map(|(core, wall)| core.max(*wall)).collect();
     let mut sets = UnionFind::new(n);
@@ -95,8 +99,8 @@ pub struct Outward {
     pub cell: u32,
 }
 
-/// Looks in `other` (called `cell`) for edges out of the components of the points of `own` that are shorter than the best
-/// known ones. `slots[i]` is the place in `found` of the component of point `i`.
+/// Looks in `other` (called `cell`) for edges out of the components of the points of `own` that come before the best known
+/// ones. `slots[i]` is the place in `found` of the component of point `i`.
 pub fn nearest_in_other<const D: usize>(
     own: LabelledTree<'_, D>,
     other: LabelledTree<'_, D>,
@@ -139,7 +143,7 @@ impl<const D: usize> Outlook<'_, '_, D> {
         } else {
             self.found[self.slots[points.start] as usize].best.squared_reach
         };
-        if self.distance(node) >= limit {
+        if self.distance(node) > limit {
             return;
         }
         if let Some((left, right)) = self.own.tree.children(node) {
@@ -158,8 +162,8 @@ impl<const D: usize> Outlook<'_, '_, D> {
             self.queries.start(self.own.component[i], best);
             for j in (i..points.end).filter(|j| self.slots[*j] == slot) {
                 done[j - points.start] = true;
-                let is_near = || self.bounds.squared_distance(&self.own.tree.point(j)) < best.squared_reach;
-                if self.own.squared_core[j] < best.squared_reach && is_near() {
+                let is_near = || self.bounds.squared_distance(&self.own.tree.point(j)) <= best.squared_reach;
+                if self.own.squared_core[j] <= best.squared_reach && is_near() {
                     self.queries.push(self.own, j);
                 }
             }

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::outside::Nearest;
 use super::union_find::UnionFind;
 
 /// A point: its cell, and its place in the cell's tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Place {
     /// The cell.
     pub cell: u32,
@@ -18,6 +19,10 @@ pub struct Place {
 pub struct Link {
     /// Squared mutual reachability distance.
     pub squared_reach: f64,
+    /// Squared Euclidean distance.
+    pub squared_distance: f64,
+    /// Ids of the ends, the smaller first.
+    pub ids: (u64, u64),
     /// The ends.
     pub points: (Place, Place),
     /// Their fragments, numbered over all cells, or components (which are named by one of their fragments).
@@ -25,15 +30,14 @@ pub struct Link {
 }
 
 impl Link {
-    /// Of links that are equally long, those that come first are taken, whatever order they were found in.
-    fn key(&self) -> (f64, (Place, Place)) {
-        (self.squared_reach, self.points)
+    fn key(&self) -> (f64, f64, (u64, u64)) {
+        (self.squared_reach, self.squared_distance, self.ids)
     }
 }
 
 /// Joins fragments by rounds of Boruvka's algorithm.
 ///
-/// Memory: 12 bytes a fragment and 32 for each open edge.
+/// Memory: 12 bytes a fragment and 64 for each open edge.
 #[derive(Debug)]
 pub struct Joining {
     components: UnionFind,
@@ -134,11 +138,20 @@ impl Joining {
     }
 }
 
+impl Link {
+    /// A link that was found between cells.
+    #[must_use]
+    pub fn found(best: &Nearest, points: (Place, Place), fragments: (u32, u32)) -> Self {
+        let Nearest { squared_reach, squared_distance, ids, .. } = *best;
+        Self { squared_reach, squared_distance, ids, points, fragments }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::core_distances::{CoreSearch, core_distances};
     use super::super::forest::{Outward, certain_edges, distances_to_others, nearest_in_other, widest};
-    use super::super::outside::{LabelledTree, Nearest, label_nodes};
+    use super::super::outside::{LabelledTree, label_nodes, ordered};
     use super::super::space_partition::SpacePartition;
     use super::super::spanning_tree::spanning_tree;
     use super::super::spatial_tree::SpatialTree;
@@ -147,14 +160,21 @@ mod tests {
     use crate::matrix::Matrix;
     use proptest::prelude::*;
 
-    /// The lengths of the tree's edges over cells, as the engine builds it.
-    fn over_cells(points: &Matrix, members: &[Vec<usize>], min_samples: usize) -> Vec<f64> {
+    type Key = (f64, f64, (u64, u64));
+
+    /// The tree over cells, as the engine builds it.
+    fn over_cells(points: &Matrix, ids: &[u64], members: &[Vec<usize>], min_samples: usize) -> Vec<Key> {
         let trees: Vec<_> = members
             .iter()
             .map(|rows| {
                 let values = rows.iter().flat_map(|i| points.row(*i).to_vec()).collect();
                 SpatialTree::<3>::build(&Matrix::new(values, 3), 1)
             })
+            .collect();
+        let tree_ids: Vec<Vec<u64>> = trees
+            .iter()
+            .zip(members)
+            .map(|((_, order), rows)| order.iter().map(|row| ids[rows[*row as usize]]).collect())
             .collect();
         let cells = trees.len();
         let (mut forests, mut cores, mut offsets, mut open, mut edges) = (vec![], vec![], vec![], vec![], vec![]);
@@ -164,19 +184,24 @@ mod tests {
             let mut search = CoreSearch::new(&trees[c].0, None, min_samples, Some(&others), 1);
             (0..cells).filter(|o| *o != c).for_each(|o| search.extend(&trees[o].0, None));
             let found = search.finish();
-            let own = spanning_tree(&trees[c].0, &found, 1);
+            let own = spanning_tree(&trees[c].0, &found, &tree_ids[c], 1);
             let to_others = distances_to_others(&trees[c].0, &others);
-            let forest = certain_edges(own, &found.squared_core, &to_others);
+            let forest = certain_edges(own, &found.squared_core, &tree_ids[c], &to_others);
             for edge in &forest.open {
                 let place = |point| Place { cell: c as u32, point };
                 let fragment = |point: u32| fragments + forest.fragment[point as usize];
                 open.push(Link {
                     squared_reach: edge.squared_reach,
+                    squared_distance: edge.squared_distance,
+                    ids: ordered(tree_ids[c][edge.a as usize], tree_ids[c][edge.b as usize]),
                     points: (place(edge.a), place(edge.b)),
                     fragments: (fragment(edge.a), fragment(edge.b)),
                 });
             }
-            edges.extend(forest.certain.iter().map(|edge| edge.squared_reach));
+            edges.extend(forest.certain.iter().map(|edge| {
+                let ids = ordered(tree_ids[c][edge.a as usize], tree_ids[c][edge.b as usize]);
+                (edge.squared_reach, edge.squared_distance, ids)
+            }));
             offsets.push(fragments);
             fragments += forest.fragments;
             forests.push(forest);
@@ -192,6 +217,7 @@ mod tests {
             let labelled = |c: usize| LabelledTree {
                 tree: &trees[c].0,
                 squared_core: &cores[c],
+                ids: &tree_ids[c],
                 component: &component[c],
                 node_component: &nodes[c],
             };
@@ -214,16 +240,16 @@ mod tests {
                 for (name, outward) in names.iter().zip(found).filter(|(_, outward)| outward.best.target != NONE) {
                     let to = Place { cell: outward.cell, point: outward.best.target };
                     let places = (Place { cell: c as u32, point: outward.from }, to);
-                    links.push(Link {
-                        squared_reach: outward.best.squared_reach,
-                        points: places,
-                        fragments: (*name, component[to.cell as usize][to.point as usize]),
-                    });
+                    links.push(Link::found(
+                        &outward.best,
+                        places,
+                        (*name, component[to.cell as usize][to.point as usize]),
+                    ));
                 }
             }
             assert!(joining.join(&links) > 0);
         }
-        edges.extend(joining.into_edges().iter().map(|link| link.squared_reach));
+        edges.extend(joining.into_edges().iter().map(Link::key));
         edges
     }
 
@@ -238,7 +264,7 @@ mod tests {
             rows.sort_unstable();
             rows.dedup();
             let n = rows.len();
-            let min_samples = min_samples.min(n);
+            let ids: Vec<u64> = (0..n as u64).map(|i| mix(i ^ seed)).collect();
             let points = Matrix::new(rows.iter().flatten().map(|v| *v as f64 * 0.37).collect(), 3);
             // By place, or scattered: the cells' boxes then overlap, and the answer is still the same.
             let partition = SpacePartition::new(&points, cells);
@@ -247,12 +273,19 @@ mod tests {
                 let cell = if near { partition.cell_of(points.row(i)) } else { (mix(i as u64) % u64::from(cells)) as u32 };
                 members[cell as usize].push(i);
             }
-            let mut found = over_cells(&points, &members, min_samples);
-            let (tree, _) = SpatialTree::<3>::build(&points, 1);
+            let mut found = over_cells(&points, &ids, &members, min_samples);
+            let (tree, order) = SpatialTree::<3>::build(&points, 1);
+            let tree_ids: Vec<u64> = order.iter().map(|i| ids[*i as usize]).collect();
             let core = core_distances(&tree, None, min_samples, 1);
-            let mut expected: Vec<f64> = spanning_tree(&tree, &core, 1).iter().map(|edge| edge.squared_reach).collect();
-            found.sort_by(f64::total_cmp);
-            expected.sort_by(f64::total_cmp);
+            let mut expected: Vec<Key> = spanning_tree(&tree, &core, &tree_ids, 1)
+                .iter()
+                .map(|edge| {
+                    let ids = ordered(tree_ids[edge.a as usize], tree_ids[edge.b as usize]);
+                    (edge.squared_reach, edge.squared_distance, ids)
+                })
+                .collect();
+            found.sort_by(|a, b| a.partial_cmp(b).unwrap());
+            expected.sort_by(|a, b| a.partial_cmp(b).unwrap());
             prop_assert_eq!(found, expected);
         }
     }

@@ -7,13 +7,15 @@ pub(super) const MIXED: u32 = u32::MAX;
 /// No point.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// A tree whose points know their core distances and components.
+/// A tree whose points know their core distances, ids and components.
 #[derive(Debug, Clone, Copy)]
 pub struct LabelledTree<'a, const D: usize> {
     /// The tree.
     pub tree: &'a SpatialTree<D>,
     /// Squared core distances.
     pub squared_core: &'a [f64],
+    /// Ids, distinct over all trees.
+    pub ids: &'a [u64],
     /// Component of each point.
     pub component: &'a [u32],
     /// Component of each node, from [`label_nodes`].
@@ -25,16 +27,30 @@ pub struct LabelledTree<'a, const D: usize> {
 pub struct Nearest {
     /// Squared mutual reachability distance.
     pub squared_reach: f64,
+    /// Squared Euclidean distance.
+    pub squared_distance: f64,
+    /// Ids of the two ends, the smaller first.
+    pub ids: (u64, u64),
     /// The point outside, in the tree that was searched; `u32::MAX` while there is none.
     pub target: u32,
 }
 
 impl Nearest {
-    /// Anything with a squared reach of less than `limit` is nearer.
+    /// Anything with a squared reach of at most `limit` is nearer.
     #[must_use]
     pub fn within(limit: f64) -> Self {
-        Self { squared_reach: limit, target: NONE }
+        Self { squared_reach: limit, squared_distance: f64::INFINITY, ids: (u64::MAX, u64::MAX), target: NONE }
     }
+
+    /// The strict order of edges: reach, distance, ids.
+    #[must_use]
+    pub fn key(&self) -> (f64, f64, (u64, u64)) {
+        (self.squared_reach, self.squared_distance, self.ids)
+    }
+}
+
+pub(super) fn ordered(a: u64, b: u64) -> (u64, u64) {
+    if a < b { (a, b) } else { (b, a) }
 }
 
 /// The component of each node: that of all of its points, or `u32::MAX` when they are in several.
@@ -71,6 +87,7 @@ pub(super) struct Queries<'a, const D: usize> {
     component: u32,
     bounds: BoundingBox<D>,
     points: [[f64; D]; LEAF],
+    ids: [u64; LEAF],
     squared_cores: [f64; LEAF],
     places: [u32; LEAF],
     count: usize,
@@ -87,6 +104,7 @@ impl<'a, const D: usize> Queries<'a, D> {
             component: MIXED,
             bounds: BoundingBox::EMPTY,
             points: [[0.0; D]; LEAF],
+            ids: [0; LEAF],
             squared_cores: [0.0; LEAF],
             places: [NONE; LEAF],
             count: 0,
@@ -105,6 +123,7 @@ impl<'a, const D: usize> Queries<'a, D> {
     pub(super) fn push(&mut self, own: LabelledTree<'_, D>, i: usize) {
         let q = self.count;
         self.points[q] = own.tree.point(i);
+        self.ids[q] = own.ids[i];
         self.squared_cores[q] = own.squared_core[i];
         self.places[q] = i as u32;
         self.bounds.include(&self.points[q]);
@@ -138,10 +157,11 @@ impl<'a, const D: usize> Queries<'a, D> {
         if far.0 < near.0 {
             std::mem::swap(&mut near, &mut far);
         }
-        if near.0 < f64::INFINITY && near.0 < self.best.squared_reach {
+        // Equal is not enough to pass over a node: it may hold an edge of the same reach that comes before.
+        if near.0 < f64::INFINITY && near.0 <= self.best.squared_reach {
             self.visit(near.1);
         }
-        if far.0 < f64::INFINITY && far.0 < self.best.squared_reach {
+        if far.0 < f64::INFINITY && far.0 <= self.best.squared_reach {
             self.visit(far.1);
         }
     }
@@ -153,12 +173,12 @@ impl<'a, const D: usize> Queries<'a, D> {
         for q in 0..self.count {
             let point = self.points[q];
             let limit = self.best.squared_reach;
-            if self.squared_cores[q] >= limit || bounds.squared_distance(&point) >= limit {
+            if self.squared_cores[q] > limit || bounds.squared_distance(&point) > limit {
                 continue;
             }
             tree.leaf_distances(node.first_leaf, &point, |first, distances| {
                 for (j, distance) in (first..).zip(distances) {
-                    if *distance < self.best.squared_reach {
+                    if *distance <= self.best.squared_reach {
                         self.consider(q, j, *distance);
                     }
                 }
@@ -170,8 +190,16 @@ impl<'a, const D: usize> Queries<'a, D> {
     fn consider(&mut self, q: usize, j: usize, squared_distance: f64) {
         let searched = &self.searched;
         let squared_reach = squared_distance.max(self.squared_cores[q]).max(searched.squared_core[j]);
-        if squared_reach < self.best.squared_reach && searched.component[j] != self.component {
-            self.best = Nearest { squared_reach, target: j as u32 };
+        let best = &self.best;
+        if squared_reach > best.squared_reach || searched.component[j] == self.component {
+            return;
+        }
+        let before = squared_reach < best.squared_reach
+            || squared_distance < best.squared_distance
+            || (squared_distance == best.squared_distance && ordered(self.ids[q], searched.ids[j]) < best.ids);
+        if before {
+            let ids = ordered(self.ids[q], searched.ids[j]);
+            self.best = Nearest { squared_reach, squared_distance, ids, target: j as u32 };
             self.from = self.places[q];
         }
     }

@@ -1,19 +1,16 @@
 //! The minimum spanning tree of the mutual-reachability graph of the points of one tree.
 //!
 //! Boruvka's rounds: every component looks for the nearest point outside of it, and all of these edges join the tree. A
-//! search passes over nodes that lie wholly in the component and over those that are no nearer than the best edge its
+//! search passes over nodes that lie wholly in the component and over those that are further away than the best edge its
 //! component has so far; what a point has found, or has found not to exist, is remembered for the rounds to come (March,
-//! Ram and Gray, KDD 2010; Gagolewski 2025).
-//!
-//! Mutual reachability distances are equal often: every edge that is no longer than the core distance of its end weighs
-//! just that. Of equal edges any one is taken, which gives a minimum spanning tree all the same: an edge is only added
-//! between two components, and a component that another one has joined itself to has no shorter edge than that one had.
-//! All minimum spanning trees fall into the same components below any distance, and that is all that clusters depend on.
+//! Ram and Gray, KDD 2010; Gagolewski 2025). Edges are compared by (distance, Euclidean distance, ids), a strict order, so
+//! there is one tree, whatever the order of the points or the number of threads, although mutual reachability distances
+//! are equal often: every edge that is no longer than the core distance of its end weighs just that.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::core_distances::{Neighborhoods, chunks_of_leaves};
-use super::outside::{LabelledTree, MIXED, NONE, Nearest, Queries, label_nodes};
+use super::outside::{LabelledTree, MIXED, NONE, Nearest, Queries, label_nodes, ordered};
 use super::parallel::{for_each_chunk, split_mut};
 use super::spatial_tree::{LEAF, SpatialTree};
 use super::union_find::UnionFind;
@@ -23,33 +20,38 @@ use super::union_find::UnionFind;
 pub struct TreeEdge {
     /// Squared mutual reachability distance.
     pub squared_reach: f64,
+    /// Squared Euclidean distance.
+    pub squared_distance: f64,
     /// One end.
     pub a: u32,
     /// The other.
     pub b: u32,
 }
 
-/// The `n - 1` edges of a minimum spanning tree under `max(core a, core b, d(a, b))`, in no particular order. Core distances
-/// have to be finite: without, there are fewer edges.
+/// The `n - 1` edges of the minimum spanning tree under `max(core a, core b, d(a, b))`, in no particular order.
 ///
-/// `threads` work on it. With more than one, chance may decide between edges that are equally long. Memory: 40 bytes a point.
+/// `ids` are distinct and decide between edges that are equal otherwise. `threads` work on it; the result does not depend
+/// on their number. Memory: 40 bytes a point.
 #[must_use]
 pub fn spanning_tree<const D: usize>(
     tree: &SpatialTree<D>,
     neighborhoods: &Neighborhoods,
+    ids: &[u64],
     threads: usize,
 ) -> Vec<TreeEdge> {
-    let mut boruvka = Boruvka::new(tree, neighborhoods, threads);
-    while boruvka.round() {}
+    let mut boruvka = Boruvka::new(tree, neighborhoods, ids, threads);
+    while boruvka.edges.len() + 1 < tree.len() {
+        boruvka.round();
+    }
     boruvka.edges
 }
 
 /// What a point knows of the world outside its component.
 #[derive(Debug, Clone, Copy)]
 struct Outlook {
-    /// No edge from the point out of the component has a squared reach of less.
+    /// With a `target`: the squared reach of the edge to it, the least of all edges out of the component. Without: no
+    /// edge out of the component has a squared reach of this or less.
     squared_reach: f64,
-    /// The other end of an edge of just that reach, where one is known.
     target: u32,
 }
 
@@ -57,6 +59,7 @@ struct Boruvka<'a, const D: usize> {
     tree: &'a SpatialTree<D>,
     core: &'a [f64],
     neighborhoods: &'a Neighborhoods,
+    ids: &'a [u64],
     threads: usize,
     components: UnionFind,
     /// Component of each point.
@@ -70,31 +73,27 @@ struct Boruvka<'a, const D: usize> {
 }
 
 impl<'a, const D: usize> Boruvka<'a, D> {
-    fn new(tree: &'a SpatialTree<D>, neighborhoods: &'a Neighborhoods, threads: usize) -> Self {
+    fn new(tree: &'a SpatialTree<D>, neighborhoods: &'a Neighborhoods, ids: &'a [u64], threads: usize) -> Self {
         let n = tree.len();
         Self {
             tree,
             core: &neighborhoods.squared_core,
             neighborhoods,
+            ids,
             threads,
             components: UnionFind::new(n),
             component: (0..n as u32).collect(),
             node_component: vec![MIXED; tree.nodes()],
-            outlook: vec![Outlook { squared_reach: 0.0, target: NONE }; n],
+            outlook: vec![Outlook { squared_reach: -1.0, target: NONE }; n],
             bound: (0..n).map(|_| AtomicU64::new(f64::INFINITY.to_bits())).collect(),
             edges: Vec::with_capacity(n.saturating_sub(1)),
         }
     }
 
-    /// Returns whether anything was joined.
-    fn round(&mut self) -> bool {
-        let before = self.edges.len();
-        if before + 1 < self.tree.len() {
-            self.look_around();
-            self.search();
-            self.join();
-        }
-        self.edges.len() > before
+    fn round(&mut self) {
+        self.look_around();
+        self.search();
+        self.join();
     }
 
     /// What can be told without a search: the edges found before, and the neighbours within the core distance.
@@ -103,24 +102,23 @@ impl<'a, const D: usize> Boruvka<'a, D> {
         let outlooks = split_mut(&mut self.outlook, chunks.iter().map(|leaves| self.tree.points_of(leaves).len()));
         let work: Vec<_> = chunks.iter().cloned().zip(outlooks).collect();
         let (component, bound, core) = (&self.component, &self.bound, self.core);
-        let (neighborhoods, tree) = (self.neighborhoods, self.tree);
+        let (neighborhoods, ids, tree) = (self.neighborhoods, self.ids, self.tree);
         for_each_chunk(work, self.threads, |(leaves, outlooks)| {
             for (i, outlook) in tree.points_of(&leaves).zip(outlooks) {
                 let own = component[i];
                 if outlook.target != NONE && component[outlook.target as usize] == own {
                     outlook.target = NONE;
+                    // Nothing is nearer than what has just been swallowed, but something may be as near.
+                    outlook.squared_reach = outlook.squared_reach.next_down();
                 }
                 if outlook.target == NONE
-                    && outlook.squared_reach <= core[i]
-                    && let Some(target) = near_neighbor(tree, neighborhoods, component, i)
+                    && outlook.squared_reach < core[i]
+                    && let Some(target) = near_neighbor(tree, neighborhoods, ids, component, i)
                 {
                     *outlook = Outlook { squared_reach: core[i], target };
                 }
                 if outlook.target != NONE {
-                    // An edge leads out of both of its ends' components.
-                    for end in [own, component[outlook.target as usize]] {
-                        bound[end as usize].fetch_min(outlook.squared_reach.to_bits(), Ordering::Relaxed);
-                    }
+                    bound[own as usize].fetch_min(outlook.squared_reach.to_bits(), Ordering::Relaxed);
                 }
             }
         });
@@ -133,6 +131,7 @@ impl<'a, const D: usize> Boruvka<'a, D> {
         let labelled = LabelledTree {
             tree: self.tree,
             squared_core: self.core,
+            ids: self.ids,
             component: &self.component,
             node_component: &self.node_component,
         };
@@ -159,7 +158,8 @@ impl<'a, const D: usize> Boruvka<'a, D> {
                         }
                         done[j - first] = true;
                         let outlook = outlooks[j - start];
-                        if outlook.target == NONE && outlook.squared_reach < limit && labelled.squared_core[j] < limit {
+                        if outlook.target == NONE && outlook.squared_reach < limit && labelled.squared_core[j] <= limit
+                        {
                             queries.push(labelled, j);
                         }
                     }
@@ -167,12 +167,14 @@ impl<'a, const D: usize> Boruvka<'a, D> {
                         continue;
                     }
                     queries.run();
-                    let Nearest { squared_reach, target } = queries.best;
+                    let Nearest { squared_reach, target, .. } = queries.best;
+                    // What the others have is no shorter, but may be as short.
+                    let others = if target == NONE { squared_reach } else { squared_reach.next_down() };
                     for place in queries.places() {
-                        outlooks[*place as usize - start] = Outlook { squared_reach, target: NONE };
+                        outlooks[*place as usize - start] = Outlook { squared_reach: others, target: NONE };
                     }
                     if target != NONE {
-                        outlooks[queries.from as usize - start].target = target;
+                        outlooks[queries.from as usize - start] = Outlook { squared_reach, target };
                         bound.fetch_min(squared_reach.to_bits(), Ordering::Relaxed);
                     }
                 }
@@ -189,17 +191,19 @@ impl<'a, const D: usize> Boruvka<'a, D> {
             if outlook.target == NONE {
                 continue;
             }
-            for end in [i, outlook.target as usize] {
-                let own = self.component[end] as usize;
-                if best[own] == NONE && outlook.squared_reach.to_bits() == self.bound[own].load(Ordering::Relaxed) {
-                    best[own] = i as u32;
-                }
+            let own = self.component[i] as usize;
+            if outlook.squared_reach.to_bits() != self.bound[own].load(Ordering::Relaxed) {
+                continue;
+            }
+            if best[own] == NONE || self.is_before(i as u32, best[own]) {
+                best[own] = i as u32;
             }
         }
         for i in best.into_iter().filter(|i| *i != NONE) {
             let Outlook { squared_reach, target } = self.outlook[i as usize];
             if self.components.unite(i, target) {
-                self.edges.push(TreeEdge { squared_reach, a: i, b: target });
+                let squared_distance = self.tree.squared_distance(i as usize, target as usize);
+                self.edges.push(TreeEdge { squared_reach, squared_distance, a: i, b: target });
             }
         }
         for (i, component) in self.component.iter_mut().enumerate() {
@@ -210,21 +214,47 @@ impl<'a, const D: usize> Boruvka<'a, D> {
         }
         self.node_component = label_nodes(self.tree, &self.component);
     }
+
+    /// Whether the edge of point `a` comes before that of point `b`; both have the same reach.
+    fn is_before(&self, a: u32, b: u32) -> bool {
+        let key = |i: u32| {
+            let target = self.outlook[i as usize].target;
+            let (low, high) = ordered(self.ids[i as usize], self.ids[target as usize]);
+            (self.tree.squared_distance(i as usize, target as usize), low, high)
+        };
+        key(a) < key(b)
+    }
 }
 
-/// A neighbour outside the component within the core distance: the edge to it weighs the core distance, the least there is.
+/// The nearest neighbour outside the component within the core distance, where no neighbour at just that distance could
+/// come before it: the edge to it weighs the core distance, the least there is.
 fn near_neighbor<const D: usize>(
     tree: &SpatialTree<D>,
     neighborhoods: &Neighborhoods,
+    ids: &[u64],
     component: &[u32],
     i: usize,
 ) -> Option<u32> {
     let core = neighborhoods.squared_core[i];
-    neighborhoods.neighbors[i * neighborhoods.kept..(i + 1) * neighborhoods.kept]
-        .iter()
-        .copied()
-        .take_while(|j| *j != NONE && tree.squared_distance(i, *j as usize) <= core)
-        .find(|j| component[*j as usize] != component[i] && neighborhoods.squared_core[*j as usize] <= core)
+    let list = &neighborhoods.neighbors[i * neighborhoods.kept..(i + 1) * neighborhoods.kept];
+    let mut best: Option<(f64, u64, u64, u32)> = None;
+    for &j in list {
+        if j == NONE {
+            break;
+        }
+        if component[j as usize] == component[i] || neighborhoods.squared_core[j as usize] > core {
+            continue;
+        }
+        let distance = tree.squared_distance(i, j as usize);
+        if distance >= core || best.is_some_and(|best| distance > best.0) {
+            break;
+        }
+        let (low, high) = ordered(ids[i], ids[j as usize]);
+        if best.is_none_or(|best| (low, high) < (best.1, best.2)) {
+            best = Some((distance, low, high, j));
+        }
+    }
+    best.map(|best| best.3)
 }
 
 #[cfg(test)]
@@ -235,8 +265,11 @@ mod tests {
     use crate::matrix::Matrix;
     use proptest::prelude::*;
 
-    /// Core distances, and the lengths of the tree's edges in order, by looking at every pair.
-    fn by_brute_force(points: &Matrix, weights: &[u32], min_samples: u64) -> (Vec<f64>, Vec<f64>) {
+    /// An edge as (reach, distance, ids).
+    type Key = (f64, f64, u64, u64);
+
+    /// Core distances and tree by looking at every pair: the tree as (reach, distance, ids) in order.
+    fn by_brute_force(points: &Matrix, weights: &[u32], ids: &[u64], min_samples: u64) -> (Vec<f64>, Vec<Key>) {
         let n = points.rows();
         let distance = |a: usize, b: usize| crate::matrix::squared_distance(points.row(a), points.row(b));
         let core: Vec<f64> = (0..n)
@@ -254,22 +287,24 @@ mod tests {
         let mut edges = Vec::new();
         for a in 0..n {
             for b in 0..a {
-                edges.push((distance(a, b).max(core[a]).max(core[b]), a as u32, b as u32));
+                let (low, high) = ordered(ids[a], ids[b]);
+                edges.push((distance(a, b).max(core[a]).max(core[b]), distance(a, b), low, high, a as u32, b as u32));
             }
         }
-        edges.sort_by(|x, y| x.0.total_cmp(&y.0));
+        edges.sort_by(|x, y| x.partial_cmp(y).unwrap());
         let mut components = UnionFind::new(n);
-        edges.retain(|edge| components.unite(edge.1, edge.2));
-        (core, edges.into_iter().map(|edge| edge.0).collect())
+        edges.retain(|edge| components.unite(edge.4, edge.5));
+        (core, edges.into_iter().map(|e| (e.0, e.1, e.2, e.3)).collect())
     }
 
-    fn points(seed: u64, n: usize, spread: u64) -> Matrix {
+    fn points(seed: u64, n: usize, spread: u64) -> (Matrix, Vec<u64>) {
         // A lattice with few places makes ties the rule; a wide one makes them rare. No two points are equal.
         let mut rows: Vec<[u64; 3]> =
             (0..n as u64).map(|i| [0, 1, 2].map(|j| mix(seed ^ (3 * i + j)) % spread)).collect();
         rows.sort_unstable();
         rows.dedup();
-        Matrix::new(rows.iter().flatten().map(|v| *v as f64 * 0.37).collect(), 3)
+        let ids = (0..rows.len() as u64).map(|i| mix(i ^ seed)).collect();
+        (Matrix::new(rows.iter().flatten().map(|v| *v as f64 * 0.37).collect(), 3), ids)
     }
 
     proptest! {
@@ -278,37 +313,35 @@ mod tests {
             seed in any::<u64>(), n in 2usize..150, spread in prop::sample::select(vec![6u64, 40, 1 << 40]),
             min_samples in 1usize..25, weighted in any::<bool>(), threads in 1usize..3,
         ) {
-            let points = points(seed, n, spread);
+            let (points, ids) = points(seed, n, spread);
             let weights: Vec<u32> = (0..points.rows() as u64).map(|i| if weighted { 1 + (mix(i) % 4) as u32 } else { 1 }).collect();
-            let min_samples = min_samples.min(weights.iter().sum::<u32>() as usize);
-            let (core, edges) = by_brute_force(&points, &weights, min_samples as u64);
+            let (core, edges) = by_brute_force(&points, &weights, &ids, min_samples as u64);
             let (tree, order) = SpatialTree::<3>::build(&points, threads);
             let in_order = |i: &u32| *i as usize;
             let tree_weights: Vec<u32> = order.iter().map(|i| weights[in_order(i)]).collect();
+            let tree_ids: Vec<u64> = order.iter().map(|i| ids[in_order(i)]).collect();
             let found = core_distances(&tree, weighted.then_some(&tree_weights[..]), min_samples, threads);
             for (i, core_distance) in order.iter().zip(&found.squared_core) {
                 prop_assert_eq!(*core_distance, core[in_order(i)]);
             }
-            let spanning = spanning_tree(&tree, &found, threads);
-            let mut components = UnionFind::new(points.rows());
-            for edge in &spanning {
-                let (a, b) = (edge.a as usize, edge.b as usize);
-                let reach = tree.squared_distance(a, b).max(found.squared_core[a]).max(found.squared_core[b]);
-                prop_assert_eq!(edge.squared_reach, reach);
-                prop_assert!(components.unite(edge.a, edge.b));
-            }
-            let mut lengths: Vec<f64> = spanning.iter().map(|edge| edge.squared_reach).collect();
-            lengths.sort_by(f64::total_cmp);
-            prop_assert_eq!(lengths, edges);
+            let mut spanning: Vec<Key> = spanning_tree(&tree, &found, &tree_ids, threads)
+                .iter()
+                .map(|edge| {
+                    let (low, high) = ordered(tree_ids[edge.a as usize], tree_ids[edge.b as usize]);
+                    (edge.squared_reach, edge.squared_distance, low, high)
+                })
+                .collect();
+            spanning.sort_by(|a, b| a.partial_cmp(b).unwrap());
+            prop_assert_eq!(spanning, edges);
         }
 
         #[test]
         fn core_distances_over_several_trees(
             seed in any::<u64>(), n in 2usize..300, cells in 1usize..6, min_samples in 1usize..12,
         ) {
-            let points = points(seed, n, 30);
+            let (points, ids) = points(seed, n, 30);
             let n = points.rows();
-            let (core, _) = by_brute_force(&points, &vec![1; n], min_samples as u64);
+            let (core, _) = by_brute_force(&points, &vec![1; n], &ids, min_samples as u64);
             let mut members: Vec<Vec<usize>> = vec![vec![]; cells];
             (0..n).for_each(|i| members[i * cells / n].push(i));
             let trees: Vec<_> = members

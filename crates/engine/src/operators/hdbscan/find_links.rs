@@ -134,11 +134,7 @@ impl FindLinks {
             if outward.cell != part.index {
                 let from = Place { cell: part.index, point: outward.from };
                 let to = Place { cell: outward.cell, point: outward.best.target };
-                links.push(Link {
-                    squared_reach: outward.best.squared_reach,
-                    points: (from, to),
-                    fragments: (*name, component),
-                });
+                links.push(Link::found(&outward.best, (from, to), (*name, component)));
             }
         }
         Ok(links)
@@ -187,6 +183,7 @@ fn labelled<'a, const D: usize>(cell: &'a Cell<D>, cores: &'a Cores, labels: &'a
     LabelledTree {
         tree: &cell.tree,
         squared_core: &cores.squared_core,
+        ids: &cell.ids,
         component: &labels.component,
         node_component: &labels.node_component,
     }

@@ -86,9 +86,9 @@ impl GrowForest {
             }
         }
         let found = search.finish();
-        let edges = spanning_tree(&cell.tree, &found, 1);
+        let edges = spanning_tree(&cell.tree, &found, &cell.ids, 1);
         let to_others = distances_to_others(&cell.tree, &boxes);
-        let forest = certain_edges(edges, &found.squared_core, &to_others);
+        let forest = certain_edges(edges, &found.squared_core, &cell.ids, &to_others);
 
         let table = |name: &str| format!("{}{name}/", self.prefix);
         let cores: Vec<(&str, ArrayRef)> = vec![
@@ -110,9 +110,16 @@ impl GrowForest {
         let open = match forest.open.as_slice() {
             [] => None,
             edges => {
+                let id = |point: u32| cell.ids[point as usize];
                 let fragment = |point: u32| forest.fragment[point as usize];
                 let mut columns = ends(edges);
                 columns.extend::<Vec<(&str, ArrayRef)>>(vec![
+                    (
+                        "squared_distance",
+                        Arc::new(edges.iter().map(|edge| edge.squared_distance).collect::<Float64Array>()),
+                    ),
+                    ("id_a", Arc::new(edges.iter().map(|edge| id(edge.a)).collect::<UInt64Array>())),
+                    ("id_b", Arc::new(edges.iter().map(|edge| id(edge.b)).collect::<UInt64Array>())),
                     ("fragment_a", u32s(edges.iter().map(|edge| fragment(edge.a)).collect())),
                     ("fragment_b", u32s(edges.iter().map(|edge| fragment(edge.b)).collect())),
                 ]);
@@ -140,15 +147,21 @@ pub async fn read_edges(runtime: &RuntimeEnv, part: &Part) -> Result<Vec<(u32, u
 /// # Errors
 /// A part that is gone or damaged.
 pub async fn read_links(runtime: &RuntimeEnv, part: &Part, first_fragment: u32) -> Result<Vec<Link>> {
-    let names = ["a", "b", "squared_reach", "fragment_a", "fragment_b"];
+    let names = ["a", "b", "squared_reach", "squared_distance", "id_a", "id_b", "fragment_a", "fragment_b"];
     let columns = columns_of(runtime, part, &names).await?;
     let u32s = |i: usize| columns[i].as_primitive::<UInt32Type>().values();
-    let reach = columns[2].as_primitive::<Float64Type>().values();
+    let u64s = |i: usize| columns[i].as_primitive::<UInt64Type>().values();
+    let f64s = |i: usize| columns[i].as_primitive::<Float64Type>().values();
     let place = |point: u32| Place { cell: part.index, point };
-    let link = |i: usize| Link {
-        squared_reach: reach[i],
-        points: (place(u32s(0)[i]), place(u32s(1)[i])),
-        fragments: (first_fragment + u32s(3)[i], first_fragment + u32s(4)[i]),
+    let link = |i: usize| {
+        let (a, b) = (u64s(4)[i], u64s(5)[i]);
+        Link {
+            squared_reach: f64s(2)[i],
+            squared_distance: f64s(3)[i],
+            ids: (a.min(b), a.max(b)),
+            points: (place(u32s(0)[i]), place(u32s(1)[i])),
+            fragments: (first_fragment + u32s(6)[i], first_fragment + u32s(7)[i]),
+        }
     };
     Ok((0..columns[0].len()).map(link).collect())
 }
