@@ -34,7 +34,7 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt, TryFutureExt};
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode};
 use segmenta_algorithms::matrix::Matrix;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -400,6 +400,23 @@ pub async fn put(runtime: &RuntimeEnv, url: &str, content: impl Into<Bytes> + Se
     let (store, path) = resolve(runtime, url)?;
     store.put(&path, content.into().into()).await.map_err(|error| unwritable(url, &error))?;
     Ok(())
+}
+
+/// Writes a small object whole where there is none yet; of many who try, one succeeds. `false` when another object is
+/// there. One with the same content counts as this one: an attempt whose answer was lost on the way is made again.
+///
+/// # Errors
+/// A place that cannot be written to.
+pub async fn put_new(runtime: &RuntimeEnv, url: &str, content: impl Into<Bytes> + Send) -> Result<bool> {
+    let (store, path) = resolve(runtime, url)?;
+    let content: Bytes = content.into();
+    match store.put_opts(&path, content.clone().into(), PutMode::Create.into()).await {
+        Ok(_) => Ok(true),
+        Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+            Ok(get(runtime, url).await?.is_some_and(|there| there == content))
+        }
+        Err(error) => Err(unwritable(url, &error)),
+    }
 }
 
 /// Reads a small object whole; `None` when there is none.

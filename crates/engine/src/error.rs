@@ -34,6 +34,18 @@ impl Fault {
         (Self::Cluster, "cluster"),
         (Self::Job, "job"),
     ];
+
+    /// One word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(fault, _)| *fault == self).map_or("job", |(_, name)| name)
+    }
+
+    /// The other way round.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(fault, _)| *fault)
+    }
 }
 
 /// An error with the fault it is put down to. The message names the thing at fault and what to do.
@@ -73,11 +85,16 @@ impl EngineError {
         Self::new(Fault::Job, message)
     }
 
+    /// Whether a text holds an error of ours.
+    pub(crate) fn is_in(text: &str) -> bool {
+        text.contains(MARK)
+    }
+
     /// Reads an error back from whatever text it was wrapped in.
     fn from_text(text: &str) -> Option<Self> {
         let encoded = text.split(MARK).nth(1)?.split(']').next()?;
         let (fault, hex) = encoded.split_once(':')?;
-        let fault = Fault::ALL.iter().find(|(_, name)| *name == fault)?.0;
+        let fault = Fault::by_name(fault)?;
         let digits: Option<Vec<u8>> =
             hex.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
         Some(Self { fault, message: String::from_utf8(digits?).ok()? })
@@ -100,8 +117,7 @@ impl fmt::Display for EngineError {
 /// With the marker: what ends up in Ballista's text.
 impl fmt::Debug for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Fault::ALL.iter().find(|(fault, _)| *fault == self.fault).map_or("job", |(_, name)| name);
-        write!(f, "{} {MARK}{name}:", self.message)?;
+        write!(f, "{} {MARK}{}:", self.message, self.fault.name())?;
         for byte in self.message.as_bytes() {
             write!(f, "{byte:02x}")?;
         }

@@ -13,6 +13,7 @@
 //! * [`artifact`]: the Parquet parts that a stage writes and the next one reads.
 //! * [`store`]: what a worker keeps decoded between passes.
 //! * [`progress`]: how many rows the tasks of this process have gone over.
+//! * [`tls`]: certificates that are read again when they change.
 //! * [`runtime`]: memory, object stores and functions, the same on every process.
 
 pub mod artifact;
@@ -25,5 +26,6 @@ pub mod operators;
 pub mod progress;
 pub mod runtime;
 pub mod store;
+pub mod tls;
 
 pub use error::{EngineError, Fault, Result};

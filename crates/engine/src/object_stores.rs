@@ -1,18 +1,44 @@
 //! Object stores by URL: local files, S3, GCS, Azure and HTTP, made when they are first used.
 //!
 //! Credentials and endpoints come from the process's own environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`), so they never
-//! travel in a plan.
+//! travel in a plan. Requests that a store throttles or fails (429, 5xx) or that are cut off are made again, with a growing
+//! pause and within two minutes; that every process may have so many under way at once keeps a store from being flooded.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::object_store::ObjectStoreRegistry;
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::client::{
+    HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
+};
+use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
+use object_store::limit::LimitStore;
 use object_store::local::LocalFileSystem;
-use object_store::{ClientOptions, ObjectStore};
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use parking_lot::Mutex;
 use url::{Position, Url};
+
+/// Requests that a process has under way at once, for each bucket.
+const REQUESTS_AT_ONCE: usize = 128;
+
+/// A connection that is not there by then is tried anew.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A request that has not ended by then is made anew: a row group on a slow line takes a while.
+const REQUEST: Duration = Duration::from_secs(60);
+
+/// Time and attempts that a request has in all.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
+const MAX_RETRIES: usize = 12;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Schemes that can be read; all but HTTP can be written.
 pub const SCHEMES: &[&str] = &["file", "s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "http", "https"];
@@ -58,22 +84,104 @@ impl ObjectStoreRegistry for StoreRegistry {
     }
 }
 
+fn retry() -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig { init_backoff: FIRST_PAUSE, max_backoff: LONGEST_PAUSE, base: 2.0 },
+        max_retries: MAX_RETRIES,
+        retry_timeout: RETRY_TIMEOUT,
+    }
+}
+
+fn client_options() -> ClientOptions {
+    ClientOptions::new().with_connect_timeout(CONNECT).with_timeout(REQUEST)
+}
+
+fn limited<T: ObjectStore>(store: T) -> Arc<dyn ObjectStore> {
+    Arc::new(LimitStore::new(store, REQUESTS_AT_ONCE))
+}
+
 /// Any web server, that of a cloud store included: the path of a URL is the path on the server.
 fn web_store(url: &Url, origin: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
     // Who writes `http://` means it.
-    let options = ClientOptions::new().with_allow_http(url.scheme() == "http");
-    Ok(Arc::new(HttpBuilder::new().with_url(origin).with_client_options(options).build()?))
+    let options = client_options().with_allow_http(url.scheme() == "http");
+    let builder = HttpBuilder::new().with_url(origin).with_client_options(options).with_retry(retry());
+    Ok(limited(builder.with_http_connector(Counting).build()?))
 }
 
-/// A bucket or container. The builders take the options they know, by their lower-case environment names, and ignore the
-/// rest.
-fn cloud_store(url: &Url) -> object_store::Result<Arc<dyn ObjectStore>> {
-    let options = std::env::vars_os().filter_map(|(name, value)| {
+/// The options of this process's environment that a builder knows, by their lower-case names.
+fn from_environment<K: std::str::FromStr>() -> impl Iterator<Item = (K, String)> {
+    std::env::vars_os().filter_map(|(name, value)| {
         let (name, value) = (name.into_string().ok()?.to_lowercase(), value.into_string().ok()?);
-        ["aws_", "google_", "azure_"].iter().any(|prefix| name.starts_with(prefix)).then_some((name, value))
-    });
-    let (store, _) = object_store::parse_url_opts(url, options)?;
-    Ok(Arc::from(store))
+        let known = ["aws_", "google_", "azure_"].iter().any(|prefix| name.starts_with(prefix));
+        if known { Some((name.parse().ok()?, value)) } else { None }
+    })
+}
+
+/// A bucket or container.
+fn cloud_store(url: &Url) -> object_store::Result<Arc<dyn ObjectStore>> {
+    // What the environment says of the client goes over these options.
+    Ok(match url.scheme() {
+        "gs" => {
+            let builder = GoogleCloudStorageBuilder::new().with_url(url.as_str()).with_client_options(client_options());
+            let builder = from_environment().fold(builder, |builder, (key, value)| builder.with_config(key, value));
+            limited(builder.with_retry(retry()).with_http_connector(Counting).build()?)
+        }
+        "az" | "azure" | "abfs" | "abfss" => {
+            let builder = MicrosoftAzureBuilder::new().with_url(url.as_str()).with_client_options(client_options());
+            let builder = from_environment().fold(builder, |builder, (key, value)| builder.with_config(key, value));
+            limited(builder.with_retry(retry()).with_http_connector(Counting).build()?)
+        }
+        _ => {
+            let builder = AmazonS3Builder::new().with_url(url.as_str()).with_client_options(client_options());
+            let builder = from_environment().fold(builder, |builder, (key, value)| builder.with_config(key, value));
+            limited(builder.with_retry(retry()).with_http_connector(Counting).build()?)
+        }
+    })
+}
+
+static SENT: AtomicU64 = AtomicU64::new(0);
+static FAILED: AtomicU64 = AtomicU64::new(0);
+
+/// What this process asked of object stores, local files apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestStatistics {
+    /// Requests, each attempt counted.
+    pub sent: u64,
+    /// Attempts that were throttled (429), failed at the store (5xx) or were cut off: as a rule they were made again.
+    pub failed: u64,
+}
+
+/// Requests of this process so far.
+#[must_use]
+pub fn requests() -> RequestStatistics {
+    RequestStatistics { sent: SENT.load(Ordering::Relaxed), failed: FAILED.load(Ordering::Relaxed) }
+}
+
+/// Counts the requests of the stores' clients.
+#[derive(Debug)]
+struct Counting;
+
+impl HttpConnector for Counting {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(Counted(ReqwestConnector::default().connect(options)?)))
+    }
+}
+
+#[derive(Debug)]
+struct Counted(HttpClient);
+
+#[async_trait]
+impl HttpService for Counted {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        SENT.fetch_add(1, Ordering::Relaxed);
+        let answer = self.0.execute(request).await;
+        let failed =
+            answer.as_ref().map_or(true, |answer| answer.status().is_server_error() || answer.status().as_u16() == 429);
+        if failed {
+            FAILED.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
 }
 
 #[cfg(test)]

@@ -11,12 +11,9 @@ use arrow_flight::flight_service_server::FlightServiceServer;
 use ballista_core::BALLISTA_PROTOCOL_VERSION;
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::error::BallistaError;
-use ballista_core::extension::SessionConfigExt;
 use ballista_core::ids::new_instance_id;
 use ballista_core::registry::BallistaFunctionRegistry;
-use ballista_core::serde::BallistaCodec;
 use ballista_core::serde::protobuf::scheduler_grpc_client::SchedulerGrpcClient;
-use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpcServer;
 use ballista_core::serde::protobuf::{ExecutorOperatingSystemSpecification, ExecutorRegistration};
 use ballista_core::serde::scheduler::ExecutorSpecification;
 use ballista_core::utils::{GrpcServerConfig, create_grpc_client_endpoint, create_grpc_server};
@@ -27,22 +24,16 @@ use ballista_executor::flight_service::BallistaFlightService;
 use ballista_executor::health::ExecutorHealth;
 use ballista_executor::metrics::{ExecutorMetricCollectionPolicy, LoggingMetricsCollector};
 use ballista_executor::shutdown::ShutdownNotifier;
-use ballista_scheduler::cluster::BallistaCluster;
-use ballista_scheduler::config::SchedulerConfig;
-use ballista_scheduler::metrics::default_metrics_collector;
-use ballista_scheduler::scheduler_server::SchedulerServer;
 use datafusion::execution::SessionState;
-use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tonic::transport::server::TcpIncoming;
 
-use crate::runtime::{MAX_MESSAGE_BYTES, MemoryPlan, session_like};
+use super::scheduler::{Codec, Scheduler, SchedulerOptions, codec};
+use crate::runtime::{MAX_MESSAGE_BYTES, MemoryPlan};
 
-/// Seconds after which the shuffle files of a finished plan are removed.
-const SHUFFLE_FILES_KEPT_SECONDS: u64 = 30;
 /// Attempts to find a free port for the executor, which binds it by number.
 const PORT_ATTEMPTS: usize = 5;
 
@@ -65,7 +56,7 @@ impl Default for EmbeddedOptions {
 
 /// The running parts; dropping it stops them and removes the shuffle files.
 pub(super) struct Embedded {
-    scheduler_url: String,
+    scheduler: Scheduler,
     servers: Vec<JoinHandle<()>>,
     shutdown: ShutdownNotifier,
     _work_dir: TempDir,
@@ -81,36 +72,24 @@ impl Drop for Embedded {
     }
 }
 
-type Codec = BallistaCodec<LogicalPlanNode, PhysicalPlanNode>;
-
 impl Embedded {
     pub(super) async fn start(options: &EmbeddedOptions, state: &SessionState) -> Result<Self, BallistaError> {
         let work_dir = TempDir::with_prefix("segmenta-")?;
-        let shutdown = ShutdownNotifier::new();
-        let codec = Codec::new(
-            state.config().ballista_logical_extension_codec(),
-            state.config().ballista_physical_extension_codec(),
-        );
-        let (port, scheduler) = start_scheduler(state, codec.clone()).await?;
-        let mut embedded = Self {
-            scheduler_url: format!("http://127.0.0.1:{port}"),
-            servers: vec![scheduler],
-            shutdown,
-            _work_dir: work_dir,
-        };
-        embedded.start_executor(options, state, port, codec).await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let scheduler = Scheduler::start(listener, &SchedulerOptions::default(), state).await?;
+        let mut embedded = Self { scheduler, servers: vec![], shutdown: ShutdownNotifier::new(), _work_dir: work_dir };
+        embedded.start_executor(options, state, codec(state)).await?;
         Ok(embedded)
     }
 
-    pub(super) fn scheduler_url(&self) -> &str {
-        &self.scheduler_url
+    pub(super) fn scheduler_url(&self) -> String {
+        self.scheduler.local_url()
     }
 
     async fn start_executor(
         &mut self,
         options: &EmbeddedOptions,
         state: &SessionState,
-        scheduler_port: u16,
         codec: Codec,
     ) -> Result<(), BallistaError> {
         let work_dir = self._work_dir.path().to_string_lossy().into_owned();
@@ -129,7 +108,7 @@ impl Embedded {
             }
         }));
 
-        let endpoint = create_grpc_client_endpoint(self.scheduler_url.clone(), None)?;
+        let endpoint = create_grpc_client_endpoint(self.scheduler_url(), None)?;
         let channel = endpoint.connect().await?;
         let scheduler = SchedulerGrpcClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -145,7 +124,7 @@ impl Embedded {
                 port: flight_port,
                 grpc_port,
                 scheduler_host: "127.0.0.1".into(),
-                scheduler_port,
+                scheduler_port: self.scheduler.port(),
                 vcores: options.threads,
                 task_scheduling_policy: TaskSchedulingPolicy::PushStaged,
                 grpc_max_decoding_message_size: MAX_MESSAGE_BYTES as u32,
@@ -181,45 +160,6 @@ impl Embedded {
             }
         }
     }
-}
-
-async fn start_scheduler(state: &SessionState, codec: Codec) -> Result<(u16, JoinHandle<()>), BallistaError> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let port = listener.local_addr()?.port();
-    let endpoint = format!("127.0.0.1:{port}");
-    let config = SchedulerConfig {
-        scheduler_id: new_instance_id(),
-        external_host: "127.0.0.1".into(),
-        bind_port: port,
-        scheduling_policy: TaskSchedulingPolicy::PushStaged,
-        finished_job_data_clean_up_interval_seconds: SHUFFLE_FILES_KEPT_SECONDS,
-        finished_job_state_clean_up_interval_seconds: SHUFFLE_FILES_KEPT_SECONDS,
-        grpc_server_max_decoding_message_size: MAX_MESSAGE_BYTES as u32,
-        grpc_server_max_encoding_message_size: MAX_MESSAGE_BYTES as u32,
-        grpc_client_max_message_size: MAX_MESSAGE_BYTES as u32,
-        ..SchedulerConfig::default()
-    };
-    let template = state.clone();
-    let session_builder = Arc::new(move |config| Ok(session_like(&template, config)));
-    let session_config = state.config().clone();
-    let config_producer = Arc::new(move || session_config.clone());
-    let cluster = BallistaCluster::new_memory(&endpoint, session_builder, config_producer);
-    let mut scheduler: SchedulerServer<LogicalPlanNode, PhysicalPlanNode> =
-        SchedulerServer::new(endpoint, cluster, codec, Arc::new(config), default_metrics_collector()?);
-    scheduler.init().await?;
-    let service = SchedulerGrpcServer::new(scheduler)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES);
-    let server = tokio::spawn(async move {
-        let served = create_grpc_server(&GrpcServerConfig::default())
-            .add_service(service)
-            .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
-            .await;
-        if let Err(error) = served {
-            tracing::error!(%error, "the embedded scheduler stopped");
-        }
-    });
-    Ok((port, server))
 }
 
 fn executor(

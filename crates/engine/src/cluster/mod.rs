@@ -1,11 +1,15 @@
 //! The cluster that a job runs on: embedded in this process, or a remote scheduler.
 //!
 //! Every step goes the same way: a physical plan is sent to a Ballista scheduler over gRPC, and its results are streamed
-//! back. The embedded cluster runs that scheduler, and an executor, in this process.
+//! back. A coordinator runs that scheduler in its process; the embedded cluster runs an executor in it as well.
 
+mod connection;
 mod embedded;
+mod scheduler;
+mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ballista_core::execution_plans::execute_physical_plan;
 use ballista_core::extension::SessionConfigExt;
@@ -18,14 +22,18 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::protobuf::PhysicalPlanNode;
 use futures::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
+use tokio::net::TcpListener;
 
+pub use connection::MemberTls;
 pub use embedded::EmbeddedOptions;
+pub use scheduler::{PlanProgress, SchedulerOptions, Worker};
+pub use worker::{HEARTBEAT, WorkerOptions, WorkerProcess, WorkerStatistics};
 
 use crate::artifact::Part;
 use crate::error::{EngineError, Fault, Result};
 use crate::operators::{self, MapPartsExec, PartTask, parts_table};
 use crate::progress::RowsDone;
-use crate::runtime::{MemoryPlan, runtime_env, session_config, session_state};
+use crate::runtime::{MemoryPlan, runtime_env, session_config, session_like, session_state};
 use crate::store::{PartitionStore, Statistics};
 
 /// The failure of a task without what Ballista and DataFusion wrap around it.
@@ -42,36 +50,76 @@ fn unwrap(text: &str) -> &str {
 /// What a full disk says, wherever on the way to us it was quoted.
 const DISK_FULL: &str = "No space left on device";
 
-/// A cluster to run plans on, and the driver's own session.
+/// Attempts at a plan whose results were lost on their way to the driver. Ballista runs a task again whose results another
+/// task could not fetch, but not one whose results the driver could not.
+const PLAN_ATTEMPTS: u32 = 4;
+
+/// Before a plan is tried again; twice as long each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// What a connection says that did not come about, or broke.
+const BROKEN_CONNECTION: &[&str] = &[
+    "tonic::transport",
+    "GrpcConnectionError",
+    "GrpcActionError",
+    "tcp connect error",
+    "transport error",
+    "connection closed before message completed",
+    "h2 protocol error",
+    "FetchFailed",
+    "Failed to fetch",
+];
+
+/// A cluster to run plans on, and the driver's own session. Clones share it.
+#[derive(Clone)]
 pub struct Cluster {
     scheduler_url: String,
     state: SessionState,
     store: Arc<PartitionStore>,
     rows_done: Arc<RowsDone>,
-    /// Kept alive with the cluster; none for a remote one.
-    _embedded: Option<embedded::Embedded>,
+    parts: Parts,
+}
+
+/// What of the cluster runs in this process; kept alive with it.
+#[derive(Clone)]
+enum Parts {
+    All(#[expect(dead_code, reason = "is kept alive")] Arc<embedded::Embedded>),
+    Scheduler(Arc<scheduler::Scheduler>),
+    None,
 }
 
 impl Cluster {
+    fn new(memory: MemoryPlan, tls: Option<MemberTls>) -> Result<Self> {
+        let store = Arc::new(PartitionStore::new(memory.store));
+        let rows_done = Arc::new(RowsDone::default());
+        let config = session_config(Arc::clone(&store), Arc::clone(&rows_done))
+            .with_ballista_override_create_grpc_client_endpoint(connection::endpoints(tls));
+        let state = session_state(config, runtime_env(memory)?);
+        Ok(Self { scheduler_url: String::new(), state, store, rows_done, parts: Parts::None })
+    }
+
     /// Starts a scheduler and an executor in this process, on loopback ports that the system chooses.
     ///
     /// # Errors
     /// When a port or the work directory cannot be had.
     pub async fn embedded(options: EmbeddedOptions) -> Result<Self> {
-        let store = Arc::new(PartitionStore::new(options.memory.store));
-        let rows_done = Arc::new(RowsDone::default());
-        let runtime = runtime_env(options.memory)?;
-        let state = session_state(session_config(Arc::clone(&store), Arc::clone(&rows_done)), runtime);
-        let embedded = embedded::Embedded::start(&options, &state)
+        let cluster = Self::new(options.memory, None)?;
+        let embedded = embedded::Embedded::start(&options, &cluster.state)
             .await
             .map_err(|error| EngineError::new(Fault::Cluster, format!("the embedded cluster cannot start: {error}")))?;
-        Ok(Self {
-            scheduler_url: embedded.scheduler_url().to_owned(),
-            state,
-            store,
-            rows_done,
-            _embedded: Some(embedded),
-        })
+        Ok(Self { scheduler_url: embedded.scheduler_url(), parts: Parts::All(Arc::new(embedded)), ..cluster })
+    }
+
+    /// Starts a scheduler in this process that listens for workers.
+    ///
+    /// # Errors
+    /// A listener that is of no use.
+    pub async fn scheduling(listener: TcpListener, options: &SchedulerOptions, memory: MemoryPlan) -> Result<Self> {
+        let cluster = Self::new(memory, options.tls.clone())?;
+        let scheduler = scheduler::Scheduler::start(listener, options, &cluster.state)
+            .await
+            .map_err(|error| EngineError::new(Fault::Cluster, format!("the scheduler cannot start: {error}")))?;
+        Ok(Self { scheduler_url: scheduler.local_url(), parts: Parts::Scheduler(Arc::new(scheduler)), ..cluster })
     }
 
     /// Connects to the scheduler at `url` (`http://host:port`). Its workers must run the same version and see the same
@@ -80,11 +128,37 @@ impl Cluster {
     /// # Errors
     /// When the driver's own session cannot be set up. The connection is made with each plan.
     pub fn remote(url: &str) -> Result<Self> {
-        let memory = MemoryPlan::detect();
-        let store = Arc::new(PartitionStore::new(memory.store));
-        let rows_done = Arc::new(RowsDone::default());
-        let state = session_state(session_config(Arc::clone(&store), Arc::clone(&rows_done)), runtime_env(memory)?);
-        Ok(Self { scheduler_url: url.to_owned(), state, store, rows_done, _embedded: None })
+        Ok(Self { scheduler_url: url.to_owned(), ..Self::new(MemoryPlan::detect(), None)? })
+    }
+
+    /// The same cluster, with plans that run under a name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        let config = self.state.config().clone().with_ballista_job_name(name);
+        Self { state: session_like(&self.state, config), ..self.clone() }
+    }
+
+    /// Stops the plans that run under a name, where the scheduler is in this process.
+    pub async fn cancel(&self, name: &str) {
+        if let Parts::Scheduler(scheduler) = &self.parts {
+            scheduler.cancel(name).await;
+        }
+    }
+
+    /// How far the plans are that run under a name, where the scheduler is in this process.
+    pub async fn progress(&self, name: &str) -> Option<PlanProgress> {
+        match &self.parts {
+            Parts::Scheduler(scheduler) => scheduler.progress(name).await,
+            Parts::All(_) | Parts::None => None,
+        }
+    }
+
+    /// The workers that the scheduler in this process knows.
+    pub async fn workers(&self) -> Vec<Worker> {
+        match &self.parts {
+            Parts::Scheduler(scheduler) => scheduler.workers().await,
+            Parts::All(_) | Parts::None => vec![],
+        }
     }
 
     /// Where the scheduler listens.
@@ -122,7 +196,28 @@ impl Cluster {
     /// # Errors
     /// The plan's own failure, or a cluster that cannot be reached.
     pub async fn collect(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<RecordBatch>> {
-        self.stream(plan).await?.try_collect().await.map_err(|error| self.explain(&error))
+        let mut attempt = 0;
+        loop {
+            let collected = async {
+                let stream = self.stream(Arc::clone(&plan)).await?;
+                stream.try_collect().await.map_err(|error| self.explain(&error))
+            };
+            match collected.await {
+                Ok(batches) => return Ok(batches),
+                Err(error) => self.again(&mut attempt, error).await?,
+            }
+        }
+    }
+
+    /// Waits a while when a plan is to be tried again; otherwise hands back its error.
+    async fn again(&self, attempt: &mut u32, error: EngineError) -> Result<()> {
+        *attempt += 1;
+        if error.fault != Fault::Cluster || *attempt >= PLAN_ATTEMPTS {
+            return Err(error);
+        }
+        tracing::warn!(%error, attempt, "the results of a plan did not arrive; it runs again");
+        tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(*attempt - 1)).await;
+        Ok(())
     }
 
     async fn stream(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
@@ -142,13 +237,11 @@ impl Cluster {
 
     fn explain(&self, error: &datafusion::error::DataFusionError) -> EngineError {
         let text = error.to_string();
-        if text.contains("tonic::transport")
-            || text.contains("GrpcConnectionError")
-            || text.contains("tcp connect error")
-        {
+        // What one of our own operators found names its cause, whatever the text around it.
+        if !EngineError::is_in(&text) && BROKEN_CONNECTION.iter().any(|sign| text.contains(sign)) {
             return EngineError::new(
                 Fault::Cluster,
-                format!("the scheduler at {} cannot be reached: {text}", self.scheduler_url),
+                format!("the scheduler at {} or a worker of it cannot be reached: {text}", self.scheduler_url),
             );
         }
         let known = EngineError::from_datafusion(error);
@@ -187,10 +280,17 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::collect`].
     pub async fn collect_results<T: DeserializeOwned>(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<T>> {
-        let mut results: Vec<(u32, T)> = Vec::new();
-        self.for_each_result(plan, |part, result| results.push((part, result))).await?;
-        results.sort_by_key(|(part, _)| *part);
-        Ok(results.into_iter().map(|(_, result)| result).collect())
+        let mut attempt = 0;
+        loop {
+            let mut results: Vec<(u32, T)> = Vec::new();
+            match self.for_each_result(Arc::clone(&plan), |part, result| results.push((part, result))).await {
+                Ok(()) => {
+                    results.sort_by_key(|(part, _)| *part);
+                    return Ok(results.into_iter().map(|(_, result)| result).collect());
+                }
+                Err(error) => self.again(&mut attempt, error).await?,
+            }
+        }
     }
 
     /// Runs `task` on every item of `inputs` (the parts that it reads together, see [`PartTask`]) and returns the
@@ -217,13 +317,18 @@ impl Cluster {
         mut merge: impl FnMut(&mut T::Output, T::Output),
     ) -> Result<Option<T::Output>> {
         let Some(plan) = plan_of(task, inputs)? else { return Ok(None) };
-        let mut total: Option<T::Output> = None;
-        let take = |_, result| match &mut total {
-            Some(total) => merge(total, result),
-            None => total = Some(result),
-        };
-        self.for_each_result(plan, take).await?;
-        Ok(total)
+        let mut attempt = 0;
+        loop {
+            let mut total: Option<T::Output> = None;
+            let take = |_, result| match &mut total {
+                Some(total) => merge(total, result),
+                None => total = Some(result),
+            };
+            match self.for_each_result(Arc::clone(&plan), take).await {
+                Ok(()) => return Ok(total),
+                Err(error) => self.again(&mut attempt, error).await?,
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::arrow::array::{AsArray, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -17,6 +18,7 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
 };
 use futures::{Stream, StreamExt, TryStreamExt};
+use tracing::Instrument;
 
 use super::{DynPartTask, result_batch, result_schema};
 use crate::artifact::Part;
@@ -84,6 +86,27 @@ pub(super) fn result_properties(input: &Arc<dyn ExecutionPlan>) -> Arc<PlanPrope
     ))
 }
 
+/// How long a task may take; an extension of a worker's session settings.
+#[derive(Debug, Clone, Copy)]
+pub struct TaskTimeout(pub Duration);
+
+/// Runs a task for as long as this process lets it. What is overdue counts as an I/O failure, which Ballista tries again,
+/// on another worker if it can. A task that computes without a pause is not interrupted, but is over some time.
+async fn within_limit(
+    name: &str,
+    context: &TaskContext,
+    run: impl Future<Output = crate::Result<Vec<u8>>>,
+) -> Result<Vec<u8>> {
+    let Some(limit) = context.session_config().get_extension::<TaskTimeout>() else { return Ok(run.await?) };
+    match tokio::time::timeout(limit.0, run).await {
+        Ok(result) => Ok(result?),
+        Err(_) => {
+            let message = format!("the task {name} did not end within {} seconds", limit.0.as_secs());
+            Err(DataFusionError::IoError(std::io::Error::new(std::io::ErrorKind::TimedOut, message)))
+        }
+    }
+}
+
 impl DisplayAs for MapPartsExec {
     fn fmt_as(&self, _t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MapPartsExec: task={}", self.task.name())
@@ -123,18 +146,21 @@ impl ExecutionPlan for MapPartsExec {
         let task = Arc::clone(&self.task);
         let results = read_lists(input).then(move |parts| {
             let (task, context, metrics) = (Arc::clone(&task), Arc::clone(&context), metrics.clone());
+            let (plan, id) = (context.session_id(), context.task_id().unwrap_or_default());
+            let span = tracing::info_span!("task", name = task.name(), partition, id, plan);
             async move {
                 let parts = parts?;
                 let Some((index, rows)) = parts.first().map(|part| (part.index, part.rows)) else {
                     return internal_err!("a task without a part");
                 };
                 let timer = metrics.elapsed_compute().timer();
-                let result = task.run_encoded(&parts, &context).await?;
+                let result = within_limit(task.name(), &context, task.run_encoded(&parts, &context)).await?;
                 timer.done();
                 RowsDone::add(&context, rows);
                 metrics.record_output(1);
                 result_batch(index, &result)
             }
+            .instrument(span)
         });
         Ok(Box::pin(RecordBatchStreamAdapter::new(result_schema(), results)))
     }

@@ -28,7 +28,7 @@ pub use cluster_spread::{ClusterSpread, SpreadCandidate};
 pub use count_brackets::{BracketTarget, CountBrackets, Group};
 pub use impute::{DonorSet, Impute, Imputed, ImputedFeature};
 pub use kmeans_pass::{KMeansPass, PassCandidate};
-pub use map_parts::{MapPartsExec, parts_table};
+pub use map_parts::{MapPartsExec, TaskTimeout, parts_table};
 pub use moments::{ColumnMoments, GroupColumn, Moments};
 pub use sample::{Sample, Sampled};
 pub use scale::{Scale, Scaled};

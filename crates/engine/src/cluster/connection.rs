@@ -1,0 +1,70 @@
+//! How the processes of a cluster connect to each other.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ballista_core::extension::EndpointOverrideFn;
+use tonic::transport::Endpoint;
+
+use crate::error::Result;
+use crate::tls::{TlsClient, TlsFiles, TlsServer};
+
+/// Connecting takes no longer.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// A peer is asked so often whether it still is there, and has as long to answer: what a cut wire left hanging fails then,
+/// and is tried again.
+const KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// Mutual TLS between coordinator and workers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberTls {
+    /// This member's certificate, in PEM.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// What every member's certificate has to come from.
+    pub authority: PathBuf,
+    /// The name that every member's certificate has to be for: members find each other by addresses that change.
+    pub name: String,
+}
+
+impl MemberTls {
+    pub(super) fn server(&self) -> Result<TlsServer> {
+        TlsServer::open(TlsFiles {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            authority: Some(self.authority.clone()),
+        })
+    }
+
+    fn client(&self) -> TlsClient {
+        TlsClient {
+            authority: Some(self.authority.clone()),
+            identity: Some((self.certificate.clone(), self.key.clone())),
+            server_name: Some(self.name.clone()),
+        }
+    }
+}
+
+/// What is done to each endpoint that Ballista connects to.
+pub(super) fn endpoints(tls: Option<MemberTls>) -> EndpointOverrideFn {
+    let client = tls.map(|tls| tls.client());
+    Arc::new(move |endpoint: Endpoint| {
+        let endpoint = match (&client, endpoint.uri().authority()) {
+            // Ballista writes `http://` whatever is spoken.
+            (Some(client), Some(authority)) => {
+                Endpoint::from_shared(format!("https://{authority}"))?.tls_config(client.config()?)?
+            }
+            _ => endpoint,
+        };
+        Ok(endpoint
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            .tcp_keepalive(Some(KEEPALIVE))
+            .http2_keep_alive_interval(KEEPALIVE)
+            .keep_alive_timeout(KEEPALIVE)
+            .keep_alive_while_idle(true))
+    })
+}

@@ -1,0 +1,243 @@
+//! Ballista's scheduler with our codec, session and listener.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ConnectInfo;
+use ballista_core::JobId;
+use ballista_core::config::TaskSchedulingPolicy;
+use ballista_core::error::BallistaError;
+use ballista_core::extension::SessionConfigExt;
+use ballista_core::ids::new_instance_id;
+use ballista_core::serde::BallistaCodec;
+use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpcServer;
+use ballista_core::serde::protobuf::task_status;
+use ballista_core::utils::{GrpcServerConfig, create_grpc_server};
+use ballista_scheduler::cluster::BallistaCluster;
+use ballista_scheduler::config::SchedulerConfig;
+use ballista_scheduler::metrics::default_metrics_collector;
+use ballista_scheduler::scheduler_server::SchedulerServer;
+use ballista_scheduler::state::execution_stage::{ExecutionStage, TaskInfo};
+use datafusion::execution::SessionState;
+use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Status};
+
+use super::connection::{MemberTls, endpoints};
+use crate::runtime::{MAX_MESSAGE_BYTES, session_like};
+
+pub(super) type Codec = BallistaCodec<LogicalPlanNode, PhysicalPlanNode>;
+
+/// A plan waits so long for a worker to be there.
+const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How a scheduler treats workers and tasks that fail.
+#[derive(Debug, Clone)]
+pub struct SchedulerOptions {
+    /// Host that workers reach the scheduler at.
+    pub host: String,
+    /// A worker that has not been heard of for so long is lost: its tasks run again elsewhere.
+    pub worker_timeout: Duration,
+    /// Time that a worker which is shutting down has for its tasks.
+    pub drain_timeout: Duration,
+    /// Attempts at a task whose failure may pass, such as a lost connection.
+    pub task_attempts: usize,
+    /// Attempts at a stage whose shuffle files were lost.
+    pub stage_attempts: usize,
+    /// Time after which the shuffle files of a finished plan are removed.
+    pub shuffle_files_kept: Duration,
+    /// TLS with the workers.
+    pub tls: Option<MemberTls>,
+}
+
+impl Default for SchedulerOptions {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            worker_timeout: Duration::from_secs(180),
+            drain_timeout: Duration::from_secs(30),
+            task_attempts: 4,
+            stage_attempts: 4,
+            shuffle_files_kept: Duration::from_secs(30),
+            tls: None,
+        }
+    }
+}
+
+/// A running scheduler; dropping it stops it.
+pub(super) struct Scheduler {
+    address: SocketAddr,
+    server: SchedulerServer<LogicalPlanNode, PhysicalPlanNode>,
+    listening: JoinHandle<()>,
+}
+
+impl Drop for Scheduler {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+/// What travels in plans, as the sessions of `state` encode it.
+pub(super) fn codec(state: &SessionState) -> Codec {
+    let config = state.config();
+    Codec::new(config.ballista_logical_extension_codec(), config.ballista_physical_extension_codec())
+}
+
+impl Scheduler {
+    /// Serves on `listener`, with sessions like `state`.
+    pub(super) async fn start(
+        listener: TcpListener,
+        options: &SchedulerOptions,
+        state: &SessionState,
+    ) -> Result<Self, BallistaError> {
+        let address = listener.local_addr()?;
+        let endpoint = format!("{}:{}", options.host, address.port());
+        let config = SchedulerConfig {
+            scheduler_id: new_instance_id(),
+            external_host: options.host.clone(),
+            bind_port: address.port(),
+            // Polling for work would cost a plan its latency many times over.
+            scheduling_policy: TaskSchedulingPolicy::PushStaged,
+            finished_job_data_clean_up_interval_seconds: options.shuffle_files_kept.as_secs(),
+            finished_job_state_clean_up_interval_seconds: options.shuffle_files_kept.as_secs(),
+            grpc_server_max_decoding_message_size: MAX_MESSAGE_BYTES as u32,
+            grpc_server_max_encoding_message_size: MAX_MESSAGE_BYTES as u32,
+            grpc_client_max_message_size: MAX_MESSAGE_BYTES as u32,
+            executor_timeout_seconds: options.worker_timeout.as_secs(),
+            expire_dead_executor_interval_seconds: (options.worker_timeout.as_secs() / 4).clamp(1, 15),
+            executor_termination_grace_period: options.drain_timeout.as_secs(),
+            // Plans wait for workers, however long these take to be there; jobs have timeouts.
+            no_executors_grace_period_seconds: PATIENCE.as_secs(),
+            task_max_failures: options.task_attempts,
+            stage_max_failures: options.stage_attempts,
+            override_create_grpc_client_endpoint: Some(endpoints(options.tls.clone())),
+            ..SchedulerConfig::default()
+        };
+        let template = state.clone();
+        let session_builder = Arc::new(move |config| Ok(session_like(&template, config)));
+        let session_config = state.config().clone();
+        let config_producer = Arc::new(move || session_config.clone());
+        let cluster = BallistaCluster::new_memory(&endpoint, session_builder, config_producer);
+        let mut server: SchedulerServer<LogicalPlanNode, PhysicalPlanNode> =
+            SchedulerServer::new(endpoint, cluster, codec(state), Arc::new(config), default_metrics_collector()?);
+        server.init().await?;
+        let service = SchedulerGrpcServer::new(server.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        let service = InterceptedService::new(service, with_address as fn(_) -> _);
+        let router = create_grpc_server(&GrpcServerConfig::default()).add_service(service);
+        let tls = match &options.tls {
+            Some(tls) => Some(tls.server().map_err(|error| BallistaError::Configuration(error.message))?),
+            None => None,
+        };
+        let listening = tokio::spawn(async move {
+            let served = match tls {
+                Some(tls) => router.serve_with_incoming(tls.incoming(listener)).await,
+                // With Nagle's algorithm every small call waits some 40 ms for a delayed acknowledgement.
+                None => router.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))).await,
+            };
+            if let Err(error) = served {
+                tracing::error!(%error, "the scheduler stopped");
+            }
+        });
+        Ok(Self { address, server, listening })
+    }
+
+    /// Where this process reaches it.
+    pub(super) fn local_url(&self) -> String {
+        let host = if self.address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { self.address.ip() };
+        format!("http://{}", SocketAddr::new(host, self.address.port()))
+    }
+
+    /// Where it listens.
+    pub(super) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The workers that are alive, and the tasks that they can run at once.
+    pub(super) async fn workers(&self) -> Vec<Worker> {
+        let known = self.server.state.executor_manager.get_executors_state().await.unwrap_or_default();
+        known
+            .into_iter()
+            .map(|(metadata, ..)| Worker {
+                id: metadata.id,
+                address: format!("{}:{}", metadata.host, metadata.port),
+                slots: metadata.specification.vcores,
+            })
+            .collect()
+    }
+
+    /// How far the plans are that run under a name; `None` where none does.
+    pub(super) async fn progress(&self, name: &str) -> Option<PlanProgress> {
+        let running = self.server.state.task_manager.get_running_job_cache();
+        let mut progress: Option<PlanProgress> = None;
+        for plan in running.values() {
+            let graph = plan.execution_graph.read().await;
+            if graph.job_name() != name {
+                continue;
+            }
+            let total = progress.get_or_insert_default();
+            for stage in graph.stages().values() {
+                let (partitions, done) = match stage {
+                    // How many there will be is not known before its inputs are there.
+                    ExecutionStage::UnResolved(_) => (0, 0),
+                    ExecutionStage::Resolved(stage) => (stage.partitions, 0),
+                    ExecutionStage::Running(stage) => (stage.partitions, partitions_done(&stage.task_infos)),
+                    ExecutionStage::Successful(stage) => (stage.partitions, stage.partitions),
+                    ExecutionStage::Failed(stage) => (stage.partitions, 0),
+                };
+                total.partitions += partitions as u64;
+                total.done += done as u64;
+            }
+        }
+        progress
+    }
+
+    /// Stops the plans that run under a name.
+    pub(super) async fn cancel(&self, name: &str) {
+        let running = self.server.state.task_manager.get_running_jobs().await.unwrap_or_default();
+        for plan in running.into_iter().filter(|plan| plan.job_name == name) {
+            let id: JobId = plan.job_id;
+            if let Err(error) = self.server.cancel_job(id.clone()).await {
+                tracing::warn!(%error, plan = %id, "a plan could not be cancelled");
+            }
+        }
+    }
+}
+
+/// Ballista takes a worker's host from where its call came from, and looks for that where axum's own server puts it.
+fn with_address(mut request: Request<()>) -> Result<Request<()>, Status> {
+    if let Some(address) = request.remote_addr() {
+        request.extensions_mut().insert(ConnectInfo(address));
+    }
+    Ok(request)
+}
+
+fn partitions_done(tasks: &[TaskInfo]) -> usize {
+    let successful = tasks.iter().filter(|task| matches!(task.task_status, task_status::Status::Successful(_)));
+    successful.map(|task| task.global_input_partition_ids.len()).sum()
+}
+
+/// How far a plan is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PlanProgress {
+    /// Partitions that are done.
+    pub done: u64,
+    /// Partitions of the stages that are planned so far.
+    pub partitions: u64,
+}
+
+/// A worker that a scheduler knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Worker {
+    /// Its id, anew with each start.
+    pub id: String,
+    /// Where its shuffle files are served.
+    pub address: String,
+    /// Tasks that it runs at once.
+    pub slots: u32,
+}
