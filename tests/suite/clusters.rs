@@ -21,11 +21,11 @@ async fn a_job_runs_on_a_remote_scheduler() {
     let remote = Cluster::remote(embedded.scheduler_url()).unwrap();
     let here = folder();
     let job = Job::load(&cdnow_spec(here.path(), &[("to: 10", "to: 4")])).unwrap();
-    let outcome = job.run(&remote, RunOptions::default(), &()).await.unwrap();
+    let outcome = job.run(&remote, &RunOptions::default(), &()).await.unwrap();
 
     let there = folder();
     let job = Job::load(&cdnow_spec(there.path(), &[("to: 10", "to: 4")])).unwrap();
-    let alone = tokio::task::spawn_blocking(move || run(&job, 1, RunOptions::default()).unwrap()).await.unwrap();
+    let alone = tokio::task::spawn_blocking(move || run(&job, 1, &RunOptions::default()).unwrap()).await.unwrap();
     assert_eq!(table_checksums(&outcome), table_checksums(&alone));
 }
 
@@ -34,7 +34,7 @@ async fn a_scheduler_that_is_not_there() {
     let cluster = Cluster::remote("http://127.0.0.1:1").unwrap();
     let here = folder();
     let job = Job::load(&cdnow_spec(here.path(), &[])).unwrap();
-    let failed = tokio::time::timeout(Duration::from_secs(60), job.run(&cluster, RunOptions::default(), &())).await;
+    let failed = tokio::time::timeout(Duration::from_secs(60), job.run(&cluster, &RunOptions::default(), &())).await;
     let error = failed.expect("hangs").unwrap_err();
     assert_eq!(error.fault, Fault::Cluster, "{error}");
     assert!(error.message.contains("http://127.0.0.1:1"), "{error}");
@@ -80,8 +80,8 @@ async fn two_jobs_at_once_do_not_see_each_others_tables() {
     let (one, other) = (folder(), folder());
     let whole = Job::load(&cdnow_spec(one.path(), &[("to: 10", "to: 3")])).unwrap();
     let half = Job::load(&cdnow_spec(other.path(), &[("to: 10", "to: 3"), ("cdnow/*", "cdnow/orders-00")])).unwrap();
-    let (whole, half) =
-        tokio::join!(whole.run(&cluster, RunOptions::default(), &()), half.run(&cluster, RunOptions::default(), &()));
+    let options = RunOptions::default();
+    let (whole, half) = tokio::join!(whole.run(&cluster, &options, &()), half.run(&cluster, &options, &()));
     assert_eq!(whole.unwrap().customers, 23_570);
     assert!(half.unwrap().customers < 23_570);
 }

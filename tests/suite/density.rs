@@ -23,7 +23,7 @@ fn any_number_of_cells_and_threads_gives_the_same_bytes() {
         let folder = folder();
         let section = format!("resolution: auto, cell_rows: {cell_rows}");
         let spec = cdnow_spec(folder.path(), &[("to: 10", "to: 3"), ("resolution: auto", &section)]);
-        let outcome = run(&Job::load(&spec).unwrap(), threads, RunOptions::default()).unwrap();
+        let outcome = run(&Job::load(&spec).unwrap(), threads, &RunOptions::default()).unwrap();
         let mut density = outcome.density.clone().unwrap();
         cells.insert(density.cells);
         assert!(density.cells == 1 || density.rounds > 0);
@@ -42,7 +42,7 @@ fn any_number_of_cells_and_threads_gives_the_same_bytes() {
 fn what_is_published_of_density() {
     let folder = folder();
     let spec = cdnow_spec(folder.path(), &[("to: 10", "to: 3")]);
-    let outcome = run(&Job::load(&spec).unwrap(), 2, RunOptions::default()).unwrap();
+    let outcome = run(&Job::load(&spec).unwrap(), 2, &RunOptions::default()).unwrap();
     let assignments = read_parquet(&folder.path().join("out/assignments"));
     let labels = column(&assignments, "hdbscan_cluster");
     let probabilities = column(&assignments, "hdbscan_probability");
@@ -87,7 +87,7 @@ fn a_grid_states_its_bound_and_fits_its_budget() {
     let folder = folder();
     let section = "resolution: auto, budget: 3000, cell_rows: 5000";
     let spec = cdnow_spec(folder.path(), &[("to: 10", "to: 3"), ("resolution: auto", section)]);
-    let density = run(&Job::load(&spec).unwrap(), 2, RunOptions::default()).unwrap().density.unwrap();
+    let density = run(&Job::load(&spec).unwrap(), 2, &RunOptions::default()).unwrap().density.unwrap();
     assert!(density.points <= 3_000 && density.points > 1_000, "{}", density.points);
     assert!(density.resolution > 0.0 && density.bound == density.resolution * 3f64.sqrt());
     assert!(density.measured_bound > 0.0 && density.measured_bound <= density.bound * (1.0 + 1e-12));
@@ -103,7 +103,7 @@ fn odd_data() {
             [("customer_id", ids(0..400)), ("recency", column()), ("frequency", column()), ("monetary", column())];
         write_parquet(&folder.path().join("a.parquet"), &columns);
         let sections = format!("outliers: {{method: none}}\nkmeans: {{k: 1}}\nhdbscan: {section}\n");
-        run(&features_job("a.parquet", &sections, folder.path()), 2, RunOptions::default())
+        run(&features_job("a.parquet", &sections, folder.path()), 2, &RunOptions::default())
     };
     // All points equal: one point of weight 400, which is the root.
     let same = job(&|_| 1.0, "{min_cluster_size: 5}").unwrap();
@@ -171,7 +171,7 @@ fn the_graph_of_neighbors_is_near_to_the_exact_one() {
             let folder = folder();
             let sections = format!("hdbscan: {{min_cluster_size: 200, cell_rows: 2000{section}}}\n");
             let job = job_over(folder.path(), &columns, &[], "", &sections);
-            let outcome = run(&job, threads, RunOptions::default()).unwrap();
+            let outcome = run(&job, threads, &RunOptions::default()).unwrap();
             let labels = by_customer(&read_parquet(&folder.path().join("out/assignments")), "hdbscan_cluster");
             (outcome.density.clone().unwrap(), labels, table_checksums(&outcome))
         };
@@ -197,7 +197,7 @@ fn components_of_the_graph_of_neighbors_are_joined() {
     let spanned = |section: &str| {
         let folder = folder();
         let sections = format!("hdbscan: {{min_cluster_size: 50{section}}}\n");
-        run(&job_over(folder.path(), &columns, &[], "", &sections), 2, RunOptions::default()).unwrap().density.unwrap()
+        run(&job_over(folder.path(), &columns, &[], "", &sections), 2, &RunOptions::default()).unwrap().density.unwrap()
     };
     let (exact, near) = (spanned(""), spanned(", cell_rows: 300, graph: knn, neighbors: 20"));
     assert!(near.graph.as_ref().unwrap().components >= 3);
@@ -219,8 +219,8 @@ fn a_weight_is_so_many_rows() {
         let (one, many) = (folder(), folder());
         let column: ArrayRef = Arc::new(UInt32Array::from(weights.clone()));
         let weighted = job_over(one.path(), &columns, &[("orders", column)], "  weight: orders\n", &sections);
-        let weighted = run(&weighted, 2, RunOptions::default()).unwrap().density.unwrap();
-        let rows = run(&job_over(many.path(), &repeated, &[], "", &sections), 2, RunOptions::default()).unwrap();
+        let weighted = run(&weighted, 2, &RunOptions::default()).unwrap().density.unwrap();
+        let rows = run(&job_over(many.path(), &repeated, &[], "", &sections), 2, &RunOptions::default()).unwrap();
         let rows = rows.density.unwrap();
         assert_eq!((weighted.rows, weighted.weight), (500, rows.rows));
         assert_eq!((weighted.tree, weighted.noise, weighted.points), (rows.tree, rows.noise, rows.points));
@@ -233,7 +233,7 @@ fn a_weight_is_so_many_rows() {
         let folder = folder();
         let column = floats((0..500).map(|i| if i == 77 { bad } else { Some(1.0 + (i % 3) as f64) }));
         let job = job_over(folder.path(), &columns, &[("orders", column)], "  weight: orders\n", "");
-        let error = run(&job, 2, RunOptions::default()).unwrap_err().message;
+        let error = run(&job, 2, &RunOptions::default()).unwrap_err().message;
         assert!(error.contains("`orders`") && error.contains("customer_id = 77"), "{error}");
     }
 }
@@ -250,7 +250,7 @@ fn a_budget_that_no_grid_fits() {
     let columns: Vec<Vec<f64>> = (0..12).map(|j| (0..5_000).map(|i| corner(i, j)).collect()).collect();
     let folder = folder();
     let job = job_over(folder.path(), &columns, &[], "", "hdbscan: {budget: 1000}\n");
-    let error = run(&job, 2, RunOptions::default()).unwrap_err().message;
+    let error = run(&job, 2, &RunOptions::default()).unwrap_err().message;
     assert!(error.contains("hdbscan.budget") && error.contains("1000 cells"), "{error}");
     assert!(!folder.path().join("out/manifest.json").exists());
 }

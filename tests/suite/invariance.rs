@@ -19,8 +19,8 @@ fn any_partitioning_and_number_of_threads_gives_the_same_bytes() {
     for (per_shard, threads) in [(Some(1), 1), (Some(3), 4), (Some(16), 4), (None, 2)] {
         let folder = folder();
         let job = Job::load(&cdnow_spec(folder.path(), &[])).unwrap();
-        let options = RunOptions { fresh: false, partitions_per_shard: per_shard };
-        tables.push(table_checksums(&run(&job, threads, options).unwrap()));
+        let options = RunOptions { partitions_per_shard: per_shard, ..RunOptions::default() };
+        tables.push(table_checksums(&run(&job, threads, &options).unwrap()));
     }
     assert!(tables[0].len() > 10, "{:?}", tables[0]);
     assert!(tables.iter().all(|other| *other == tables[0]), "{tables:#?}");
@@ -31,7 +31,7 @@ fn a_resumed_job_gives_the_same_bytes() {
     let folder = folder();
     let spec = cdnow_spec(folder.path(), &[]);
     let job = Job::load(&spec).unwrap();
-    let first = run(&job, 2, RunOptions::default()).unwrap();
+    let first = run(&job, 2, &RunOptions::default()).unwrap();
     assert!(first.stages.iter().all(|stage| !stage.resumed));
     let work = folder.path().join("out/_work");
     for stage in ["extract", "impute", "outliers", "scale", "kmeans", "hdbscan", "evaluate", "profile"] {
@@ -39,14 +39,14 @@ fn a_resumed_job_gives_the_same_bytes() {
         fs::remove_file(folder.path().join("out/manifest.json")).unwrap();
         fs::remove_file(work.join(stage).join("manifest.json")).unwrap();
         fs::write(work.join(stage).join("part-00000.parquet"), "half").unwrap();
-        let again = run(&job, 2, RunOptions::default()).unwrap();
+        let again = run(&job, 2, &RunOptions::default()).unwrap();
         let ran: Vec<&str> = again.stages.iter().filter(|s| !s.resumed).map(|s| s.stage.as_str()).collect();
         assert_eq!(ran, [stage, "publish"]);
         assert_eq!(table_checksums(&again), table_checksums(&first), "after {stage}");
     }
-    let nothing = run(&job, 2, RunOptions::default()).unwrap();
+    let nothing = run(&job, 2, &RunOptions::default()).unwrap();
     assert!(nothing.stages.iter().all(|stage| stage.resumed));
-    let fresh = run(&job, 2, RunOptions { fresh: true, ..RunOptions::default() }).unwrap();
+    let fresh = run(&job, 2, &RunOptions { fresh: true, ..RunOptions::default() }).unwrap();
     assert!(fresh.stages.iter().all(|stage| !stage.resumed));
     assert_eq!(table_checksums(&fresh), table_checksums(&first));
 }
@@ -55,11 +55,11 @@ fn a_resumed_job_gives_the_same_bytes() {
 fn an_output_that_was_moved_is_made_anew() {
     let folder = folder();
     let spec = cdnow_spec(folder.path(), &[("to: 10", "to: 3")]);
-    let first = run(&Job::load(&spec).unwrap(), 2, RunOptions::default()).unwrap();
+    let first = run(&Job::load(&spec).unwrap(), 2, &RunOptions::default()).unwrap();
     fs::rename(folder.path().join("out"), folder.path().join("moved")).unwrap();
     let text = fs::read_to_string(&spec).unwrap();
     fs::write(&spec, text.replace("output: out", "output: moved")).unwrap();
-    let moved = run(&Job::load(&spec).unwrap(), 2, RunOptions::default()).unwrap();
+    let moved = run(&Job::load(&spec).unwrap(), 2, &RunOptions::default()).unwrap();
     assert_eq!(table_checksums(&moved), table_checksums(&first));
     assert!(!folder.path().join("out").exists());
 }
@@ -70,8 +70,8 @@ fn a_query_that_asks_the_clock_resumes_on_the_same_day_only() {
     let resumed = |query: &str| {
         let spec = cdnow_spec(folder.path(), &[("to: 10", "to: 3"), ("DATE '1998-07-01'", query)]);
         let job = Job::load(&spec).unwrap();
-        run(&job, 2, RunOptions::default()).unwrap();
-        let again = run(&job, 2, RunOptions::default()).unwrap();
+        run(&job, 2, &RunOptions::default()).unwrap();
+        let again = run(&job, 2, &RunOptions::default()).unwrap();
         again.stages.iter().filter(|stage| stage.resumed).count()
     };
     assert_eq!(resumed("CAST(now() AS DATE)"), 0);
@@ -83,7 +83,7 @@ fn an_output_among_the_sources_is_not_read() {
     let folder = folder();
     reshard(folder.path(), 2);
     let sections = "kmeans: {k: 2}\n";
-    let run_again = || run(&features_job("./", sections, folder.path()), 2, RunOptions::default()).unwrap();
+    let run_again = || run(&features_job("./", sections, folder.path()), 2, &RunOptions::default()).unwrap();
     let first = run_again();
     assert_eq!(table_checksums(&run_again()), table_checksums(&first));
     assert_eq!(first.customers, 23_570);
@@ -111,7 +111,7 @@ fn any_sharding_and_order_of_rows_gives_the_same_bytes() {
     for shards in [1, 3, 7] {
         let folder = folder();
         reshard(folder.path(), shards);
-        let outcome = run(&features_job("'*.parquet'", sections, folder.path()), 2, RunOptions::default()).unwrap();
+        let outcome = run(&features_job("'*.parquet'", sections, folder.path()), 2, &RunOptions::default()).unwrap();
         tables.push(table_checksums(&outcome));
     }
     assert!(tables.iter().all(|other| *other == tables[0]), "{tables:#?}");
@@ -149,7 +149,7 @@ fn more_clusters_than_distinct_points() {
         ],
     );
     let job = features_job("a.parquet", "outliers: {method: none}\nkmeans: {k: 5}\n", folder.path());
-    let outcome = run(&job, 2, RunOptions::default()).unwrap();
+    let outcome = run(&job, 2, &RunOptions::default()).unwrap();
     assert_eq!(outcome.profiled.segments.len(), 3);
     assert!(outcome.warnings.iter().any(|warning| warning.contains("stay empty")), "{:?}", outcome.warnings);
     let assignments = read_parquet(&folder.path().join("out/assignments"));

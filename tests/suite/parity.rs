@@ -7,6 +7,8 @@ use std::path::Path;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use segmenta_pipeline::job::RunOptions;
+
 use crate::support::{by_customer, column, customers, features_job, folder, json, numbers, read_parquet, root, run};
 
 const FEATURES: [&str; 3] = ["recency", "frequency", "monetary"];
@@ -36,7 +38,7 @@ fn by_feature(value: &Value) -> [f64; 3] {
 fn prepared(sharding: &str, sections: &str, check: impl Fn(&Path)) {
     let folder = folder();
     let job = features_job(&tables(sharding), &format!("{sections}\nkmeans: {{k: 2}}\n"), folder.path());
-    run(&job, 2, Default::default()).unwrap();
+    run(&job, 2, &RunOptions::default()).unwrap();
     check(&folder.path().join("out"));
 }
 
@@ -148,7 +150,7 @@ fn kmeans_from_the_same_start() {
 fn check_kmeans(case: &Value, sharding: &str, folder: &Path, relocated: u64) {
     let k = case["k"].as_u64().unwrap() as usize;
     let sections = format!("kmeans: {{k: {k}, start: {}, tolerance: 1e-4}}\n", case["start"]);
-    let outcome = run(&features_job(&tables(sharding), &sections, folder), 2, Default::default()).unwrap();
+    let outcome = run(&features_job(&tables(sharding), &sections, folder), 2, &RunOptions::default()).unwrap();
     let out = folder.join("out");
     let metrics = json(&out.join("metrics.json"));
     let ours = &metrics["kmeans"]["candidates"][0];

@@ -74,7 +74,7 @@ pub(crate) fn options(threads: usize) -> EmbeddedOptions {
 }
 
 /// Runs a job on an embedded cluster of its own.
-pub(crate) fn run(job: &Job, threads: usize, options_of_run: RunOptions) -> Result<Outcome, EngineError> {
+pub(crate) fn run(job: &Job, threads: usize, options_of_run: &RunOptions) -> Result<Outcome, EngineError> {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let cluster = Cluster::embedded(options(threads)).await?;
         job.run(&cluster, options_of_run, &()).await

@@ -7,13 +7,15 @@ use std::time::Instant;
 use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::StreamExt;
-use segmenta_engine::artifact::{get, put, resolve};
+use segmenta_engine::artifact::{get, put_new, resolve};
 use segmenta_engine::cluster::Cluster;
 use segmenta_engine::{EngineError, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tracing::Instrument;
 
-use crate::location::to_folder_url;
+use crate::lease::{Lease, LeaseOptions};
+use crate::location::{to_folder_url, to_url};
 use crate::process::{peak_memory, reset_peak_memory};
 use crate::source::{SourceTable, Sources, moment_of};
 use crate::spec::{
@@ -84,12 +86,20 @@ pub struct Plan {
 }
 
 /// How to run a job.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone)]
 pub struct RunOptions {
     /// Start over instead of resuming.
     pub fresh: bool,
     /// Scan each shard in so many partitions; by default as many as its size asks for. Changes no result.
     pub partitions_per_shard: Option<usize>,
+    /// How the lease on the output is held meanwhile.
+    pub lease: LeaseOptions,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self { fresh: false, partitions_per_shard: None, lease: LeaseOptions::of_this_process() }
+    }
 }
 
 /// What came out.
@@ -122,6 +132,14 @@ pub struct Job {
     base: PathBuf,
 }
 
+/// What a run goes by.
+struct Prepared {
+    sources: Sources,
+    plan: Vec<PlannedStage>,
+    work: Work,
+    output: String,
+}
+
 /// What `_work/job.json` holds.
 #[derive(Debug, Serialize, Deserialize)]
 struct JobRecord {
@@ -136,12 +154,17 @@ impl Job {
     /// A file that cannot be read, or every mistake of the spec.
     pub fn load(path: &Path) -> Result<Self> {
         let origin = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| EngineError::spec(format!("{origin}: the job spec cannot be read: {error}")))?;
-        let spec = JobSpec::parse(&text, &origin).map_err(|errors| EngineError::spec(errors.to_string()))?;
-        let absolute = std::path::absolute(path)
-            .map_err(|error| EngineError::spec(format!("{origin}: has no absolute path: {error}")))?;
-        Ok(Self::new(spec, absolute.parent().unwrap_or(Path::new("/"))))
+        let (text, base) = read_spec(path)?;
+        Self::parse(&text, &origin, base)
+    }
+
+    /// A job of the text of a spec; relative paths of the spec start from `base`, and are mistakes where it is empty.
+    ///
+    /// # Errors
+    /// Every mistake of the spec, with `origin` in front.
+    pub fn parse(text: &str, origin: &str, base: impl Into<PathBuf>) -> Result<Self> {
+        let spec = JobSpec::parse(text, origin).map_err(|errors| EngineError::spec(errors.to_string()))?;
+        Ok(Self::new(spec, base))
     }
 
     /// A job of a spec; relative paths of the spec start from `base`.
@@ -154,6 +177,15 @@ impl Job {
     #[must_use]
     pub fn spec(&self) -> &JobSpec {
         &self.spec
+    }
+
+    /// Where it reads from, as URLs: a glob stays in them.
+    ///
+    /// # Errors
+    /// A path that cannot be written as a URL.
+    pub fn sources(&self) -> Result<Vec<String>> {
+        let locations = self.spec.source.tables.iter().flat_map(|table| &table.locations);
+        locations.map(|location| to_url(location, &self.base)).collect()
     }
 
     /// Where it publishes to, a URL that ends in `/`.
@@ -190,10 +222,45 @@ impl Job {
     ///
     /// # Errors
     /// Input, output, spec or cluster at fault; the error says which.
-    pub async fn run(&self, cluster: &Cluster, options: RunOptions, observer: &dyn Observer) -> Result<Outcome> {
+    pub async fn run(&self, cluster: &Cluster, options: &RunOptions, observer: &dyn Observer) -> Result<Outcome> {
+        self.run_until(cluster, options, observer, std::future::pending()).await
+    }
+
+    /// Runs the job until it is done, or until `stop` completes, with what it says as the error. The driver then does
+    /// nothing more; a plan that is running on the cluster has to be cancelled there.
+    ///
+    /// # Errors
+    /// As [`Job::run`].
+    pub async fn run_until(
+        &self,
+        cluster: &Cluster,
+        options: &RunOptions,
+        observer: &dyn Observer,
+        stop: impl Future<Output = EngineError>,
+    ) -> Result<Outcome> {
+        let mut stop = std::pin::pin!(stop);
+        let prepared = async {
+            let prepared = self.prepare(cluster, options).await?;
+            let lease = Lease::take(&cluster.runtime(), &prepared.work.url("lease/"), &options.lease).await?;
+            Ok::<_, EngineError>((prepared, lease))
+        };
+        let (prepared, lease) = tokio::select! {
+            prepared = prepared => prepared?,
+            error = &mut stop => return Err(error),
+        };
+        let result = tokio::select! {
+            outcome = self.run_stages(cluster, options, observer, &prepared, &lease) => outcome,
+            error = lease.lost() => Err(error),
+            error = &mut stop => Err(error),
+        };
+        lease.release().await;
+        result
+    }
+
+    /// What can be found out, and refused, before the job has the output to itself.
+    async fn prepare(&self, cluster: &Cluster, options: &RunOptions) -> Result<Prepared> {
         let runtime = cluster.runtime();
-        let output = self.output()?;
-        let spec = &self.spec;
+        let (spec, output) = (&self.spec, self.output()?);
         let sources = Sources::find(&runtime, &spec.source, &self.base, &output).await?;
         // Mistakes in the query come out before anything is written.
         let frame = sources.features(cluster.state(), &spec.source, options.partitions_per_shard).await?;
@@ -201,17 +268,34 @@ impl Job {
         check_owner(&runtime, &output, &spec.name).await?;
         let work = Work::new(Arc::clone(&runtime), &output);
         claim(&runtime, &work, &spec.name).await?;
+        Ok(Prepared { sources, plan, work, output })
+    }
+
+    async fn run_stages(
+        &self,
+        cluster: &Cluster,
+        options: &RunOptions,
+        observer: &dyn Observer,
+        prepared: &Prepared,
+        lease: &Lease,
+    ) -> Result<Outcome> {
+        let Prepared { sources, plan, work, output } = prepared;
+        let spec = &self.spec;
+        // Another job may have had it, while this one waited for the lease.
+        check_owner(&cluster.runtime(), output, &spec.name).await?;
         if options.fresh {
-            for stage in &plan {
+            for stage in plan {
                 work.clear(stage.name).await?;
             }
         }
         let features = &spec.source.features;
-        let mut driver = Driver { cluster, work: &work, observer, plan: &plan, stages: vec![], warnings: vec![] };
+        let mut driver = Driver { cluster, work, observer, plan, lease, stages: vec![], warnings: vec![] };
         let source_rows = sources.shards().map(|shard| shard.rows).sum();
         let extracted: Extracted = driver
             .stage("extract", source_rows, async |context| {
-                extract::run(context, &spec.source, &sources, options.partitions_per_shard).await
+                let extracted = extract::run(context, &spec.source, sources, options.partitions_per_shard).await;
+                sources.check_unchanged(&context.cluster.runtime(), &spec.source, &self.base).await?;
+                extracted
             })
             .await?;
         let customers = rows_of(&extracted.parts);
@@ -263,7 +347,7 @@ impl Job {
         let (stages, warnings) = (driver.stages.clone(), driver.warnings.clone());
         let results = Results {
             spec,
-            sources: &sources,
+            sources,
             extracted: &extracted,
             imputed: &imputed,
             split: &split,
@@ -275,10 +359,10 @@ impl Job {
             stages: &stages,
             warnings: &warnings,
         };
-        let manifest = self.publish(&mut driver, &results, &output, options.fresh).await?;
+        let manifest = self.publish(&mut driver, &results, output, options.fresh).await?;
         Ok(Outcome {
             manifest,
-            output,
+            output: output.clone(),
             customers,
             rejected: rows_of(&split.rejected),
             stages: driver.stages,
@@ -310,12 +394,13 @@ impl Job {
                 reset_peak_memory();
                 let context =
                     StageContext::new(driver.cluster, driver.work.stage_prefix(PUBLISH), PUBLISH, driver.observer);
-                publish::run(&context, results, output, &planned.fingerprint).await?
+                publish::run(&context, results, output, &planned.fingerprint, driver.lease).await?
             }
         };
         let cost = StageCost {
             rows,
             seconds: started.elapsed().as_secs_f64(),
+            bytes_written: manifest.outputs.iter().map(|output| output.bytes).sum(),
             peak_memory_bytes: peak_memory(),
             ..StageCost::default()
         };
@@ -463,6 +548,19 @@ impl Job {
 
 const PUBLISH: &str = "publish";
 
+/// The text of a job spec, and the folder that its relative paths start from.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn read_spec(path: &Path) -> Result<(String, PathBuf)> {
+    let origin = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| EngineError::spec(format!("{origin}: the job spec cannot be read: {error}")))?;
+    let absolute = std::path::absolute(path)
+        .map_err(|error| EngineError::spec(format!("{origin}: has no absolute path: {error}")))?;
+    Ok((text, absolute.parent().unwrap_or(Path::new("/")).to_owned()))
+}
+
 fn describe_hdbscan(hdbscan: &Hdbscan) -> String {
     let size = match &hdbscan.min_cluster_size {
         MinClusterSize::Auto => "of a size chosen by validity".to_owned(),
@@ -497,6 +595,7 @@ struct Driver<'a> {
     work: &'a Work,
     observer: &'a dyn Observer,
     plan: &'a [PlannedStage],
+    lease: &'a Lease,
     stages: Vec<StageReport>,
     warnings: Vec<String>,
 }
@@ -525,17 +624,19 @@ impl<'a> Driver<'a> {
             self.report(StageReport { stage: name.to_owned(), resumed: true, cost: manifest.cost });
             return Ok(manifest.output);
         }
+        self.lease.check()?;
         self.work.clear(name).await?;
         self.observer.stage_started(name, rows);
         reset_peak_memory();
         let started = Instant::now();
         let context = StageContext::new(self.cluster, self.work.stage_prefix(name), name, self.observer);
-        let output = run(&context).await?;
+        let output = run(&context).instrument(tracing::info_span!("stage", name)).await?;
         let steps = context.take_steps();
         let cost = StageCost {
             rows,
             passes: context.passes(),
             seconds: started.elapsed().as_secs_f64(),
+            bytes_written: self.work.bytes(name).await?,
             peak_memory_bytes: steps.iter().map(|step| step.peak_memory_bytes).chain([peak_memory()]).max().flatten(),
             steps,
         };
@@ -546,6 +647,7 @@ impl<'a> Driver<'a> {
             warnings: context.into_warnings(),
             output,
         };
+        self.lease.check()?;
         self.work.commit(&manifest).await?;
         self.warnings.extend(manifest.warnings);
         self.report(StageReport { stage: name.to_owned(), resumed: false, cost });
@@ -588,10 +690,11 @@ async fn check_owner(runtime: &RuntimeEnv, output: &str, name: &str) -> Result<(
     }
 }
 
-/// Puts the job's name on the work prefix; the first write, so that an output that is not writable is found at once.
+/// Puts the job's name on the work prefix, if none is there; the first write, so that an output that is not writable is
+/// found at once.
 async fn claim(runtime: &RuntimeEnv, work: &Work, name: &str) -> Result<()> {
     let record = JobRecord { job: name.to_owned(), segmenta: env!("CARGO_PKG_VERSION").to_owned() };
     let content = serde_json::to_vec_pretty(&record)
         .map_err(|error| EngineError::job(format!("the job record cannot be written as JSON: {error}")))?;
-    put(runtime, &work.url("job.json"), content).await
+    put_new(runtime, &work.url("job.json"), content).await.map(drop)
 }

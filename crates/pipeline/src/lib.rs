@@ -7,8 +7,10 @@
 //!
 //! A stage is a file of [`stages`]; [`job`] runs them in order and skips those whose manifest is already there.
 
+pub mod clean;
 pub mod generate;
 pub mod job;
+pub mod lease;
 pub mod location;
 pub mod process;
 pub mod quantiles;

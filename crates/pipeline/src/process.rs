@@ -9,7 +9,17 @@ pub fn reset_peak_memory() {
 /// The largest resident size in bytes since the last reset, where the platform tells (Linux).
 #[must_use]
 pub fn peak_memory() -> Option<u64> {
+    status("VmHWM:")
+}
+
+/// The resident size in bytes, where the platform tells (Linux).
+#[must_use]
+pub fn resident_memory() -> Option<u64> {
+    status("VmRSS:")
+}
+
+fn status(key: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }

@@ -66,6 +66,26 @@ pub struct Sources {
 }
 
 impl Sources {
+    /// Checks that every shard still is the one that was found: what is read while it is replaced is of no use.
+    ///
+    /// # Errors
+    /// The first shard that was replaced or removed.
+    pub async fn check_unchanged(&self, runtime: &RuntimeEnv, source: &Source, base: &Path) -> Result<()> {
+        let mut now = HashMap::new();
+        for location in source.tables.iter().flat_map(|table| &table.locations) {
+            now.extend(list(runtime, location, base).await?);
+        }
+        for shard in self.shards() {
+            let what = match now.get(&shard.url) {
+                Some(meta) if meta.size == shard.bytes && version_of(meta) == shard.version => continue,
+                Some(_) => "was replaced",
+                None => "was removed",
+            };
+            return Err(EngineError::input(format!("{}: {what} while the job read it; run the job again", shard.url)));
+        }
+        Ok(())
+    }
+
     /// Lists the shards of every table and reads their footers. `base` is the folder of the job spec; what lies under
     /// `output`, a URL that ends in `/`, is not a source.
     ///
@@ -234,6 +254,11 @@ fn check_columns(schema: &DFSchema, source: &Source) -> Result<()> {
     if problems.is_empty() { Ok(()) } else { Err(EngineError::spec(problems.join("\n"))) }
 }
 
+/// The store's ETag, or the time of the last change.
+fn version_of(meta: &ObjectMeta) -> String {
+    meta.e_tag.clone().unwrap_or_else(|| meta.last_modified.to_rfc3339())
+}
+
 async fn find_table(
     runtime: &RuntimeEnv,
     table: &Table,
@@ -271,7 +296,7 @@ async fn find_table(
                     error.message
                 ))
             })?;
-            let version = meta.e_tag.unwrap_or_else(|| meta.last_modified.to_rfc3339());
+            let version = version_of(&meta);
             Ok((Shard { table: table.name.clone(), url, bytes: meta.size, version, rows }, schema))
         })
         .buffered(FOOTERS_AT_ONCE)

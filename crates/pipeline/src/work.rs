@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   <output>/_work/job.json               which job owns the output
+//!   <output>/_work/lease/<token>.json     which process is working on it
 //!   <output>/_work/<stage>/part-*.parquet the stage's artifact
 //!   <output>/_work/<stage>/manifest.json  written last: the stage is complete
 //! ```
@@ -52,6 +53,9 @@ pub struct StageCost {
     pub seconds: f64,
     /// Largest resident memory of this process meanwhile, in bytes, where the platform tells.
     pub peak_memory_bytes: Option<u64>,
+    /// Bytes that it wrote into its folder.
+    #[serde(default)]
+    pub bytes_written: u64,
     /// Its steps, where their costs are of several kinds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepCost>,
@@ -128,6 +132,21 @@ impl Work {
             EngineError::job(format!("{}: manifest cannot be written as JSON: {error}", manifest.stage))
         })?;
         put(&self.runtime, &format!("{}manifest.json", self.stage_prefix(&manifest.stage)), content).await
+    }
+
+    /// Bytes that are in a stage's folder.
+    ///
+    /// # Errors
+    /// A place that cannot be listed.
+    pub async fn bytes(&self, stage: &str) -> Result<u64> {
+        let prefix = self.stage_prefix(stage);
+        let (store, path) = resolve(&self.runtime, &prefix)?;
+        let sum = store.list(Some(&path)).try_fold(0, async |sum, object| Ok(sum + object.size)).await;
+        match sum {
+            Ok(bytes) => Ok(bytes),
+            Err(object_store::Error::NotFound { .. }) => Ok(0),
+            Err(error) => Err(EngineError::input(format!("{prefix}: cannot be listed: {error}"))),
+        }
     }
 
     /// Removes what an earlier run left of a stage; its manifest first.

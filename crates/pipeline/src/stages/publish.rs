@@ -13,7 +13,7 @@ use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::file::properties::WriterProperties;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
-use segmenta_engine::artifact::{Part, get, hex, part_url, put, resolve};
+use segmenta_engine::artifact::{Part, get, hex, part_url, put, put_new, resolve};
 use segmenta_engine::operators::hdbscan::DensityModelCell;
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,7 @@ use super::profile::{Algorithm, Profiled, QUANTILES};
 use super::scale::Scaled;
 use super::{StageContext, rows_of};
 use crate::job::StageReport;
+use crate::lease::Lease;
 use crate::source::{Shard, Sources};
 use crate::spec::JobSpec;
 use crate::work::{remove, remove_all};
@@ -115,6 +116,13 @@ pub fn manifest_url(output: &str) -> String {
     format!("{output}manifest.json")
 }
 
+/// Whether a path below an output is one that this stage writes.
+pub(crate) fn is_published_path(path: &str) -> bool {
+    const FILES: &[&str] = &["manifest.json", "segments.parquet", "model.json", "metrics.json"];
+    const FOLDERS: &[&str] = &["assignments/", "rejected/", "model/"];
+    FILES.contains(&path) || FOLDERS.iter().any(|folder| path.starts_with(folder))
+}
+
 /// True when every file of the manifest is there, with its size.
 ///
 /// # Errors
@@ -141,12 +149,13 @@ async fn first_gone(runtime: &RuntimeEnv, files: impl Iterator<Item = (String, u
 /// Publishes under `output` (a URL that ends in `/`).
 ///
 /// # Errors
-/// A place that cannot be written to.
+/// A place that cannot be written to; a lease that was lost.
 pub async fn run(
     context: &StageContext<'_>,
     results: &Results<'_>,
     output: &str,
     fingerprint: &str,
+    lease: &Lease,
 ) -> Result<Manifest> {
     let runtime = context.cluster.runtime();
     // Before anything is taken away, what replaces it has to be there.
@@ -159,6 +168,7 @@ pub async fn run(
     if let Some(gone) = first_gone(&runtime, parts().map(|part| (part.url.clone(), part.bytes))).await? {
         return Err(EngineError::input(format!("{gone}: is gone or damaged; run again with --fresh to make it anew")));
     }
+    lease.check()?;
     remove(&runtime, &manifest_url(output)).await?;
     let mut outputs = Vec::new();
     for (folder, parts) in [("assignments", &results.evaluated.assignments), ("rejected", &results.split.rejected)] {
@@ -191,8 +201,11 @@ pub async fn run(
         inputs: results.sources.shards().cloned().collect(),
         outputs,
     };
-    put(&runtime, &manifest_url(output), pretty(&manifest)?).await?;
-    Ok(manifest)
+    lease.check()?;
+    if put_new(&runtime, &manifest_url(output), pretty(&manifest)?).await? {
+        return Ok(manifest);
+    }
+    Err(EngineError::output(format!("{output}: another process published there meanwhile; run again")))
 }
 
 pub(crate) async fn copy(runtime: &Arc<RuntimeEnv>, parts: &[Part], output: &str, folder: &str) -> Result<Vec<Output>> {

@@ -1,0 +1,370 @@
+//! Leases: one process at a time drives a job, and one coordinator its queue.
+//!
+//! ```text
+//!   <folder>/<token>.json   who holds it, and how often it was renewed; of a job: <output>/_work/lease/
+//! ```
+//!
+//! The highest token has the lease. A token is taken by creating its object, which every store can do for one and refuse
+//! to others, and is renewed by writing it again. Whoever wants a lease that is held watches it: when it was not renewed for
+//! as long as a lease lasts, by the watcher's own clock, the next token may be taken. A holder that could not renew for so
+//! long has lost it, whether somebody took it or not, and must write no more: [`Lease::check`] before each commit. What it
+//! may still have in flight does no harm, for a stage that runs twice writes the same bytes. The token is thus the fencing
+//! token of Kleppmann's "How to do distributed locking" (2016), checked by the holder instead of the store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use datafusion::execution::runtime_env::RuntimeEnv;
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+use parking_lot::Mutex;
+use segmenta_engine::artifact::{get, put, put_new, resolve};
+use segmenta_engine::{EngineError, Result};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+
+use crate::work::remove;
+
+/// How leases are held.
+#[derive(Debug, Clone)]
+pub struct LeaseOptions {
+    /// Who holds it, for people.
+    pub holder: String,
+    /// A lease that was not renewed for so long may be taken.
+    pub lasts: Duration,
+    /// Wait so long for a lease that another process holds; it is an error after that.
+    pub patience: Duration,
+}
+
+impl LeaseOptions {
+    /// Held by this process, for 15 seconds at a time, which is also how long one waits for it.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let host = sysinfo::System::host_name().unwrap_or_else(|| "an unnamed host".to_owned());
+        let lasts = Duration::from_secs(15);
+        Self { holder: format!("process {} on {host}", std::process::id()), lasts, patience: lasts + lasts / 3 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    /// For people.
+    holder: String,
+    /// Tells one lease from any other.
+    id: String,
+    /// Where the platform tells, for those on the same machine: they need not wait for a process that is no more.
+    process: Option<Process>,
+    renewed: u64,
+    released: bool,
+}
+
+/// A process of a machine: names and numbers alone mean different processes in different containers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Process {
+    boot: String,
+    namespace: String,
+    number: u32,
+    /// When it started, in ticks since the machine did: numbers are used again.
+    started: u64,
+}
+
+impl Process {
+    fn this() -> Option<Self> {
+        let number = std::process::id();
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
+        let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?.to_string_lossy().into_owned();
+        Some(Self { boot, namespace, number, started: started(number)? })
+    }
+
+    fn is_gone(&self) -> bool {
+        let here = Self::this();
+        let same = here.is_some_and(|here| (here.boot, here.namespace) == (self.boot.clone(), self.namespace.clone()));
+        same && started(self.number) != Some(self.started)
+    }
+}
+
+/// The 22nd field of `/proc/<pid>/stat`; the second, the name, may hold anything and ends at the last parenthesis.
+fn started(process: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// A lease that is held, and renewed in the background. Dropping it stops that; [`Lease::release`] lets the next one have
+/// it at once.
+#[derive(Debug)]
+pub struct Lease {
+    runtime: Arc<RuntimeEnv>,
+    url: String,
+    record: Record,
+    state: Arc<State>,
+    renewing: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    lasts: Duration,
+    /// When the last renewal that went well was begun.
+    renewed: Mutex<Instant>,
+    taken: AtomicBool,
+}
+
+impl State {
+    fn is_held(&self) -> bool {
+        !self.taken.load(Ordering::Relaxed) && self.renewed.lock().elapsed() < self.lasts
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.renewing.abort();
+    }
+}
+
+fn token_url(folder: &str, token: u64) -> String {
+    format!("{folder}{token:020}.json")
+}
+
+impl Lease {
+    /// Takes the lease whose tokens are in `folder` (a URL that ends in `/`), waiting for another holder as long as the
+    /// options say.
+    ///
+    /// # Errors
+    /// Another process that holds it; a store that cannot be read or written.
+    pub async fn take(runtime: &Arc<RuntimeEnv>, folder: &str, options: &LeaseOptions) -> Result<Self> {
+        let started = Instant::now();
+        let mut seen: Option<(u64, Record, Instant)> = None;
+        loop {
+            let top = highest(runtime, folder).await?;
+            let Some(token) = top else {
+                if let Some(lease) = Self::create(runtime, folder, 1, options).await? {
+                    return Ok(lease);
+                }
+                continue;
+            };
+            let Some(record) = read(runtime, &token_url(folder, token)).await? else { continue };
+            let unchanged = seen.as_ref().is_some_and(|(at, known, _)| *at == token && *known == record);
+            if seen.is_none() && !record.released {
+                tracing::info!(
+                    holder = record.holder,
+                    lease = folder,
+                    "waiting for another process, or for its lease to end"
+                );
+            }
+            if !unchanged {
+                seen = Some((token, record.clone(), Instant::now()));
+            }
+            let silent = seen.as_ref().is_some_and(|(_, _, since)| since.elapsed() >= options.lasts);
+            let gone = record.process.as_ref().is_some_and(Process::is_gone);
+            if record.released || silent || gone {
+                if let Some(lease) = Self::create(runtime, folder, token + 1, options).await? {
+                    return Ok(lease);
+                }
+                continue;
+            }
+            if started.elapsed() >= options.patience {
+                return Err(EngineError::job(format!(
+                    "{} is working on this output ({folder}); wait for it, or give this job another output",
+                    record.holder
+                )));
+            }
+            tokio::time::sleep((options.lasts / 10).max(Duration::from_millis(20))).await;
+        }
+    }
+
+    /// `None` when another process was faster.
+    async fn create(
+        runtime: &Arc<RuntimeEnv>,
+        folder: &str,
+        token: u64,
+        options: &LeaseOptions,
+    ) -> Result<Option<Self>> {
+        let url = token_url(folder, token);
+        let record = Record {
+            holder: options.holder.clone(),
+            id: uuid::Uuid::new_v4().to_string(),
+            process: Process::this(),
+            renewed: 0,
+            released: false,
+        };
+        let begun = Instant::now();
+        if !put_new(runtime, &url, encode(&record)?).await? {
+            return Ok(None);
+        }
+        for older in tokens(runtime, folder).await?.into_iter().filter(|older| *older < token) {
+            remove(runtime, &token_url(folder, older)).await?;
+        }
+        let state = Arc::new(State { lasts: options.lasts, renewed: Mutex::new(begun), taken: AtomicBool::new(false) });
+        let renewing =
+            tokio::spawn(renew(Arc::clone(runtime), folder.to_owned(), token, record.clone(), Arc::clone(&state)));
+        Ok(Some(Self { runtime: Arc::clone(runtime), url, record, state, renewing }))
+    }
+
+    /// Whether it is still held: to be asked before anything is committed.
+    ///
+    /// # Errors
+    /// A lease that was taken by another process, or that could not be renewed in time.
+    pub fn check(&self) -> Result<()> {
+        if self.state.is_held() { Ok(()) } else { Err(lost()) }
+    }
+
+    /// Completes when the lease is lost.
+    pub async fn lost(&self) -> EngineError {
+        while self.state.is_held() {
+            tokio::time::sleep(self.state.lasts / 20).await;
+        }
+        lost()
+    }
+
+    /// Lets it go.
+    pub async fn release(self) {
+        self.renewing.abort();
+        if self.state.is_held() {
+            let record = Record { released: true, ..self.record.clone() };
+            let released = async { put(&self.runtime, &self.url, encode(&record)?).await };
+            if let Err(error) = released.await {
+                tracing::debug!(%error, "the lease could not be released; it will run out");
+            }
+        }
+    }
+}
+
+fn lost() -> EngineError {
+    EngineError::job(
+        "the lease on the job's output was lost: another process took over, or the object store could not be reached; \
+         nothing more was written",
+    )
+}
+
+async fn renew(runtime: Arc<RuntimeEnv>, folder: String, token: u64, mut record: Record, state: Arc<State>) {
+    let url = token_url(&folder, token);
+    loop {
+        tokio::time::sleep(state.lasts / 3).await;
+        let begun = Instant::now();
+        let renewed = async {
+            if highest(&runtime, &folder).await?.is_some_and(|highest| highest > token) {
+                state.taken.store(true, Ordering::Relaxed);
+                return Err(lost());
+            }
+            record.renewed += 1;
+            put(&runtime, &url, encode(&record)?).await
+        };
+        match renewed.await {
+            Ok(()) if state.is_held() => *state.renewed.lock() = begun,
+            Ok(()) => return,
+            Err(error) if state.is_held() => tracing::warn!(%error, "the lease could not be renewed; trying again"),
+            Err(_) => return,
+        }
+    }
+}
+
+fn encode(record: &Record) -> Result<Vec<u8>> {
+    serde_json::to_vec(record)
+        .map_err(|error| EngineError::job(format!("the lease cannot be written as JSON: {error}")))
+}
+
+/// `None` when it is gone, because somebody took the next one.
+async fn read(runtime: &RuntimeEnv, url: &str) -> Result<Option<Record>> {
+    let Some(content) = get(runtime, url).await? else { return Ok(None) };
+    // Local files are not replaced in one step on every system: a torn one counts as renewed just now.
+    let torn = || Record {
+        holder: "another process".to_owned(),
+        id: String::new(),
+        process: None,
+        renewed: u64::MAX,
+        released: false,
+    };
+    Ok(Some(serde_json::from_slice(&content).unwrap_or_else(|_| torn())))
+}
+
+async fn highest(runtime: &RuntimeEnv, folder: &str) -> Result<Option<u64>> {
+    Ok(tokens(runtime, folder).await?.into_iter().max())
+}
+
+async fn tokens(runtime: &RuntimeEnv, folder: &str) -> Result<Vec<u64>> {
+    let (store, path) = resolve(runtime, folder)?;
+    match store.list(Some(&path)).try_collect::<Vec<_>>().await {
+        Ok(objects) => Ok(objects
+            .iter()
+            .filter_map(|object| object.location.filename()?.strip_suffix(".json")?.parse().ok())
+            .collect()),
+        Err(object_store::Error::NotFound { .. }) => Ok(vec![]),
+        Err(error) => Err(EngineError::input(format!("{folder}: cannot be listed: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use segmenta_engine::runtime::{MemoryPlan, runtime_env};
+
+    fn options(holder: &str, lasts: u64, patience: u64) -> LeaseOptions {
+        LeaseOptions {
+            holder: holder.to_owned(),
+            lasts: Duration::from_millis(lasts),
+            patience: Duration::from_millis(patience),
+        }
+    }
+
+    fn folder() -> (tempfile::TempDir, Arc<RuntimeEnv>, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = runtime_env(MemoryPlan::new(1 << 20)).unwrap();
+        let url = format!("file://{}/lease/", folder.path().display());
+        (folder, runtime, url)
+    }
+
+    #[tokio::test]
+    async fn one_at_a_time_and_the_next_after_a_release() {
+        let (_kept, runtime, folder) = folder();
+        let first = Lease::take(&runtime, &folder, &options("a", 60_000, 0)).await.unwrap();
+        let refused = Lease::take(&runtime, &folder, &options("b", 60_000, 0)).await.unwrap_err();
+        assert!(refused.message.starts_with("a is working on this output"), "{refused}");
+        first.check().unwrap();
+        first.release().await;
+        Lease::take(&runtime, &folder, &options("b", 60_000, 0)).await.unwrap().check().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_silent_holder_loses_it() {
+        let (_kept, runtime, folder) = folder();
+        let first = Lease::take(&runtime, &folder, &options("a", 300, 0)).await.unwrap();
+        first.renewing.abort();
+        let second = Lease::take(&runtime, &folder, &options("b", 300, 5_000)).await.unwrap();
+        assert!(first.check().is_err());
+        second.check().unwrap();
+        assert_eq!(tokens(&runtime, &folder).await.unwrap(), [2]);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_no_more_is_not_waited_for() {
+        let (_kept, runtime, folder) = folder();
+        let mut gone = Process::this().unwrap();
+        assert!(!gone.is_gone());
+        gone.started += 1;
+        let record = Record { holder: "a".into(), id: "1".into(), process: Some(gone), renewed: 9, released: false };
+        put(&runtime, &token_url(&folder, 7), encode(&record).unwrap()).await.unwrap();
+        Lease::take(&runtime, &folder, &options("b", 60_000, 0)).await.unwrap();
+        assert_eq!(tokens(&runtime, &folder).await.unwrap(), [8]);
+    }
+
+    #[tokio::test]
+    async fn a_holder_notices_that_another_one_took_it() {
+        let (_kept, runtime, folder) = folder();
+        let first = Lease::take(&runtime, &folder, &options("a", 300, 0)).await.unwrap();
+        // As if this process had been stopped for longer than a lease lasts.
+        put(&runtime, &token_url(&folder, 2), "{}").await.unwrap();
+        let error = tokio::time::timeout(Duration::from_secs(5), first.lost()).await.unwrap();
+        assert!(error.message.contains("was lost"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn of_many_who_want_it_one_gets_it() {
+        let (_kept, runtime, folder) = folder();
+        let takers = (0..8).map(|i| {
+            let (runtime, folder) = (Arc::clone(&runtime), folder.clone());
+            async move { Lease::take(&runtime, &folder, &options(&format!("taker {i}"), 60_000, 0)).await }
+        });
+        let leases = futures::future::join_all(takers).await;
+        assert_eq!(leases.iter().filter(|lease| lease.is_ok()).count(), 1);
+    }
+}
