@@ -8,6 +8,7 @@
 //! | [`density`] | HDBSCAN through the engine: cells, grids, odd data |
 //! | [`bad_input`] | one clear error, the right exit code, nothing half-published |
 //! | [`clusters`] | embedded and remote are the same |
+//! | [`coordinator`] | a coordinator and workers as processes: jobs, refusals, faults |
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -15,6 +16,8 @@
 mod bad_input;
 #[path = "suite/clusters.rs"]
 mod clusters;
+#[path = "suite/coordinator.rs"]
+mod coordinator;
 #[path = "suite/density.rs"]
 mod density;
 #[path = "suite/end_to_end.rs"]

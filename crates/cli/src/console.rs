@@ -130,25 +130,14 @@ impl Observer for Console {
             bar.finish_and_clear();
         }
         let cost = &report.cost;
-        if io::stderr().is_terminal() {
-            let how = if report.resumed {
-                "done by an earlier run".to_owned()
-            } else {
-                format!("{} {}, {:.1} s", cost.passes, plural(cost.passes, "pass", "passes"), cost.seconds)
-            };
-            eprint_line(&format!("  {:<9} {:>13} rows, {how}", report.stage, count(cost.rows)));
-        } else {
-            tracing::info!(
-                target: "segmenta",
-                stage = report.stage,
-                rows = cost.rows,
-                passes = cost.passes,
-                seconds = (cost.seconds * 1000.0).round() / 1000.0,
-                peak_memory_mib = cost.peak_memory_bytes.map(|bytes| bytes >> 20),
-                resumed = report.resumed,
-                "stage complete"
-            );
-        }
+        stage_complete(&Finished {
+            stage: report.stage.clone(),
+            rows: cost.rows,
+            passes: cost.passes,
+            seconds: cost.seconds,
+            peak_memory_bytes: cost.peak_memory_bytes,
+            resumed: report.resumed,
+        });
     }
 
     fn warning(&self, warning: &str) {
@@ -158,6 +147,50 @@ impl Observer for Console {
             None => tracing::warn!(target: "segmenta", "{warning}"),
         }
     }
+}
+
+/// How a stage went.
+pub(crate) struct Finished {
+    pub(crate) stage: String,
+    pub(crate) rows: u64,
+    pub(crate) passes: u64,
+    pub(crate) seconds: f64,
+    pub(crate) peak_memory_bytes: Option<u64>,
+    pub(crate) resumed: bool,
+}
+
+/// Says that a stage is complete.
+pub(crate) fn stage_complete(stage: &Finished) {
+    if io::stderr().is_terminal() {
+        let how = if stage.resumed {
+            "done by an earlier run".to_owned()
+        } else {
+            format!("{} {}, {:.1} s", stage.passes, plural(stage.passes, "pass", "passes"), stage.seconds)
+        };
+        eprint_line(&format!("  {:<9} {:>13} rows, {how}", stage.stage, count(stage.rows)));
+    } else {
+        tracing::info!(
+            target: "segmenta",
+            stage = stage.stage,
+            rows = stage.rows,
+            passes = stage.passes,
+            seconds = (stage.seconds * 1000.0).round() / 1000.0,
+            peak_memory_mib = stage.peak_memory_bytes.map(|bytes| bytes >> 20),
+            resumed = stage.resumed,
+            "stage complete"
+        );
+    }
+}
+
+/// A bar of partitions on standard error.
+pub(crate) fn task_bar(name: &str) -> ProgressBar {
+    let bar = ProgressBar::new(0).with_prefix(name.to_owned());
+    if let Ok(style) = ProgressStyle::with_template("  {prefix:<9} {bar:30} {human_pos}/{human_len}  {msg}  {elapsed}")
+    {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(TICK);
+    bar
 }
 
 /// A bar on standard error; invisible where that is not a terminal.
@@ -207,7 +240,7 @@ pub(crate) fn count(n: u64) -> String {
     out
 }
 
-fn plural<'a>(n: u64, one: &'a str, many: &'a str) -> &'a str {
+pub(crate) fn plural<'a>(n: u64, one: &'a str, many: &'a str) -> &'a str {
     if n == 1 { one } else { many }
 }
 
@@ -338,7 +371,7 @@ pub(crate) fn plan(job: &Job, plan: &Plan) -> io::Result<()> {
 }
 
 /// A local URL as the path that a user can open.
-fn place(url: &str) -> String {
+pub(crate) fn place(url: &str) -> String {
     url.strip_prefix("file://").map_or_else(|| url.to_owned(), |path| path.replace("%20", " "))
 }
 

@@ -2,6 +2,7 @@
 
 mod commands;
 mod console;
+mod remote;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,15 @@ enum Command {
     Check(commands::check::Arguments),
     Score(commands::score::Arguments),
     Generate(commands::generate::Arguments),
+    Clean(commands::clean::Arguments),
+    Coordinator(Box<commands::coordinator::Arguments>),
+    Worker(Box<commands::worker::Arguments>),
+    Submit(commands::submit::Arguments),
+    Jobs(commands::jobs::Arguments),
+    Status(commands::status::Arguments),
+    Watch(commands::watch::Arguments),
+    Cancel(commands::cancel::Arguments),
+    Resume(commands::resume::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +55,15 @@ fn main() -> ExitCode {
         Command::Check(arguments) => commands::check::run(arguments),
         Command::Score(arguments) => commands::score::run(arguments),
         Command::Generate(arguments) => commands::generate::run(arguments),
+        Command::Clean(arguments) => commands::clean::run(arguments),
+        Command::Coordinator(arguments) => commands::coordinator::run(arguments),
+        Command::Worker(arguments) => commands::worker::run(arguments),
+        Command::Submit(arguments) => commands::submit::run(arguments),
+        Command::Jobs(arguments) => commands::jobs::run(arguments),
+        Command::Status(arguments) => commands::status::run(arguments),
+        Command::Watch(arguments) => commands::watch::run(arguments),
+        Command::Cancel(arguments) => commands::cancel::run(arguments),
+        Command::Resume(arguments) => commands::resume::run(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

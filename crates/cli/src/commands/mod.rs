@@ -1,7 +1,16 @@
 //! The subcommands, one a file.
 
+pub(crate) mod cancel;
 pub(crate) mod check;
+pub(crate) mod clean;
+pub(crate) mod coordinator;
 mod embedded;
 pub(crate) mod generate;
+pub(crate) mod jobs;
+pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod score;
+pub(crate) mod status;
+pub(crate) mod submit;
+pub(crate) mod watch;
+pub(crate) mod worker;

@@ -1,0 +1,59 @@
+//! `segmenta clean`: removes what runs left that nobody goes on with.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use bytesize::ByteSize;
+use clap::Args;
+use segmenta_engine::runtime::{MemoryPlan, runtime_env};
+use segmenta_pipeline::clean::{Kept, clean};
+use segmenta_pipeline::location::to_folder_url;
+
+use crate::console::{self, count, place};
+
+/// Remove what runs left that nobody goes on with: work folders, and results that are half-published
+///
+/// Published results stay; a resume starts over. An output that a process works on is left alone.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  segmenta clean runs --older-than 7d --dry-run
+  segmenta clean s3://lake/segments/ --older-than 12h")]
+pub(crate) struct Arguments {
+    /// Outputs, or folders or URLs above them
+    #[arg(required = true)]
+    locations: Vec<String>,
+    /// Leave what was written to within this time, for example 12h or 7d
+    #[arg(long, value_name = "TIME", default_value = "7d")]
+    older_than: humantime::Duration,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let stores = runtime_env(MemoryPlan::detect())?;
+    runtime.block_on(async {
+        let mut found = false;
+        for location in &arguments.locations {
+            let url = to_folder_url(location, &here)?;
+            for cleaned in clean(&stores, &url, *arguments.older_than, arguments.dry_run).await? {
+                found = true;
+                let what = format!("{} files, {}", count(cleaned.objects), ByteSize(cleaned.bytes));
+                let how = match (cleaned.kept, arguments.dry_run) {
+                    (Some(Kept::Young), _) => format!("left alone: written to within {}", arguments.older_than),
+                    (Some(Kept::InUse), _) => "left alone: a process is working on it".to_owned(),
+                    (None, true) => format!("would remove {what}"),
+                    (None, false) => format!("removed {what}"),
+                };
+                console::line(&format!("{}: {how}", place(&cleaned.output)))?;
+            }
+        }
+        if !found {
+            console::line("no outputs of jobs with anything left to remove")?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,55 @@
+//! `segmenta jobs`: the jobs of a coordinator.
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use segmenta_service::api::{JobState, ListRequest};
+use segmenta_service::client::explain;
+
+use crate::remote::{Remote, show_jobs};
+
+/// List the jobs of a coordinator, the last one first
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: u32,
+    /// Only those in this state; may be given several times
+    #[arg(long, value_name = "STATE", value_enum)]
+    state: Vec<State>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum State {
+    Waiting,
+    Running,
+    Done,
+    Failed,
+    Cancelled,
+}
+
+impl State {
+    fn to_proto(self) -> i32 {
+        let state = match self {
+            Self::Waiting => JobState::Waiting,
+            Self::Running => JobState::Running,
+            Self::Done => JobState::Done,
+            Self::Failed => JobState::Failed,
+            Self::Cancelled => JobState::Cancelled,
+        };
+        state.into()
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let target = arguments.remote.target()?;
+    let states = arguments.state.iter().map(|state| state.to_proto()).collect();
+    let request = ListRequest { limit: arguments.limit, states };
+    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    runtime.block_on(async {
+        let answer = target.connect().await?.list(request).await.map_err(|status| explain(&status))?;
+        show_jobs(&answer.into_inner().jobs)?;
+        Ok(())
+    })
+}

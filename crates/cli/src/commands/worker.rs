@@ -1,0 +1,57 @@
+//! `segmenta worker`: runs the tasks of a coordinator's jobs.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use segmenta_service::config::{self, WorkerConfig, WorkerFlags};
+use segmenta_service::worker::{self, Ended};
+
+use crate::console;
+
+/// Run a worker: the tasks of a coordinator's jobs
+///
+/// Each flag has a variable (SEGMENTA_TASK_PORT for --task-port) and a key of the configuration file (task_port). Flags go
+/// over variables, these over the file.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  segmenta worker --scheduler coordinator:50060 --bind 0.0.0.0 --work-dir /scratch")]
+pub(crate) struct Arguments {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "SEGMENTA_CONFIG")]
+    config: Option<PathBuf>,
+    /// Print the configuration that would be used, and stop
+    #[arg(long)]
+    print_config: bool,
+    #[command(flatten)]
+    flags: WorkerFlags,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let config: WorkerConfig = config::load(arguments.config.as_deref(), &arguments.flags)?;
+    if arguments.print_config {
+        console::line(config::print(&config)?.trim_end())?;
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    match runtime.block_on(worker::run(&config))? {
+        Ended::Stopped => Ok(()),
+        Ended::Dismissed => start_anew(),
+    }
+}
+
+/// Becomes a new worker, which waits for a scheduler as every worker does when it starts.
+#[cfg(unix)]
+fn start_anew() -> anyhow::Result<()> {
+    use std::os::unix::process::CommandExt;
+    tracing::warn!("the scheduler is gone; starting anew and waiting for it");
+    let binary = std::env::current_exe().context("the binary cannot be found")?;
+    let error = std::process::Command::new(binary).args(std::env::args_os().skip(1)).exec();
+    Err(error).context("the worker cannot start anew")
+}
+
+#[cfg(not(unix))]
+fn start_anew() -> anyhow::Result<()> {
+    Err(segmenta_engine::EngineError::new(segmenta_engine::Fault::Cluster, "the scheduler is gone").into())
+}

@@ -1,0 +1,519 @@
+//! The configuration of a process: its flags over its environment (`SEGMENTA_…`) over a file over the defaults.
+//!
+//! Every key of a configuration has a flag (`--max-running-jobs`), a variable (`SEGMENTA_MAX_RUNNING_JOBS`) and a key in the
+//! file (`max_running_jobs`, TOML). A key that is not known is an error that says where it stands.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use bytesize::ByteSize;
+use clap::Args;
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use segmenta_engine::cluster::MemberTls;
+use segmenta_engine::runtime::MemoryPlan;
+use segmenta_engine::tls::TlsFiles;
+use segmenta_engine::{EngineError, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The prefix of variables.
+pub const ENVIRONMENT: &str = "SEGMENTA_";
+
+/// Variables of the commands that talk to a coordinator; no configuration of a process.
+const OF_CLIENTS: &[&str] = &["coordinator", "token"];
+
+/// Reads a configuration.
+///
+/// # Errors
+/// A file that cannot be read; a key that is not known, or a value that is of no use to it, and where it stands.
+pub fn load<C, F>(file: Option<&Path>, flags: &F) -> Result<C>
+where
+    C: Serialize + DeserializeOwned + Default,
+    F: Serialize,
+{
+    let mut layers = Figment::from(Serialized::defaults(C::default()));
+    if let Some(file) = file {
+        if !file.is_file() {
+            return Err(EngineError::spec(format!("{}: the configuration file is not there", file.display())));
+        }
+        layers = layers.merge(Toml::file_exact(file));
+    }
+    let known = serde_json::to_value(C::default()).unwrap_or_default();
+    let is_known = move |key: &str| known.get(key).is_some();
+    let environment = Env::prefixed(ENVIRONMENT).filter(move |key| {
+        let key = key.as_str().to_ascii_lowercase();
+        is_known(&key) || !(OF_CLIENTS.contains(&key.as_str()) || is_service_link(&key))
+    });
+    layers = layers.merge(environment).merge(Serialized::defaults(flags));
+    layers.extract().map_err(|errors| {
+        let errors: Vec<String> = errors.into_iter().map(|error| error.to_string()).collect();
+        EngineError::spec(format!("configuration: {}", errors.join("\n")))
+    })
+}
+
+/// Kubernetes puts variables for every service into every pod; those of a service named `segmenta…` look like ours.
+fn is_service_link(key: &str) -> bool {
+    key.contains("_service_") || key.ends_with("_port") || key.contains("_port_")
+}
+
+/// A configuration as a file that would set it.
+///
+/// # Errors
+/// Never for the configurations here.
+pub fn print<C: Serialize>(config: &C) -> Result<String> {
+    toml::to_string(config).map_err(|error| EngineError::job(format!("the configuration cannot be written: {error}")))
+}
+
+/// Splits a configured size, or what the machine offers.
+fn memory_plan(memory: Option<ByteSize>) -> MemoryPlan {
+    memory.map_or_else(MemoryPlan::detect, |memory| MemoryPlan::new(memory.as_u64() as usize))
+}
+
+fn member_tls(
+    certificate: &Option<PathBuf>,
+    key: &Option<PathBuf>,
+    authority: &Option<PathBuf>,
+    name: Option<&str>,
+) -> Result<Option<MemberTls>> {
+    match (certificate, key, authority, name) {
+        (None, None, None, None) => Ok(None),
+        (Some(certificate), Some(key), Some(authority), Some(name)) => Ok(Some(MemberTls {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            authority: authority.clone(),
+            name: name.to_owned(),
+        })),
+        _ => Err(EngineError::spec(
+            "cluster_certificate, cluster_key, cluster_authority and cluster_name: TLS between the members of the cluster \
+             needs all four of them",
+        )),
+    }
+}
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// How a coordinator runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoordinatorConfig {
+    /// Where the job service listens.
+    pub listen: SocketAddr,
+    /// Where the scheduler listens, for workers alone: whoever reaches it can run any plan.
+    pub scheduler_listen: SocketAddr,
+    /// Where probes and metrics are told over HTTP; nowhere, if it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_listen: Option<SocketAddr>,
+    /// Host that workers reach the scheduler at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// File of the tokens that callers have to show one of; everybody may do everything, if it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_file: Option<PathBuf>,
+    /// Certificate of the job service, in PEM; it speaks TLS with one, and then `key` is needed as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// Its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// What callers' certificates have to come from; they need none, if it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_authority: Option<PathBuf>,
+    /// Certificate of this process towards the other members of the cluster, in PEM. With it, coordinator and workers speak
+    /// mutual TLS; then `cluster_key`, `cluster_authority` and `cluster_name` are needed as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_certificate: Option<PathBuf>,
+    /// Its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_key: Option<PathBuf>,
+    /// What every member's certificate has to come from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_authority: Option<PathBuf>,
+    /// The name that every member's certificate has to be for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    /// URL of the folder that the coordinator keeps its jobs in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// URLs that jobs may read and write below.
+    pub allow: Vec<String>,
+    /// Jobs that run at once.
+    pub max_running_jobs: usize,
+    /// Jobs that may wait.
+    pub max_waiting_jobs: usize,
+    /// Seconds that a job may run; 0 for no limit.
+    pub job_timeout_seconds: u64,
+    /// Longest spec in bytes.
+    pub max_spec_bytes: usize,
+    /// Seconds that the lease on a job lasts without being renewed.
+    pub lease_seconds: u64,
+    /// Seconds after which a worker that is silent is lost.
+    pub worker_timeout_seconds: u64,
+    /// Seconds that a worker which is shutting down has for its tasks.
+    pub drain_timeout_seconds: u64,
+    /// Attempts at a task.
+    pub task_attempts: usize,
+    /// Attempts at a stage of a plan whose shuffle files were lost.
+    pub stage_attempts: usize,
+    /// Memory to plan with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ByteSize>,
+}
+
+impl Default for CoordinatorConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(LOOPBACK, 50050),
+            scheduler_listen: SocketAddr::new(LOOPBACK, 50060),
+            probe_listen: None,
+            host: None,
+            token_file: None,
+            certificate: None,
+            key: None,
+            client_authority: None,
+            cluster_certificate: None,
+            cluster_key: None,
+            cluster_authority: None,
+            cluster_name: None,
+            state: None,
+            allow: vec![],
+            max_running_jobs: 2,
+            max_waiting_jobs: 1000,
+            job_timeout_seconds: 0,
+            max_spec_bytes: 1 << 20,
+            lease_seconds: 15,
+            worker_timeout_seconds: 30,
+            drain_timeout_seconds: 30,
+            task_attempts: 4,
+            stage_attempts: 4,
+            memory: None,
+        }
+    }
+}
+
+impl CoordinatorConfig {
+    /// Memory of the process.
+    #[must_use]
+    pub fn memory_plan(&self) -> MemoryPlan {
+        memory_plan(self.memory)
+    }
+
+    /// TLS with the other members of the cluster.
+    ///
+    /// # Errors
+    /// Some of its keys without the others.
+    pub fn member_tls(&self) -> Result<Option<MemberTls>> {
+        member_tls(&self.cluster_certificate, &self.cluster_key, &self.cluster_authority, self.cluster_name.as_deref())
+    }
+
+    /// TLS of the job service.
+    ///
+    /// # Errors
+    /// Some of its keys without the others.
+    pub fn job_service_tls(&self) -> Result<Option<TlsFiles>> {
+        match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                authority: self.client_authority.clone(),
+            })),
+            (None, None) if self.client_authority.is_none() => Ok(None),
+            _ => Err(EngineError::spec("certificate, key and client_authority: TLS needs a certificate and its key")),
+        }
+    }
+}
+
+/// The flags of [`CoordinatorConfig`].
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub struct CoordinatorFlags {
+    /// Where the job service listens [default: 127.0.0.1:50050]
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<SocketAddr>,
+    /// Where the scheduler listens, for workers alone: whoever reaches it can run any plan [default: 127.0.0.1:50060]
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduler_listen: Option<SocketAddr>,
+    /// Where probes and metrics are told over HTTP [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe_listen: Option<SocketAddr>,
+    /// File of the tokens that callers have to show one of [default: everybody may do everything]
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_file: Option<PathBuf>,
+    /// Host that workers reach the scheduler at [default: the address it listens on, or the host's name]
+    #[arg(long, value_name = "HOST")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    /// Certificate of the job service: it speaks TLS with one
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<PathBuf>,
+    /// What callers' certificates have to come from [default: they need none]
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_authority: Option<PathBuf>,
+    /// Certificate of this process towards the other members of the cluster: with it, they speak mutual TLS
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_certificate: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_key: Option<PathBuf>,
+    /// What every member's certificate has to come from
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_authority: Option<PathBuf>,
+    /// The name that every member's certificate has to be for
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_name: Option<String>,
+    /// Folder or URL that the coordinator keeps its jobs in
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
+    /// A URL that jobs may read and write below; may be given several times
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allow: Vec<String>,
+    /// Jobs that run at once [default: 2]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_running_jobs: Option<usize>,
+    /// Jobs that may wait [default: 1000]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_waiting_jobs: Option<usize>,
+    /// Seconds that a job may run; 0 for no limit [default: 0]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_timeout_seconds: Option<u64>,
+    /// Longest spec in bytes [default: 1048576]
+    #[arg(long, value_name = "BYTES")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_spec_bytes: Option<usize>,
+    /// Seconds that the lease on a job lasts without being renewed [default: 15]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease_seconds: Option<u64>,
+    /// Seconds after which a worker that is silent is lost [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker_timeout_seconds: Option<u64>,
+    /// Seconds that a worker which is shutting down has for its tasks [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drain_timeout_seconds: Option<u64>,
+    /// Attempts at a task [default: 4]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_attempts: Option<usize>,
+    /// Attempts at a stage of a plan whose shuffle files were lost [default: 4]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage_attempts: Option<usize>,
+    /// Memory to plan with, for example 4GiB [default: seven tenths of the machine's, or of its control group's]
+    #[arg(long, value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<ByteSize>,
+}
+
+/// How a worker runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkerConfig {
+    /// The coordinator's scheduler, `host:port`.
+    pub scheduler: String,
+    /// Address to listen on.
+    pub bind: IpAddr,
+    /// Host that the scheduler and other workers reach this one at; what the scheduler sees, if none is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Port that shuffle files are served on.
+    pub flight_port: u16,
+    /// Port that tasks come in on.
+    pub task_port: u16,
+    /// Where probes and metrics are told over HTTP; nowhere, if it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_listen: Option<SocketAddr>,
+    /// Tasks that run at once; 0 for as many as the machine has cores.
+    pub slots: usize,
+    /// Memory to plan with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<ByteSize>,
+    /// Folder for shuffle files and spills.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work_dir: Option<PathBuf>,
+    /// Certificate of this process towards the other members of the cluster, in PEM. With it, coordinator and workers speak
+    /// mutual TLS; then `cluster_key`, `cluster_authority` and `cluster_name` are needed as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_certificate: Option<PathBuf>,
+    /// Its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_key: Option<PathBuf>,
+    /// What every member's certificate has to come from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_authority: Option<PathBuf>,
+    /// The name that every member's certificate has to be for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_name: Option<String>,
+    /// Seconds after which a task is tried again elsewhere; 0 for no limit.
+    pub task_timeout_seconds: u64,
+    /// Seconds to wait for the scheduler to be there.
+    pub connect_timeout_seconds: u64,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            scheduler: "127.0.0.1:50060".to_owned(),
+            bind: LOOPBACK,
+            host: None,
+            flight_port: 50061,
+            task_port: 50062,
+            probe_listen: None,
+            slots: 0,
+            memory: None,
+            work_dir: None,
+            cluster_certificate: None,
+            cluster_key: None,
+            cluster_authority: None,
+            cluster_name: None,
+            task_timeout_seconds: 3600,
+            connect_timeout_seconds: 60,
+        }
+    }
+}
+
+impl WorkerConfig {
+    /// Memory of the process.
+    #[must_use]
+    pub fn memory_plan(&self) -> MemoryPlan {
+        memory_plan(self.memory)
+    }
+
+    /// TLS with the other members of the cluster.
+    ///
+    /// # Errors
+    /// Some of its keys without the others.
+    pub fn member_tls(&self) -> Result<Option<MemberTls>> {
+        member_tls(&self.cluster_certificate, &self.cluster_key, &self.cluster_authority, self.cluster_name.as_deref())
+    }
+}
+
+/// The flags of [`WorkerConfig`].
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub struct WorkerFlags {
+    /// The coordinator's scheduler, host:port [default: 127.0.0.1:50060]
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduler: Option<String>,
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bind: Option<IpAddr>,
+    /// Host that the scheduler and other workers reach this one at [default: what the scheduler sees]
+    #[arg(long, value_name = "HOST")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    /// Port that shuffle files are served on [default: 50061]
+    #[arg(long, value_name = "PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flight_port: Option<u16>,
+    /// Port that tasks come in on [default: 50062]
+    #[arg(long, value_name = "PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_port: Option<u16>,
+    /// Where probes and metrics are told over HTTP [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe_listen: Option<SocketAddr>,
+    /// Tasks that run at once [default: the machine's cores]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slots: Option<usize>,
+    /// Memory to plan with, for example 16GiB [default: seven tenths of the machine's, or of its control group's]
+    #[arg(long, value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<ByteSize>,
+    /// Folder for shuffle files and spills [default: one of its own in the temporary folder]
+    #[arg(long, value_name = "FOLDER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    work_dir: Option<PathBuf>,
+    /// Certificate of this process towards the other members of the cluster: with it, they speak mutual TLS
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_certificate: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_key: Option<PathBuf>,
+    /// What every member's certificate has to come from
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_authority: Option<PathBuf>,
+    /// The name that every member's certificate has to be for
+    #[arg(long, value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_name: Option<String>,
+    /// Seconds after which a task is tried again elsewhere; 0 for no limit [default: 3600]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_timeout_seconds: Option<u64>,
+    /// Seconds to wait for the scheduler to be there [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect_timeout_seconds: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_go_over_the_file_and_the_file_over_defaults() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("coordinator.toml");
+        std::fs::write(&file, "max_running_jobs = 5\nmax_waiting_jobs = 7\nmemory = \"3GiB\"\n").unwrap();
+        let flags = CoordinatorFlags { max_waiting_jobs: Some(9), ..CoordinatorFlags::default() };
+        let config: CoordinatorConfig = load(Some(&file), &flags).unwrap();
+        let expected = CoordinatorConfig {
+            max_running_jobs: 5,
+            max_waiting_jobs: 9,
+            memory: Some(ByteSize::gib(3)),
+            ..CoordinatorConfig::default()
+        };
+        assert_eq!(config, expected);
+        let again = folder.path().join("printed.toml");
+        std::fs::write(&again, print(&config).unwrap()).unwrap();
+        assert_eq!(load::<CoordinatorConfig, _>(Some(&again), &CoordinatorFlags::default()).unwrap(), expected);
+    }
+
+    #[test]
+    fn mistakes_say_where_they_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("worker.toml");
+        for (content, expected) in
+            [("slot = 5\n", "slot"), ("slots = \"many\"\n", "slots"), ("slots = [\n", "worker.toml")]
+        {
+            std::fs::write(&file, content).unwrap();
+            let error = load::<WorkerConfig, _>(Some(&file), &WorkerFlags::default()).unwrap_err();
+            assert!(error.message.contains(expected) && error.message.contains("worker.toml"), "{error}");
+        }
+        let gone = load::<WorkerConfig, _>(Some(Path::new("gone.toml")), &WorkerFlags::default()).unwrap_err();
+        assert!(gone.message.contains("gone.toml"), "{gone}");
+    }
+
+    #[test]
+    fn variables_of_kubernetes_services_are_not_ours() {
+        assert!(is_service_link("coordinator_service_host"));
+        assert!(is_service_link("coordinator_port_50050_tcp_addr"));
+        assert!(!is_service_link("max_running_jobs"));
+    }
+}

@@ -1,0 +1,269 @@
+//! Who may do what: bearer tokens with roles.
+//!
+//! The file holds the SHA-256 of each token, never the token, and is read again when it changes:
+//!
+//! ```toml
+//! [[tokens]]
+//! name = "nightly"
+//! role = "submit"       # read | submit | admin
+//! sha256 = "9f86d081…"  # printf %s "$TOKEN" | sha256sum
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
+use segmenta_engine::{EngineError, Result};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+
+/// The file is looked at so often.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a caller may do; each role may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// See jobs.
+    Read,
+    /// Submit jobs, and cancel and resume one's own.
+    Submit,
+    /// Cancel and resume anybody's.
+    Admin,
+}
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Name of the token; empty where none is asked for.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+}
+
+impl Caller {
+    /// Whose jobs they may cancel and resume; `None` for anybody's.
+    #[must_use]
+    pub fn owner(&self) -> Option<&str> {
+        (self.role < Role::Admin).then_some(self.name.as_str())
+    }
+
+    /// Refuses a caller of a lesser role.
+    ///
+    /// # Errors
+    /// `PERMISSION_DENIED`.
+    pub fn require(&self, role: Role) -> Result<(), Status> {
+        if self.role >= role {
+            return Ok(());
+        }
+        Err(Status::permission_denied(format!("the token `{}` has not the role that this takes ({role:?})", self.name)))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    tokens: Vec<Token>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Token {
+    name: String,
+    role: Role,
+    sha256: String,
+}
+
+#[derive(Debug)]
+struct Known {
+    name: String,
+    role: Role,
+    sha256: [u8; 32],
+}
+
+/// The tokens that are known.
+#[derive(Debug)]
+pub struct Tokens {
+    file: Option<PathBuf>,
+    loaded: Mutex<Loaded>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    known: Vec<Known>,
+    modified: Option<SystemTime>,
+    looked: Instant,
+}
+
+impl Tokens {
+    /// Those of a file; without one, everybody may do everything.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or holds something else.
+    pub fn open(file: Option<&Path>) -> Result<Self> {
+        let known = file.map_or_else(|| Ok(vec![]), read)?;
+        let loaded = Loaded { known, modified: file.and_then(modified), looked: Instant::now() };
+        Ok(Self { file: file.map(Path::to_owned), loaded: Mutex::new(loaded) })
+    }
+
+    /// Whether callers have to show one.
+    #[must_use]
+    pub fn are_asked_for(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Who calls.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` without a token that is known.
+    pub fn caller(&self, metadata: &MetadataMap) -> Result<Caller, Status> {
+        let Some(file) = &self.file else { return Ok(Caller { name: String::new(), role: Role::Admin }) };
+        let refused = || {
+            Status::unauthenticated(
+                "a bearer token that this coordinator knows is needed (--token-file, SEGMENTA_TOKEN)",
+            )
+        };
+        let shown = metadata.get("authorization").and_then(|value| value.to_str().ok()).ok_or_else(refused)?;
+        let (scheme, token) = shown.split_once(' ').ok_or_else(refused)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(refused());
+        }
+        let digest = Sha256::digest(token.trim().as_bytes());
+        let mut loaded = self.loaded.lock();
+        loaded.look_again(file);
+        // All are compared, each in constant time: how long it takes tells nothing.
+        let mut found = None;
+        for known in &loaded.known {
+            if bool::from(known.sha256[..].ct_eq(&digest[..])) {
+                found = Some(Caller { name: known.name.clone(), role: known.role });
+            }
+        }
+        found.ok_or_else(refused)
+    }
+}
+
+impl Loaded {
+    fn look_again(&mut self, file: &Path) {
+        if self.looked.elapsed() < LOOK_AGAIN {
+            return;
+        }
+        self.looked = Instant::now();
+        let now = modified(file);
+        if now == self.modified {
+            return;
+        }
+        match read(file) {
+            Ok(known) => {
+                tracing::info!(file = %file.display(), tokens = known.len(), "the tokens were read again");
+                (self.known, self.modified) = (known, now);
+            }
+            Err(error) => tracing::error!(%error, "the tokens cannot be read again; those known before stay"),
+        }
+    }
+}
+
+fn modified(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
+}
+
+fn read(file: &Path) -> Result<Vec<Known>> {
+    let wrong = |why: String| EngineError::spec(format!("{}: {why}", file.display()));
+    let text = fs::read_to_string(file).map_err(|error| wrong(format!("the tokens cannot be read: {error}")))?;
+    let parsed: File = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let known = parsed.tokens.into_iter().map(|token| {
+        let sha256 = from_hex(&token.sha256)
+            .ok_or_else(|| wrong(format!("sha256 of the token `{}` has not 64 hexadecimal digits", token.name)))?;
+        if token.name.is_empty() {
+            return Err(wrong("a token has no name".to_owned()));
+        }
+        Ok(Known { name: token.name, role: token.role, sha256 })
+    });
+    let known: Vec<Known> = known.collect::<Result<_>>()?;
+    if known.is_empty() {
+        return Err(wrong("has no tokens, so that nobody could call".to_owned()));
+    }
+    Ok(known)
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    let mut out = [0; 32];
+    for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(value: &str) -> MetadataMap {
+        let mut metadata = MetadataMap::new();
+        metadata.insert("authorization", value.parse().unwrap());
+        metadata
+    }
+
+    fn line(name: &str, role: &str, token: &str) -> String {
+        let sha256: String = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("[[tokens]]\nname = \"{name}\"\nrole = \"{role}\"\nsha256 = \"{sha256}\"\n")
+    }
+
+    #[test]
+    fn only_known_tokens_and_only_what_their_role_allows() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokens.toml");
+        fs::write(&file, line("eyes", "read", "one") + &line("hands", "submit", "two")).unwrap();
+        let tokens = Tokens::open(Some(&file)).unwrap();
+        let eyes = tokens.caller(&shown("Bearer one")).unwrap();
+        assert_eq!((eyes.name.as_str(), eyes.role), ("eyes", Role::Read));
+        assert!(eyes.require(Role::Read).is_ok() && eyes.require(Role::Submit).is_err());
+        let hands = tokens.caller(&shown("bearer two")).unwrap();
+        assert_eq!(hands.owner(), Some("hands"));
+        for wrong in ["Bearer three", "Bearer ", "Basic one", "one", "Bearer one two"] {
+            assert!(tokens.caller(&shown(wrong)).is_err(), "{wrong}");
+        }
+        assert!(tokens.caller(&MetadataMap::new()).is_err());
+    }
+
+    #[test]
+    fn a_file_that_changed_is_read_again_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokens.toml");
+        fs::write(&file, line("a", "admin", "one")).unwrap();
+        let tokens = Tokens::open(Some(&file)).unwrap();
+        let change = |text: &str, seconds: u64| {
+            fs::write(&file, text).unwrap();
+            let later = SystemTime::now() + Duration::from_secs(seconds);
+            fs::File::options().write(true).open(&file).unwrap().set_modified(later).unwrap();
+            tokens.loaded.lock().looked -= LOOK_AGAIN;
+        };
+        change(&line("a", "admin", "two"), 10);
+        assert!(tokens.caller(&shown("Bearer one")).is_err() && tokens.caller(&shown("Bearer two")).is_ok());
+        change("tokens = 5", 20);
+        assert!(tokens.caller(&shown("Bearer two")).is_ok());
+    }
+
+    #[test]
+    fn a_file_of_no_use_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokens.toml");
+        for (text, expected) in [
+            ("", "no tokens"),
+            ("[[tokens]]\nname = \"a\"\nrole = \"god\"\nsha256 = \"\"\n", "role"),
+            ("[[tokens]]\nname = \"a\"\nrole = \"read\"\nsha256 = \"12\"\n", "64 hexadecimal digits"),
+            ("[[tokens]]\nname = \"a\"\nrole = \"read\"\ntoken = \"x\"\n", "unknown field"),
+        ] {
+            fs::write(&file, text).unwrap();
+            let error = Tokens::open(Some(&file)).unwrap_err();
+            assert!(error.message.contains(expected) && error.message.contains("tokens.toml"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What a coordinator keeps of a job: one JSON document each, under its state folder.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStore;
+use segmenta_engine::artifact::{get, put, put_new, resolve};
+use segmenta_engine::{EngineError, Fault, Result};
+use serde::{Deserialize, Serialize};
+
+/// Records read at once when a coordinator starts.
+const READS_AT_ONCE: usize = 16;
+
+/// Where a job is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// In the queue.
+    Waiting,
+    /// Being driven.
+    Running,
+    /// Published.
+    Done,
+    /// Over, with an error.
+    Failed,
+    /// Over, because somebody asked for it.
+    Cancelled,
+}
+
+impl State {
+    /// Whether nothing will happen any more, unless somebody asks for it.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+
+    /// As in messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What was submitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The spec's text.
+    pub spec: String,
+    /// Folder that relative paths of the spec start from, a `file://` URL; empty without one.
+    pub base: String,
+    /// Higher ones start first.
+    pub priority: i32,
+    /// Seconds that each attempt may run; 0 for the coordinator's limit.
+    pub timeout_seconds: u64,
+    /// Start over.
+    pub fresh: bool,
+}
+
+/// Why a job failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Whose fault it is.
+    pub fault: String,
+    /// What the driver said.
+    pub message: String,
+}
+
+impl From<&EngineError> for Failure {
+    fn from(error: &EngineError) -> Self {
+        Self { fault: error.fault.name().to_owned(), message: error.message.clone() }
+    }
+}
+
+impl Failure {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        Fault::by_name(&self.fault).unwrap_or(Fault::Job)
+    }
+}
+
+/// How a stage goes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Its name.
+    pub name: String,
+    /// Whether it is over.
+    pub complete: bool,
+    /// Whether an earlier run had completed it.
+    pub resumed: bool,
+    /// Rows that go in.
+    pub rows: u64,
+    /// Passes over them so far.
+    pub passes: u64,
+    /// The step it is at.
+    pub step: String,
+    /// Of the step, where it counts itself.
+    pub step_done: u64,
+    /// See above.
+    pub step_total: u64,
+    /// Seconds, once it is complete.
+    pub seconds: f64,
+    /// Bytes in its folder, once it is complete.
+    pub bytes_written: u64,
+}
+
+/// A job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// `<name>-<8 hexadecimal digits>`.
+    pub id: String,
+    /// The name in its spec.
+    pub name: String,
+    /// Who submitted it; empty where nobody has to say.
+    pub owner: String,
+    /// Where it publishes to.
+    pub output: String,
+    /// What was submitted.
+    pub request: Request,
+    /// Where it is on its way.
+    pub state: State,
+    /// When it was submitted.
+    pub submitted_at: DateTime<Utc>,
+    /// When it was put into the queue; later than it was submitted, when it was resumed.
+    pub queued_at: DateTime<Utc>,
+    /// When it was started last.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it was over.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Times that it was started since it was put into the queue.
+    pub attempts: u32,
+    /// Of one that failed.
+    pub error: Option<Failure>,
+    /// Stages in order.
+    pub stages: Vec<Stage>,
+    /// What was noticed about the data.
+    pub warnings: Vec<String>,
+}
+
+/// The records under a coordinator's state folder.
+#[derive(Debug, Clone)]
+pub struct Records {
+    runtime: Arc<RuntimeEnv>,
+    /// A URL that ends in `/`.
+    folder: String,
+}
+
+impl Records {
+    /// Under `folder`, a URL that ends in `/`.
+    #[must_use]
+    pub fn new(runtime: Arc<RuntimeEnv>, folder: String) -> Self {
+        Self { runtime, folder }
+    }
+
+    fn url(&self, id: &str) -> String {
+        format!("{}{id}.json", self.folder)
+    }
+
+    /// Adds one. `false` if its id is taken.
+    ///
+    /// # Errors
+    /// A place that cannot be written to.
+    pub async fn add(&self, record: &Record) -> Result<bool> {
+        put_new(&self.runtime, &self.url(&record.id), encode(record)?).await
+    }
+
+    /// Writes one that is there.
+    ///
+    /// # Errors
+    /// A place that cannot be written to.
+    pub async fn save(&self, record: &Record) -> Result<()> {
+        put(&self.runtime, &self.url(&record.id), encode(record)?).await
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// A place that cannot be read. A record that is of no use is left out, with a warning.
+    pub async fn load(&self) -> Result<Vec<Record>> {
+        let (store, path) = resolve(&self.runtime, &self.folder)?;
+        let objects = match store.list(Some(&path)).try_collect::<Vec<_>>().await {
+            Ok(objects) => objects,
+            Err(object_store::Error::NotFound { .. }) => vec![],
+            Err(error) => return Err(EngineError::input(format!("{}: cannot be listed: {error}", self.folder))),
+        };
+        let ids: Vec<String> = objects
+            .iter()
+            .filter_map(|object| Some(object.location.filename()?.strip_suffix(".json")?.to_owned()))
+            .collect();
+        let reads = ids.iter().map(|id| self.read(id));
+        let records: Vec<Option<Record>> = futures::stream::iter(reads).buffered(READS_AT_ONCE).try_collect().await?;
+        Ok(records.into_iter().flatten().collect())
+    }
+
+    async fn read(&self, id: &str) -> Result<Option<Record>> {
+        let url = self.url(id);
+        let Some(content) = get(&self.runtime, &url).await? else { return Ok(None) };
+        match serde_json::from_slice(&content) {
+            Ok(record) => Ok(Some(record)),
+            Err(error) => {
+                tracing::warn!(%error, url, "a job's record is of no use and is left out");
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn encode(record: &Record) -> Result<Vec<u8>> {
+    serde_json::to_vec_pretty(record)
+        .map_err(|error| EngineError::job(format!("{}: the record cannot be written as JSON: {error}", record.id)))
+}

@@ -1,0 +1,117 @@
+//! The worker: a Ballista executor with our operators, and probes beside it.
+
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use segmenta_engine::cluster::{WorkerOptions, WorkerProcess};
+use segmenta_engine::{EngineError, Fault, Result};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use crate::config::WorkerConfig;
+use crate::metrics::WorkerMetrics;
+use crate::probes::Probes;
+use crate::shutdown;
+
+/// Why a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// Its scheduler went away, or told it to go.
+    Dismissed,
+}
+
+/// Runs a worker until the process is asked to stop, or its scheduler is gone for good.
+///
+/// # Errors
+/// A configuration of no use, a port or a folder that cannot be had, a scheduler that cannot be reached.
+pub async fn run(config: &WorkerConfig) -> Result<Ended> {
+    let (scheduler_host, scheduler_port) = host_and_port(&config.scheduler)?;
+    // A folder of its own below the configured one: workers may share that, and what a dead one left is not mistaken.
+    let folder = match &config.work_dir {
+        Some(folder) => {
+            std::fs::create_dir_all(folder).and_then(|()| TempDir::with_prefix_in("segmenta-worker-", folder))
+        }
+        None => TempDir::with_prefix("segmenta-worker-"),
+    };
+    let folder =
+        folder.map_err(|error| EngineError::output(format!("work_dir: no folder can be made there: {error}")))?;
+    let slots = match config.slots {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        slots => slots,
+    };
+    let worker = WorkerProcess::new(WorkerOptions {
+        scheduler_host,
+        scheduler_port,
+        bind: config.bind,
+        host: config.host.clone(),
+        flight_port: config.flight_port,
+        task_port: config.task_port,
+        slots,
+        memory: config.memory_plan(),
+        work_dir: folder.path().to_owned(),
+        task_timeout: Duration::from_secs(config.task_timeout_seconds),
+        tls: config.member_tls()?,
+        connect_timeout: Duration::from_secs(config.connect_timeout_seconds),
+    })?;
+    let probing = match config.probe_listen {
+        Some(address) => {
+            let listener = TcpListener::bind(address).await.map_err(|error| {
+                EngineError::new(Fault::Cluster, format!("probe_listen: {address} cannot be listened on: {error}"))
+            })?;
+            Some(probes(&worker).serve(listener))
+        }
+        None => None,
+    };
+    tracing::info!(
+        scheduler = config.scheduler,
+        slots,
+        flight_port = config.flight_port,
+        task_port = config.task_port,
+        "worker started"
+    );
+    // Ballista listens for the same signals, and drains.
+    let stop = tokio::spawn(shutdown::requested());
+    let result = worker.run().await;
+    probing.inspect(tokio::task::JoinHandle::abort);
+    result?;
+    let ended = if stop.is_finished() { Ended::Stopped } else { Ended::Dismissed };
+    tracing::info!(why = ?ended, "worker stopped");
+    Ok(ended)
+}
+
+fn probes(worker: &WorkerProcess) -> Probes {
+    let (mut registry, metrics) = (Registry::default(), WorkerMetrics::default());
+    metrics.register(&mut registry);
+    let (asked, told) = (worker.clone(), worker.clone());
+    Probes::new(
+        registry,
+        move || asked.is_ready(),
+        move || {
+            metrics.set(&told.statistics());
+            Box::pin(async {})
+        },
+    )
+}
+
+fn host_and_port(address: &str) -> Result<(String, u16)> {
+    let wrong = || EngineError::spec(format!("scheduler: {address} is not host:port"));
+    let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
+    let port = port.parse().map_err(|_| wrong())?;
+    if host.is_empty() || host.contains('/') { Err(wrong()) } else { Ok((host.to_owned(), port)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schedulers_address() {
+        assert_eq!(host_and_port("a.b:50060").unwrap(), ("a.b".to_owned(), 50060));
+        assert_eq!(host_and_port("[::1]:1").unwrap(), ("[::1]".to_owned(), 1));
+        for wrong in ["a", "a:x", ":1", "http://a:1", "a:70000"] {
+            assert!(host_and_port(wrong).is_err(), "{wrong}");
+        }
+    }
+}
