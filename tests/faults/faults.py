@@ -88,7 +88,7 @@ class Proxy:
     answered with 503 or cut off, `delay` the seconds that each waits, `away` refuses everybody."""
 
     def __init__(self, host: str, port: int, to: int) -> None:
-        self.to, self.faults, self.delay, self.away = to, 0.0, 0.0, False
+        self.to, self.faults, self.delay, self.away, self.refused = to, 0.0, 0.0, False, 0
         self.random = random.Random(7)
         self.listener = socket.create_server((host, port), backlog=256)
         threading.Thread(target=self.accept, daemon=True).start()
@@ -115,6 +115,7 @@ class Proxy:
                         if self.delay:
                             time.sleep(self.delay)
                         if self.faults and self.random.random() < self.faults:
+                            self.refused += 1
                             if self.random.random() < 0.5 and first:
                                 client.sendall(b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                             return
@@ -387,6 +388,7 @@ def faults(site: Site, options: argparse.Namespace) -> None:
             trial(f"coordinator killed in {stage}", kind, kill_coordinator_in(stage))
     trial("a tenth of the requests fail", "customers", store(faults=0.1))
     site.proxy.faults = 0.0
+    print(f"  ({site.proxy.refused} requests were answered with 503 or cut off)")
     trial("the store is slow by 200 ms", "cdnow", store(delay=0.2))
     site.proxy.delay = 0.0
     trial("the store is away for 20 s", "customers", store(seconds=20, away=True))

@@ -1,5 +1,6 @@
 //! `segmenta`: segments a customer base, from thousands of rows to billions.
 
+mod anew;
 mod commands;
 mod console;
 mod remote;

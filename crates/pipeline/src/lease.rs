@@ -38,11 +38,11 @@ pub struct LeaseOptions {
 }
 
 impl LeaseOptions {
-    /// Held by this process, for 15 seconds at a time, which is also how long one waits for it.
+    /// Held by this process, for a minute at a time, which is also how long one waits for it.
     #[must_use]
     pub fn of_this_process() -> Self {
         let host = sysinfo::System::host_name().unwrap_or_else(|| "an unnamed host".to_owned());
-        let lasts = Duration::from_secs(15);
+        let lasts = Duration::from_secs(60);
         Self { holder: format!("process {} on {host}", std::process::id()), lasts, patience: lasts + lasts / 3 }
     }
 }
@@ -217,7 +217,7 @@ impl Lease {
     }
 
     /// Lets it go.
-    pub async fn release(self) {
+    pub async fn release(&self) {
         self.renewing.abort();
         if self.state.is_held() {
             let record = Record { released: true, ..self.record.clone() };
@@ -229,11 +229,17 @@ impl Lease {
     }
 }
 
+const LOST: &str = "the lease on the job's output was lost: another process took over, or the object store could not be \
+                    reached; nothing more was written";
+
 fn lost() -> EngineError {
-    EngineError::job(
-        "the lease on the job's output was lost: another process took over, or the object store could not be reached; \
-         nothing more was written",
-    )
+    EngineError::job(LOST)
+}
+
+/// Whether this is what [`Lease::lost`] and [`Lease::check`] say.
+#[must_use]
+pub fn is_lost(error: &EngineError) -> bool {
+    error.message == LOST
 }
 
 async fn renew(runtime: Arc<RuntimeEnv>, folder: String, token: u64, mut record: Record, state: Arc<State>) {

@@ -181,7 +181,7 @@ impl Default for CoordinatorConfig {
             max_waiting_jobs: 1000,
             job_timeout_seconds: 0,
             max_spec_bytes: 1 << 20,
-            lease_seconds: 15,
+            lease_seconds: 60,
             worker_timeout_seconds: 30,
             drain_timeout_seconds: 30,
             task_attempts: 4,
@@ -298,7 +298,7 @@ pub struct CoordinatorFlags {
     #[arg(long, value_name = "BYTES")]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_spec_bytes: Option<usize>,
-    /// Seconds that the lease on a job lasts without being renewed [default: 15]
+    /// Seconds that the lease on a job lasts without being renewed [default: 60]
     #[arg(long, value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     lease_seconds: Option<u64>,

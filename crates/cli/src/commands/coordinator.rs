@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use segmenta_service::config::{self, CoordinatorConfig, CoordinatorFlags};
-use segmenta_service::{coordinator, shutdown};
+use segmenta_service::coordinator::{self, Ended};
+use segmenta_service::shutdown;
 
+use crate::anew::start_anew;
 use crate::console;
 
 /// Run a coordinator: the job service, and the scheduler that workers join
@@ -37,10 +39,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return Ok(());
     }
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
-    runtime.block_on(coordinator::run(&config, async {
+    let ended = runtime.block_on(coordinator::run(&config, async {
         if let Err(error) = shutdown::requested().await {
             tracing::error!(%error, "signals cannot be listened for");
         }
     }))?;
-    Ok(())
+    match ended {
+        Ended::Stopped => Ok(()),
+        // Drivers may still be at work, and are to write nothing more.
+        Ended::Replaced => start_anew(),
+    }
 }

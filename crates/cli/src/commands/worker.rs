@@ -7,6 +7,7 @@ use clap::Args;
 use segmenta_service::config::{self, WorkerConfig, WorkerFlags};
 use segmenta_service::worker::{self, Ended};
 
+use crate::anew::start_anew;
 use crate::console;
 
 /// Run a worker: the tasks of a coordinator's jobs
@@ -37,21 +38,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
     match runtime.block_on(worker::run(&config))? {
         Ended::Stopped => Ok(()),
-        Ended::Dismissed => start_anew(),
+        Ended::Dismissed => {
+            tracing::warn!("the scheduler is gone; starting anew and waiting for it");
+            start_anew()
+        }
     }
-}
-
-/// Becomes a new worker, which waits for a scheduler as every worker does when it starts.
-#[cfg(unix)]
-fn start_anew() -> anyhow::Result<()> {
-    use std::os::unix::process::CommandExt;
-    tracing::warn!("the scheduler is gone; starting anew and waiting for it");
-    let binary = std::env::current_exe().context("the binary cannot be found")?;
-    let error = std::process::Command::new(binary).args(std::env::args_os().skip(1)).exec();
-    Err(error).context("the worker cannot start anew")
-}
-
-#[cfg(not(unix))]
-fn start_anew() -> anyhow::Result<()> {
-    Err(segmenta_engine::EngineError::new(segmenta_engine::Fault::Cluster, "the scheduler is gone").into())
 }

@@ -57,8 +57,9 @@ const PLAN_ATTEMPTS: u32 = 4;
 /// Before a plan is tried again; twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// What a connection says that did not come about, or broke.
-const BROKEN_CONNECTION: &[&str] = &[
+/// What is said of a connection that did not come about or broke, and of results that went with their worker.
+const LOST_ON_THE_WAY: &[&str] = &[
+    "Shuffle fetch partition error",
     "tonic::transport",
     "GrpcConnectionError",
     "GrpcActionError",
@@ -66,8 +67,6 @@ const BROKEN_CONNECTION: &[&str] = &[
     "transport error",
     "connection closed before message completed",
     "h2 protocol error",
-    "FetchFailed",
-    "Failed to fetch",
 ];
 
 /// A cluster to run plans on, and the driver's own session. Clones share it.
@@ -238,7 +237,7 @@ impl Cluster {
     fn explain(&self, error: &datafusion::error::DataFusionError) -> EngineError {
         let text = error.to_string();
         // What one of our own operators found names its cause, whatever the text around it.
-        if !EngineError::is_in(&text) && BROKEN_CONNECTION.iter().any(|sign| text.contains(sign)) {
+        if !EngineError::is_in(&text) && LOST_ON_THE_WAY.iter().any(|sign| text.contains(sign)) {
             return EngineError::new(
                 Fault::Cluster,
                 format!("the scheduler at {} or a worker of it cannot be reached: {text}", self.scheduler_url),

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use segmenta_engine::cluster::{Cluster, PlanProgress};
 use segmenta_engine::{EngineError, Result};
 use segmenta_pipeline::job::{Job, Observer, Plan, RunOptions, StageReport};
-use segmenta_pipeline::lease::LeaseOptions;
+use segmenta_pipeline::lease::{LeaseOptions, is_lost};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tracing::Instrument;
 use url::Url;
@@ -290,6 +290,11 @@ impl Jobs {
             // It goes on where the next coordinator finds it; that this one went down is not the job's fault.
             (Err(_), Some(Stop::Shutdown)) => {
                 over.attempts = over.attempts.saturating_sub(1);
+                over.finished_at = None;
+                (State::Waiting, None)
+            }
+            // The store was away, or somebody else is at it: the next attempt finds out.
+            (Err(error), None) if is_lost(error) && over.attempts < MOST_ATTEMPTS => {
                 over.finished_at = None;
                 (State::Waiting, None)
             }

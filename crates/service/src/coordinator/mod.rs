@@ -50,11 +50,21 @@ const MESSAGE_OVERHEAD: usize = 64 * 1024;
 /// Connections that are silent are asked so often whether they still are there.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
-/// Runs a coordinator until `stop` completes, then lets its drivers write down where they are.
+/// Why a coordinator ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to.
+    Stopped,
+    /// It lost the lease on its state.
+    Replaced,
+}
+
+/// Runs a coordinator until `stop` completes, then lets its drivers write down where they are; or until it loses the lease on
+/// its state, and then writes nothing more.
 ///
 /// # Errors
-/// A configuration of no use, an address that cannot be had, a state folder that cannot be used, or a lease that was lost.
-pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> Result<()> {
+/// A configuration of no use, an address that cannot be had, a state folder that cannot be used.
+pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> Result<Ended> {
     let mut stop = std::pin::pin!(stop);
     let least = 3 * HEARTBEAT.as_secs();
     if config.worker_timeout_seconds < least {
@@ -108,8 +118,8 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
     let runtime = cluster.runtime();
     let lease_folder = format!("{state}lease/");
     let lease = tokio::select! {
-        lease = Lease::take(&runtime, &lease_folder, &own_lease) => lease?,
-        () = &mut stop => return Ok(()),
+        lease = Lease::take(&runtime, &lease_folder, &own_lease) => Arc::new(lease?),
+        () = &mut stop => return Ok(Ended::Stopped),
     };
 
     let limits = Limits {
@@ -118,7 +128,7 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
         timeout: Duration::from_secs(config.job_timeout_seconds),
         spec_bytes: config.max_spec_bytes,
     };
-    let records = Records::new(cluster.runtime(), format!("{state}jobs/"));
+    let records = Records::new(cluster.runtime(), format!("{state}jobs/"), Arc::clone(&lease));
     let jobs = Jobs::open(cluster, records, allowed, limits, job_lease, metrics).await?;
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<JobsServer<JobService>>().await;
@@ -159,14 +169,17 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
     ready.store(true, Ordering::Relaxed);
     tracing::info!(listen = %config.listen, "ready for jobs");
 
-    let result = tokio::select! {
-        () = stop => Ok(()),
-        error = lease.lost() => Err(error),
+    let ended = tokio::select! {
+        () = stop => Ended::Stopped,
+        error = lease.lost() => {
+            tracing::error!(%error, "no longer the coordinator");
+            Ended::Replaced
+        }
     };
     ready.store(false, Ordering::Relaxed);
     health.set_not_serving::<JobsServer<JobService>>().await;
     let _ = close.send(());
-    if result.is_ok() {
+    if ended == Ended::Stopped {
         tracing::info!("stopping; jobs that run will go on with the next coordinator");
         jobs.close().await;
         lease.release().await;
@@ -175,7 +188,7 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
     // Those who watch would keep it open for as long as they like.
     serving.abort();
     probing.inspect(JoinHandle::abort);
-    result
+    Ok(ended)
 }
 
 fn probes(cluster: &Cluster, metrics: &CoordinatorMetrics, ready: &Arc<AtomicBool>) -> Probes {

@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
 use segmenta_engine::artifact::{get, put, put_new, resolve};
 use segmenta_engine::{EngineError, Fault, Result};
+use segmenta_pipeline::lease::Lease;
 use serde::{Deserialize, Serialize};
 
 /// Records read at once when a coordinator starts.
@@ -145,10 +146,11 @@ pub struct Record {
     pub warnings: Vec<String>,
 }
 
-/// The records under a coordinator's state folder.
+/// The records under a coordinator's state folder, which are written as long as its lease is held.
 #[derive(Debug, Clone)]
 pub struct Records {
     runtime: Arc<RuntimeEnv>,
+    lease: Arc<Lease>,
     /// A URL that ends in `/`.
     folder: String,
 }
@@ -156,8 +158,8 @@ pub struct Records {
 impl Records {
     /// Under `folder`, a URL that ends in `/`.
     #[must_use]
-    pub fn new(runtime: Arc<RuntimeEnv>, folder: String) -> Self {
-        Self { runtime, folder }
+    pub fn new(runtime: Arc<RuntimeEnv>, folder: String, lease: Arc<Lease>) -> Self {
+        Self { runtime, lease, folder }
     }
 
     fn url(&self, id: &str) -> String {
@@ -167,16 +169,18 @@ impl Records {
     /// Adds one. `false` if its id is taken.
     ///
     /// # Errors
-    /// A place that cannot be written to.
+    /// A place that cannot be written to; a lease that was lost.
     pub async fn add(&self, record: &Record) -> Result<bool> {
+        self.lease.check()?;
         put_new(&self.runtime, &self.url(&record.id), encode(record)?).await
     }
 
     /// Writes one that is there.
     ///
     /// # Errors
-    /// A place that cannot be written to.
+    /// A place that cannot be written to; a lease that was lost.
     pub async fn save(&self, record: &Record) -> Result<()> {
+        self.lease.check()?;
         put(&self.runtime, &self.url(&record.id), encode(record)?).await
     }
 
