@@ -15,7 +15,7 @@ use datafusion::execution::object_store::ObjectStoreRegistry;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
+    HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, ReqwestConnector,
 };
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::http::HttpBuilder;
@@ -34,9 +34,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// A request that has not ended by then is made anew: a row group on a slow line takes a while.
 const REQUEST: Duration = Duration::from_secs(60);
 
-/// Time and attempts that a request has in all.
+/// Time that a request has in all. The pauses are drawn by chance and grow slowly, so that no number of attempts would say how
+/// long a store may be away.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
-const MAX_RETRIES: usize = 12;
+const MAX_RETRIES: usize = 1000;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -180,7 +181,11 @@ impl HttpService for Counted {
         if failed {
             FAILED.fetch_add(1, Ordering::Relaxed);
         }
-        answer
+        // A connection that broke in a way which the client has no word for: made again, as other broken ones are.
+        answer.map_err(|error| match error.kind() {
+            HttpErrorKind::Unknown => HttpError::new(HttpErrorKind::Interrupted, error),
+            _ => error,
+        })
     }
 }
 
