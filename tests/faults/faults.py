@@ -407,10 +407,10 @@ def refused(site: Site, options: argparse.Namespace, expected: dict) -> None:
         return not options.only or any(word in name for word in options.only)
 
     if wanted("two coordinators"):
-        site.coordinator("other", 10, "other-state")
+        site.coordinator("other", 100, "other-state")
         path, output = site.spec("customers")
         first = site.submit(path)
-        other = site.submit(path, 10)
+        other = site.submit(path, 100)
         said = site.watch(first)
         site.kill("other")
         good = said.returncode == 0 and site.tables(output) == expected["customers"]
@@ -429,7 +429,7 @@ def refused(site: Site, options: argparse.Namespace, expected: dict) -> None:
         started = time.monotonic()
         sql = "sql: SELECT customer_id, recency, frequency, monetary / (CASE WHEN customer_id > 0 THEN 0 ELSE 1 END) AS monetary FROM (SELECT customer_id, recency, frequency, CAST(1 AS BIGINT) AS monetary FROM customers)"
         path, _ = site.spec("customers", sql=sql)
-        report("a task that always fails", site.watch(site.submit(path)), "ivide by zero", started)
+        report("a task that always fails", site.watch(site.submit(path)), "DivideByZero", started)
     if wanted("disk") and os.geteuid() == 0:
         started = time.monotonic()
         for i in range(WORKERS):
