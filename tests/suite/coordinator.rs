@@ -336,6 +336,29 @@ fn a_worker_that_is_killed_costs_its_tasks_alone() {
     assert_eq!(survivor.terminate(), 0);
 }
 
+#[test]
+fn configuration_by_file_and_variables() {
+    let here = folder();
+    let file = here.path().join("coordinator.toml");
+    fs::write(&file, "max_running_jobs = 3\nmax_waiting_jobs = 5\n").unwrap();
+    let printed = |variable: &str, value: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_segmenta"))
+            .args(["coordinator", "--print-config"])
+            .env("SEGMENTA_CONFIG", &file)
+            .env("SEGMENTA_TOKEN", "a client's")
+            .env(variable, value)
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    let (code, out, err) = printed("SEGMENTA_MAX_RUNNING_JOBS", "4");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("max_running_jobs = 4") && out.contains("max_waiting_jobs = 5"), "{out}");
+    let (code, _, err) = printed("SEGMENTA_MAX_RUNING_JOBS", "4");
+    assert!(code == 2 && err.contains("max_runing_jobs"), "{err}");
+}
+
 /// An authority, and a certificate of it for a name and an address: paths of authority, certificate and key.
 fn certificates(folder: &Path, name: &str) -> [String; 3] {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Args;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Table, TableComponent};
@@ -65,6 +66,31 @@ impl Access {
 impl Remote {
     pub(crate) fn target(&self) -> Result<Target, EngineError> {
         self.access.target(&self.coordinator)
+    }
+}
+
+/// A job of a coordinator.
+#[derive(Debug, Args)]
+pub(crate) struct OneJob {
+    /// The job's id, as `submit` and `jobs` print it
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+impl OneJob {
+    /// Makes one call about the job, and shows the job of its answer.
+    pub(crate) fn ask(
+        &self,
+        call: impl AsyncFnOnce(Client, String) -> Result<Option<Job>, tonic::Status>,
+    ) -> anyhow::Result<()> {
+        let target = self.remote.target()?;
+        let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+        runtime.block_on(async {
+            let job = call(target.connect().await?, self.id.clone()).await.map_err(|status| explain(&status))?;
+            show_job(&job_of(job)?)?;
+            Ok(())
+        })
     }
 }
 
@@ -181,8 +207,18 @@ fn finished(stage: &StageProgress) -> console::Finished {
     }
 }
 
+/// Says where a job that is over has published.
+///
+/// # Errors
+/// Why it has not.
+pub(crate) fn show_result(job: &Job) -> anyhow::Result<()> {
+    result_of(job)?;
+    console::line(&format!("published: {}", console::place(&job.output)))?;
+    Ok(())
+}
+
 /// The failure of a job that is over, as an error with its exit code.
-pub(crate) fn result_of(job: &Job) -> Result<(), EngineError> {
+fn result_of(job: &Job) -> Result<(), EngineError> {
     match job.state() {
         JobState::Failed => {
             let error = job.error.clone().unwrap_or_default();
@@ -251,7 +287,7 @@ pub(crate) fn show_jobs(jobs: &[Job]) -> io::Result<()> {
 }
 
 /// One job, with its stages.
-pub(crate) fn show_job(job: &Job) -> io::Result<()> {
+fn show_job(job: &Job) -> io::Result<()> {
     console::line(&format!("job {}: {}", job.id, state_name(job.state())))?;
     console::line(&format!("  publishes to {}", job.output))?;
     let mut said = format!("  submitted {}", when(job.submitted_at.as_ref()));

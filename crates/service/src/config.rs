@@ -20,8 +20,8 @@ use serde::{Deserialize, Serialize};
 /// The prefix of variables.
 pub const ENVIRONMENT: &str = "SEGMENTA_";
 
-/// Variables of the commands that talk to a coordinator; no configuration of a process.
-const OF_CLIENTS: &[&str] = &["coordinator", "token"];
+/// Variables of the command line, which are no keys of a configuration: where its file is, and how a coordinator is reached.
+const OF_THE_COMMAND_LINE: &[&str] = &["config", "coordinator", "token"];
 
 /// Reads a configuration.
 ///
@@ -43,7 +43,7 @@ where
     let is_known = move |key: &str| known.get(key).is_some();
     let environment = Env::prefixed(ENVIRONMENT).filter(move |key| {
         let key = key.as_str().to_ascii_lowercase();
-        is_known(&key) || !(OF_CLIENTS.contains(&key.as_str()) || is_service_link(&key))
+        is_known(&key) || !(OF_THE_COMMAND_LINE.contains(&key.as_str()) || is_service_link(&key))
     });
     layers = layers.merge(environment).merge(Serialized::defaults(flags));
     layers.extract().map_err(|errors| {

@@ -1,28 +1,17 @@
 //! `segmenta status`: one job of a coordinator, with its stages.
 
-use anyhow::Context;
 use clap::Args;
 use segmenta_service::api::GetRequest;
-use segmenta_service::client::explain;
 
-use crate::remote::{Remote, job_of, show_job};
+use crate::remote::OneJob;
 
 /// Show a job of a coordinator, with its stages
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The job's id, as `submit` and `jobs` print it
-    id: String,
     #[command(flatten)]
-    remote: Remote,
+    job: OneJob,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let target = arguments.remote.target()?;
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
-    runtime.block_on(async {
-        let request = GetRequest { id: arguments.id.clone() };
-        let answer = target.connect().await?.get(request).await.map_err(|status| explain(&status))?;
-        show_job(&job_of(answer.into_inner().job)?)?;
-        Ok(())
-    })
+    arguments.job.ask(async |mut client, id| Ok(client.get(GetRequest { id }).await?.into_inner().job))
 }

@@ -12,7 +12,7 @@ use segmenta_service::shutdown;
 use url::Url;
 
 use crate::console;
-use crate::remote::{Remote, follow, job_of, result_of};
+use crate::remote::{Remote, follow, job_of, show_result};
 
 /// Submit a job to a coordinator
 ///
@@ -73,9 +73,7 @@ pub(crate) fn and_wait(target: &Target, spec: &Path, how: &How) -> anyhow::Resul
                 bail!(EngineError::job(format!("the job goes on; `segmenta cancel {}` stops it", job.id)));
             }
         };
-        result_of(&job)?;
-        console::line(&format!("published: {}", console::place(&job.output)))?;
-        Ok(())
+        show_result(&job)
     })
 }
 

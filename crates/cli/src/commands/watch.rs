@@ -3,25 +3,20 @@
 use anyhow::Context;
 use clap::Args;
 
-use crate::console;
-use crate::remote::{Remote, follow, result_of};
+use crate::remote::{OneJob, follow, show_result};
 
 /// Show a job of a coordinator until it is over; the exit code is the job's
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The job's id, as `submit` and `jobs` print it
-    id: String,
     #[command(flatten)]
-    remote: Remote,
+    job: OneJob,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let target = arguments.remote.target()?;
+    let target = arguments.job.remote.target()?;
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
     runtime.block_on(async {
-        let job = follow(&target, &arguments.id).await?;
-        result_of(&job)?;
-        console::line(&format!("published: {}", console::place(&job.output)))?;
-        Ok(())
+        let job = follow(&target, &arguments.job.id).await?;
+        show_result(&job)
     })
 }
