@@ -195,28 +195,26 @@ impl Cluster {
     /// # Errors
     /// The plan's own failure, or a cluster that cannot be reached.
     pub async fn collect(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<RecordBatch>> {
-        let mut attempt = 0;
-        loop {
-            let collected = async {
-                let stream = self.stream(Arc::clone(&plan)).await?;
-                stream.try_collect().await.map_err(|error| self.explain(&error))
-            };
-            match collected.await {
-                Ok(batches) => return Ok(batches),
-                Err(error) => self.again(&mut attempt, error).await?,
-            }
-        }
+        self.with_attempts(async || {
+            let stream = self.stream(Arc::clone(&plan)).await?;
+            stream.try_collect().await.map_err(|error| self.explain(&error))
+        })
+        .await
     }
 
-    /// Waits a while when a plan is to be tried again; otherwise hands back its error.
-    async fn again(&self, attempt: &mut u32, error: EngineError) -> Result<()> {
-        *attempt += 1;
-        if error.fault != Fault::Cluster || *attempt >= PLAN_ATTEMPTS {
-            return Err(error);
+    /// Runs a plan anew when its results were lost, after a while.
+    async fn with_attempts<T>(&self, mut run: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+        let mut attempt = 1;
+        loop {
+            match run().await {
+                Err(error) if error.fault == Fault::Cluster && attempt < PLAN_ATTEMPTS => {
+                    tracing::warn!(%error, attempt, "the results of a plan did not arrive; it runs again");
+                    tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
+                    attempt += 1;
+                }
+                result => return result,
+            }
         }
-        tracing::warn!(%error, attempt, "the results of a plan did not arrive; it runs again");
-        tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(*attempt - 1)).await;
-        Ok(())
     }
 
     async fn stream(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
@@ -279,17 +277,13 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::collect`].
     pub async fn collect_results<T: DeserializeOwned>(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<T>> {
-        let mut attempt = 0;
-        loop {
+        self.with_attempts(async || {
             let mut results: Vec<(u32, T)> = Vec::new();
-            match self.for_each_result(Arc::clone(&plan), |part, result| results.push((part, result))).await {
-                Ok(()) => {
-                    results.sort_by_key(|(part, _)| *part);
-                    return Ok(results.into_iter().map(|(_, result)| result).collect());
-                }
-                Err(error) => self.again(&mut attempt, error).await?,
-            }
-        }
+            self.for_each_result(Arc::clone(&plan), |part, result| results.push((part, result))).await?;
+            results.sort_by_key(|(part, _)| *part);
+            Ok(results.into_iter().map(|(_, result)| result).collect())
+        })
+        .await
     }
 
     /// Runs `task` on every item of `inputs` (the parts that it reads together, see [`PartTask`]) and returns the
@@ -316,18 +310,16 @@ impl Cluster {
         mut merge: impl FnMut(&mut T::Output, T::Output),
     ) -> Result<Option<T::Output>> {
         let Some(plan) = plan_of(task, inputs)? else { return Ok(None) };
-        let mut attempt = 0;
-        loop {
+        self.with_attempts(async || {
             let mut total: Option<T::Output> = None;
             let take = |_, result| match &mut total {
                 Some(total) => merge(total, result),
                 None => total = Some(result),
             };
-            match self.for_each_result(Arc::clone(&plan), take).await {
-                Ok(()) => return Ok(total),
-                Err(error) => self.again(&mut attempt, error).await?,
-            }
-        }
+            self.for_each_result(Arc::clone(&plan), take).await?;
+            Ok(total)
+        })
+        .await
     }
 }
 

@@ -443,7 +443,7 @@ impl Jobs {
     /// # Errors
     /// No such job, one of somebody else, or one that is over.
     pub async fn cancel(&self, id: &str, owner: Option<&str>) -> Result<Record, Refusal> {
-        let (record, stop) = {
+        let (record, stop, waited) = {
             let mut entries = self.0.entries.lock();
             let entry = entries.get_mut(id).ok_or_else(|| not_found(id))?;
             check_owner(&entry.record.borrow(), owner)?;
@@ -452,7 +452,7 @@ impl Jobs {
                 return Err(Refusal::WrongState(format!("{id} is {} already", state.name())));
             }
             // A job that waits is taken out here and now, so that it cannot start meanwhile.
-            entry.record.send_if_modified(|record| {
+            let waited = entry.record.send_if_modified(|record| {
                 let waiting = record.state == State::Waiting;
                 if waiting {
                     record.state = State::Cancelled;
@@ -460,7 +460,7 @@ impl Jobs {
                 }
                 waiting
             });
-            (entry.record.clone(), entry.stop.take())
+            (entry.record.clone(), entry.stop.take(), waited)
         };
         if let Some(stop) = stop {
             // A driver that is just done does not listen any more.
@@ -469,7 +469,11 @@ impl Jobs {
         let mut changes = record.subscribe();
         let over = changes.wait_for(|record| record.state.is_over()).await.map(|record| record.clone());
         let over = over.map_err(|error| Refusal::Unavailable(error.to_string()))?;
-        self.0.records.save(&over).await.map_err(|error| Refusal::Unavailable(error.message))?;
+        // How a job that ran ended its driver has written down.
+        if waited {
+            self.0.records.save(&over).await.map_err(|error| Refusal::Unavailable(error.message))?;
+            self.count();
+        }
         Ok(over)
     }
 
