@@ -9,6 +9,8 @@
 //! | [`bad_input`] | one clear error, the right exit code, nothing half-published |
 //! | [`clusters`] | embedded and remote are the same |
 //! | [`coordinator`] | a coordinator and workers as processes: jobs, refusals, faults |
+//! | [`score`] | a published model labels new rows |
+//! | [`telemetry`] | spans that reach an OpenTelemetry collector |
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -30,3 +32,5 @@ mod parity;
 mod score;
 #[path = "suite/support.rs"]
 mod support;
+#[path = "suite/telemetry.rs"]
+mod telemetry;

@@ -357,10 +357,12 @@ def faults(site: Site, options: argparse.Namespace) -> None:
         site.wait_for(job, "outliers")
         site.worker(WORKERS)
 
-    def drain(job: str) -> None:
-        site.wait_for(job, "kmeans")
-        site.kill("worker2", signal.SIGTERM)
-        site.worker(2)
+    def drain_in(stage: str):
+        def happens(job: str) -> None:
+            site.wait_for(job, stage)
+            site.kill("worker2", signal.SIGTERM)
+            site.worker(2)
+        return happens
 
     def store(seconds: float | None = None, **how):
         def happens(job: str) -> None:
@@ -374,7 +376,7 @@ def faults(site: Site, options: argparse.Namespace) -> None:
         return happens
 
     for kind in ("cdnow", "customers"):
-        for stage in STAGES[:-1]:
+        for stage in STAGES:
             trial(f"worker killed in {stage}", kind, kill_worker_in(stage))
     trial("all workers killed", "customers", all_workers)
     if site.network.namespaces:
@@ -382,7 +384,8 @@ def faults(site: Site, options: argparse.Namespace) -> None:
     trial("a worker joins late", "customers", join)
     if f"worker{WORKERS}" in site.processes:
         site.kill(f"worker{WORKERS}")
-    trial("SIGTERM of a worker in a pass", "customers", drain)
+    for stage in ("extract", "kmeans", "hdbscan"):
+        trial(f"SIGTERM of a worker in {stage}", "customers", drain_in(stage))
     for kind in ("cdnow", "customers"):
         for stage in STAGES:
             trial(f"coordinator killed in {stage}", kind, kill_coordinator_in(stage))

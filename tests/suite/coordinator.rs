@@ -15,7 +15,7 @@ use segmenta_pipeline::job::{Job, RunOptions};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A process that is killed when it is dropped.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     lines: mpsc::Receiver<String>,
     said: Vec<String>,
@@ -29,10 +29,11 @@ impl Drop for Process {
 }
 
 impl Process {
-    fn start(arguments: &[&str]) -> Self {
+    fn start(arguments: &[&str], environment: &[(String, String)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_segmenta"))
             .args(arguments)
             .env_remove("RUST_LOG")
+            .envs(environment.iter().cloned())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -44,7 +45,7 @@ impl Process {
     }
 
     /// Waits for a line of its log.
-    fn says(&mut self, expected: &str) {
+    pub(crate) fn says(&mut self, expected: &str) {
         let end = Instant::now() + PATIENCE;
         loop {
             let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now()));
@@ -57,7 +58,7 @@ impl Process {
         }
     }
 
-    fn terminate(mut self) -> i32 {
+    pub(crate) fn terminate(mut self) -> i32 {
         let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(killed.success());
         let end = Instant::now() + PATIENCE;
@@ -76,16 +77,17 @@ fn free_port() -> u16 {
 }
 
 /// Addresses and folders of a coordinator and its workers.
-struct Site {
+pub(crate) struct Site {
     listen: String,
     scheduler: String,
     probes: String,
     state: PathBuf,
     allowed: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Site {
-    fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         let address = || format!("127.0.0.1:{}", free_port());
         Self {
             listen: address(),
@@ -93,23 +95,30 @@ impl Site {
             probes: address(),
             state: folder.join("state"),
             allowed: "file:///".to_owned(),
+            environment: vec![],
         }
+    }
+
+    /// The same, with variables that its processes have.
+    pub(crate) fn with_environment(self, environment: &[(&str, &str)]) -> Self {
+        let environment = environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        Self { environment: environment.collect(), ..self }
     }
 
     fn url(&self) -> String {
         format!("http://{}", self.listen)
     }
 
-    fn coordinator(&self, more: &[&str]) -> Process {
+    pub(crate) fn coordinator(&self, more: &[&str]) -> Process {
         let state = self.state.display().to_string();
         let mut arguments = vec!["coordinator", "--listen", &self.listen, "--scheduler-listen", &self.scheduler];
         arguments.extend(["--probe-listen", &self.probes, "--state", &state, "--allow", &self.allowed]);
         arguments.extend(["--memory", "1GiB", "--lease-seconds", "2"]);
         arguments.extend(more);
-        Process::start(&arguments)
+        Process::start(&arguments, &self.environment)
     }
 
-    fn worker(&self) -> Process {
+    pub(crate) fn worker(&self) -> Process {
         self.worker_with(&[])
     }
 
@@ -117,22 +126,26 @@ impl Site {
         let (flight, task) = (free_port().to_string(), free_port().to_string());
         let arguments =
             ["worker", "--scheduler", &self.scheduler, "--flight-port", &flight, "--task-port", &task, "--slots", "1"];
-        Process::start(&[&arguments[..], &["--memory", "1GiB"], more].concat())
+        Process::start(&[&arguments[..], &["--memory", "1GiB"], more].concat(), &self.environment)
     }
 
-    fn client(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn client(&self, arguments: &[&str]) -> Said {
         segmenta(&[arguments, &["--coordinator", &self.url()]].concat())
     }
 
-    /// The first line of an answer to a request over HTTP, and its body.
     fn probe(&self, path: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(&self.probes).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        (head.lines().next().unwrap().to_owned(), body.to_owned())
+        probe(&self.probes, path)
     }
+}
+
+/// The first line of an answer to a request over HTTP, and its body.
+fn probe(address: &str, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
 }
 
 /// The checksums of the tables that a run published.
@@ -153,7 +166,8 @@ fn a_job_from_submission_to_its_result() {
     let site = Site::new(here.path());
     let mut coordinator = site.coordinator(&[]);
     coordinator.says("ready for jobs");
-    let (_one, _other) = (site.worker(), site.worker());
+    let worker_probes = format!("127.0.0.1:{}", free_port());
+    let (_one, _other) = (site.worker_with(&["--probe-listen", &worker_probes]), site.worker());
     let spec = cdnow_spec(here.path(), &[("to: 10", "to: 4")]);
     let spec = spec.to_str().unwrap();
 
@@ -179,11 +193,22 @@ fn a_job_from_submission_to_its_result() {
 
     let (head, metrics) = site.probe("/metrics");
     assert!(head.contains("200"), "{head}");
-    for expected in
-        ["segmenta_workers 2", "segmenta_jobs{state=\"done\"} 1", "segmenta_stages_total{stage=\"kmeans\"} 1"]
-    {
+    for expected in [
+        "segmenta_workers 2",
+        "segmenta_jobs{state=\"done\"} 1",
+        "segmenta_stages_total{stage=\"kmeans\"} 1",
+        "segmenta_plans_failed 0",
+        "segmenta_tasks_waiting 0",
+    ] {
         assert!(metrics.contains(expected), "no `{expected}` in:\n{metrics}");
     }
+    let metrics = probe(&worker_probes, "/metrics").1;
+    let value = |name: &str| -> u64 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("segmenta_worker_{name} ")));
+        line.unwrap_or_else(|| panic!("no {name} in:\n{metrics}")).parse().unwrap()
+    };
+    assert!(value("tasks_done") > 10 && value("rows") > 0 && value("store_hits") > 0, "{metrics}");
+    assert_eq!(value("tasks_failed"), 0, "{metrics}");
     assert!(site.probe("/readyz").0.contains("200") && site.probe("/livez").0.contains("200"));
     assert_eq!(coordinator.terminate(), 0);
 }
@@ -297,6 +322,31 @@ fn jobs_wait_and_are_cancelled_and_resumed() {
 }
 
 #[test]
+fn jobs_that_are_long_over_are_forgotten() {
+    let here = folder();
+    let site = Site::new(here.path());
+    let mut coordinator = site.coordinator(&["--max-finished-jobs", "1"]);
+    coordinator.says("ready for jobs");
+    let over = ["a", "b"].map(|name| {
+        let folder = here.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        let spec = cdnow_spec(&folder, &[]);
+        let id = site.client(&["submit", spec.to_str().unwrap()]).out.trim().to_owned();
+        assert_eq!(site.client(&["cancel", &id]).code, 0);
+        id
+    });
+    let listed = || site.client(&["jobs"]).out;
+    let end = Instant::now() + PATIENCE;
+    while listed().contains(&over[0]) {
+        assert!(Instant::now() < end, "{}", listed());
+    }
+    assert!(listed().contains(&over[1]));
+    assert_eq!(coordinator.terminate(), 0);
+    let records = fs::read_dir(site.state.join("jobs")).unwrap();
+    assert_eq!(records.count(), 1);
+}
+
+#[test]
 fn a_second_coordinator_stands_by_and_takes_over() {
     let here = folder();
     let site = Site::new(here.path());
@@ -359,37 +409,48 @@ fn configuration_by_file_and_variables() {
     assert!(code == 2 && err.contains("max_runing_jobs"), "{err}");
 }
 
-/// An authority, and a certificate of it for a name and an address: paths of authority, certificate and key.
-fn certificates(folder: &Path, name: &str) -> [String; 3] {
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec![]).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = params.self_signed(&key).unwrap();
-    let issuer = Issuer::new(params, key);
-    let member_key = KeyPair::generate().unwrap();
-    let names = vec![name.to_owned(), "127.0.0.1".to_owned()];
-    let member = CertificateParams::new(names).unwrap().signed_by(&member_key, &issuer).unwrap();
-    let write = |file: &str, text: String| {
-        let path = folder.join(format!("{name}-{file}.pem"));
-        fs::write(&path, text).unwrap();
-        path.display().to_string()
-    };
-    [write("authority", authority.pem()), write("certificate", member.pem()), write("key", member_key.serialize_pem())]
+/// An authority of certificates.
+struct Authority(rcgen::Issuer<'static, rcgen::KeyPair>, String);
+
+impl Authority {
+    fn new() -> Self {
+        use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let text = params.self_signed(&key).unwrap().pem();
+        Self(Issuer::new(params, key), text)
+    }
+
+    /// Writes a certificate for a name and an address: paths of authority, certificate and key.
+    fn certify(&self, folder: &Path, name: &str) -> [String; 3] {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names = vec![name.to_owned(), "127.0.0.1".to_owned()];
+        let member = rcgen::CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
+        let write = |file: &str, text: &str| {
+            let path = folder.join(format!("{name}-{file}.pem"));
+            fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        [write("authority", &self.1), write("certificate", &member.pem()), write("key", &key.serialize_pem())]
+    }
 }
 
 #[test]
 fn everything_over_mutual_tls() {
     let here = folder();
     let site = Site::new(here.path());
-    let [authority, certificate, key] = certificates(here.path(), "members");
-    let [callers, caller, caller_key] = certificates(here.path(), "callers");
+    let members = Authority::new();
+    let [authority, certificate, key] = members.certify(here.path(), "members");
+    let [callers, caller, caller_key] = Authority::new().certify(here.path(), "callers");
     let member = ["--cluster-certificate", &certificate, "--cluster-key", &key, "--cluster-authority", &authority];
     let member = [&member[..], &["--cluster-name", "members"]].concat();
     let own = ["--certificate", &certificate, "--key", &key, "--client-authority", &callers];
     let mut coordinator = site.coordinator(&[&member[..], &own].concat());
     coordinator.says("ready for jobs");
-    let (_one, _other) = (site.worker_with(&member), site.worker_with(&member));
+    let (mut one, _other) =
+        (site.worker_with(&[&member[..], &["--drain-timeout-seconds", "1"]].concat()), site.worker_with(&member));
+    one.says("worker started");
 
     let spec = cdnow_spec(here.path(), &[("to: 10", "to: 3")]);
     let url = format!("https://{}", site.listen);
@@ -409,4 +470,9 @@ fn everything_over_mutual_tls() {
     assert_eq!(site.client(&["jobs"]).code, 4);
     let mut stranger = site.worker_with(&["--connect-timeout-seconds", "2"]);
     stranger.says("error");
+
+    // A certificate that is made anew is taken up.
+    members.certify(here.path(), "members");
+    one.says("the certificate changed");
+    one.says("worker started");
 }

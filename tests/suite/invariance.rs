@@ -124,11 +124,13 @@ fn a_damaged_artifact_is_named_and_a_fresh_run_repairs_it() {
     let spec = spec.to_str().unwrap();
     assert_eq!(segmenta(&["run", spec]).code, 0);
     let work = folder.path().join("out/_work");
-    fs::write(work.join("extract/part-00002.parquet"), "gone").unwrap();
+    let artifact =
+        fs::read_dir(work.join("extract")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
+    fs::write(artifact.unwrap().join("part-00002.parquet"), "gone").unwrap();
     fs::remove_file(work.join("impute/manifest.json")).unwrap();
     let said = segmenta(&["run", spec]);
     assert_eq!(said.code, 3, "{}", said.err);
-    assert!(said.err.contains("extract/part-00002.parquet") && said.err.contains("--fresh"), "{}", said.err);
+    assert!(said.err.contains("/part-00002.parquet") && said.err.contains("--fresh"), "{}", said.err);
     let said = segmenta(&["run", spec, "--fresh"]);
     assert_eq!(said.code, 0, "{}", said.err);
 }

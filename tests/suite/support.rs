@@ -37,7 +37,14 @@ pub(crate) struct Said {
 
 /// Runs the binary.
 pub(crate) fn segmenta(arguments: &[&str]) -> Said {
-    let output = Command::new(env!("CARGO_BIN_EXE_segmenta")).args(arguments).env_remove("RUST_LOG").output().unwrap();
+    segmenta_with(&[], arguments)
+}
+
+/// Runs the binary at the root of the project, with some variables set.
+pub(crate) fn segmenta_with(environment: &[(&str, &str)], arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_segmenta"));
+    command.args(arguments).env_remove("RUST_LOG").envs(environment.iter().copied()).current_dir(root());
+    let output = command.output().unwrap();
     Said {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8(output.stdout).unwrap(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table, TableComponent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use segmenta_engine::progress::RowsDone;
+use segmenta_engine::progress::Progress;
 use segmenta_pipeline::job::{Job, Observer, Outcome, Plan, StageReport};
 use segmenta_pipeline::score::ScoreManifest;
 use segmenta_pipeline::stages::profile::{Algorithm, Segment};
@@ -29,7 +29,7 @@ pub(crate) struct Console {
 }
 
 struct Shared {
-    rows_done: Arc<RowsDone>,
+    progress: Arc<Progress>,
     current: Mutex<Current>,
 }
 
@@ -44,8 +44,8 @@ struct Current {
 }
 
 impl Console {
-    pub(crate) fn new(rows_done: Arc<RowsDone>) -> Self {
-        let shared = Arc::new(Shared { rows_done, current: Mutex::default() });
+    pub(crate) fn new(progress: Arc<Progress>) -> Self {
+        let shared = Arc::new(Shared { progress, current: Mutex::default() });
         let ticker = io::stderr().is_terminal().then(|| {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || shared.tick())
@@ -82,7 +82,7 @@ impl Shared {
                 return;
             }
             if let (Some(bar), false) = (&current.bar, current.counts_itself) {
-                let done = self.rows_done.get().saturating_sub(current.rows_before_pass);
+                let done = self.progress.rows().saturating_sub(current.rows_before_pass);
                 bar.set_position(done.min(bar.length().unwrap_or(done)));
             }
         }
@@ -92,7 +92,7 @@ impl Shared {
 impl Observer for Console {
     fn stage_started(&self, stage: &'static str, rows: u64) {
         let mut current = self.shared.current();
-        current.rows_before_pass = self.shared.rows_done.get();
+        current.rows_before_pass = self.shared.progress.rows();
         (current.rows, current.counts_itself) = (rows, false);
         current.bar = Some(bar(stage, rows));
     }
@@ -100,7 +100,7 @@ impl Observer for Console {
     fn step_started(&self, _stage: &'static str, step: &'static str) {
         let mut current = self.shared.current();
         current.counts_itself = false;
-        current.rows_before_pass = self.shared.rows_done.get();
+        current.rows_before_pass = self.shared.progress.rows();
         if let Some(bar) = &current.bar {
             bar.set_length(current.rows);
             bar.set_message(step);
@@ -118,7 +118,7 @@ impl Observer for Console {
 
     fn pass_finished(&self, _stage: &'static str, passes: u64) {
         let mut current = self.shared.current();
-        current.rows_before_pass = self.shared.rows_done.get();
+        current.rows_before_pass = self.shared.progress.rows();
         if let Some(bar) = &current.bar {
             bar.set_message(format!("pass {}", passes + 1));
         }

@@ -48,9 +48,24 @@ enum Command {
     Resume(commands::resume::Arguments),
 }
 
+impl Command {
+    /// Who the spans of this process come from.
+    fn service(&self) -> &'static str {
+        match self {
+            Self::Coordinator(_) => "segmenta-coordinator",
+            Self::Worker(_) => "segmenta-worker",
+            _ => "segmenta",
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    log::init(arguments.log_format);
+    // Held to the end: what waits to be exported is sent when it goes.
+    let _log = match log::init(arguments.log_format, arguments.command.service()) {
+        Ok(log) => log,
+        Err(error) => return failed(&error.into()),
+    };
     let result = match &arguments.command {
         Command::Run(arguments) => commands::run::run(arguments),
         Command::Check(arguments) => commands::check::run(arguments),
@@ -68,11 +83,13 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            console::error(&error);
-            ExitCode::from(exit_code(&error))
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    console::error(error);
+    ExitCode::from(exit_code(error))
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

@@ -27,5 +27,6 @@ pub mod progress;
 pub mod runtime;
 pub mod store;
 pub mod tls;
+mod trace;
 
 pub use error::{EngineError, Fault, Result};

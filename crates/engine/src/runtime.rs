@@ -16,8 +16,9 @@ use crate::codec::SegmentaPhysicalCodec;
 use crate::error::Result;
 use crate::functions;
 use crate::object_stores::StoreRegistry;
-use crate::progress::RowsDone;
+use crate::progress::Progress;
 use crate::store::PartitionStore;
+use crate::trace::Trace;
 
 /// gRPC messages up to this many bytes: plans list their parts, and a plan of 10,000 parts takes about 3 MiB.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
@@ -67,15 +68,16 @@ pub fn runtime_env(memory: MemoryPlan) -> Result<Arc<RuntimeEnv>> {
 
 /// The settings our plans need, on the driver, the scheduler and the workers.
 #[must_use]
-pub fn session_config(store: Arc<PartitionStore>, rows_done: Arc<RowsDone>) -> SessionConfig {
+pub fn session_config(store: Arc<PartitionStore>, progress: Arc<Progress>) -> SessionConfig {
     SessionConfig::new_with_ballista()
         .with_ballista_physical_extension_codec(Arc::new(SegmentaPhysicalCodec::default()))
         .with_ballista_grpc_client_max_message_size(MAX_MESSAGE_BYTES)
         // Our plans fix their own partitioning.
         .with_ballista_adaptive_query_planner(false)
         .with_information_schema(false)
+        .with_option_extension(Trace::default())
         .with_extension(store)
-        .with_extension(rows_done)
+        .with_extension(progress)
 }
 
 /// A session with our functions.

@@ -55,7 +55,7 @@ impl TlsFiles {
         [Some(&self.certificate), Some(&self.key), self.authority.as_ref()].into_iter().flatten().map(PathBuf::as_path)
     }
 
-    fn modified(&self) -> Vec<Option<SystemTime>> {
+    pub(crate) fn modified(&self) -> Vec<Option<SystemTime>> {
         self.all().map(|file| fs::metadata(file).and_then(|metadata| metadata.modified()).ok()).collect()
     }
 }

@@ -248,8 +248,10 @@ impl Job {
             prepared = prepared => prepared?,
             error = &mut stop => return Err(error),
         };
+        // For traces alone: in the log of a process that runs one job it would say what everybody knows.
+        let span = tracing::debug_span!("run", job = self.spec.name, output = prepared.output);
         let result = tokio::select! {
-            outcome = self.run_stages(cluster, options, observer, &prepared, &lease) => outcome,
+            outcome = self.run_stages(cluster, options, observer, &prepared, &lease).instrument(span) => outcome,
             error = lease.lost() => Err(error),
             error = &mut stop => Err(error),
         };
@@ -293,9 +295,7 @@ impl Job {
         let source_rows = sources.shards().map(|shard| shard.rows).sum();
         let extracted: Extracted = driver
             .stage("extract", source_rows, async |context| {
-                let extracted = extract::run(context, &spec.source, sources, options.partitions_per_shard).await;
-                sources.check_unchanged(&context.cluster.runtime(), &spec.source, &self.base).await?;
-                extracted
+                extract::run(context, &spec.source, sources, &self.base, options.partitions_per_shard).await
             })
             .await?;
         let customers = rows_of(&extracted.parts);
@@ -392,8 +392,8 @@ impl Job {
             Some(manifest) => manifest,
             None => {
                 reset_peak_memory();
-                let context =
-                    StageContext::new(driver.cluster, driver.work.stage_prefix(PUBLISH), PUBLISH, driver.observer);
+                let prefix = driver.work.artifact_prefix(PUBLISH, &planned.fingerprint);
+                let context = StageContext::new(driver.cluster, prefix, PUBLISH, driver.observer);
                 publish::run(&context, results, output, &planned.fingerprint, driver.lease).await?
             }
         };
@@ -629,7 +629,8 @@ impl<'a> Driver<'a> {
         self.observer.stage_started(name, rows);
         reset_peak_memory();
         let started = Instant::now();
-        let context = StageContext::new(self.cluster, self.work.stage_prefix(name), name, self.observer);
+        let prefix = self.work.artifact_prefix(name, &planned.fingerprint);
+        let context = StageContext::new(self.cluster, prefix, name, self.observer);
         let output = run(&context).instrument(tracing::info_span!("stage", name)).await?;
         let steps = context.take_steps();
         let cost = StageCost {

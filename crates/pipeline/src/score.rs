@@ -10,7 +10,7 @@ use segmenta_algorithms::hdbscan::membership::Memberships;
 use segmenta_algorithms::hdbscan::selection::{Selected, SelectionOptions};
 use segmenta_algorithms::outliers::Fence;
 use segmenta_algorithms::scalers::Scaler;
-use segmenta_engine::artifact::{Part, get, put, resolve};
+use segmenta_engine::artifact::{Part, get, put_new, resolve};
 use segmenta_engine::cluster::Cluster;
 use segmenta_engine::operators::hdbscan::{DensityModel, DensityModelCell};
 use segmenta_engine::operators::{Score, Scored};
@@ -18,6 +18,7 @@ use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::job::Observer;
+use crate::lease::{Lease, LeaseOptions};
 use crate::location::{to_folder_url, to_url};
 use crate::source::{Shard, Sources};
 use crate::spec::{ImputeMethod, Source, Table};
@@ -160,16 +161,51 @@ pub async fn score(
     };
     let sources = Sources::find(&runtime, &source, base, &output).await?;
     sources.features(cluster.state(), &source, None).await?;
-    check_empty(&runtime, &output).await?;
     let work = Work::new(Arc::clone(&runtime), &output);
+    check_empty(&runtime, &output).await?;
+    let lease = Lease::take(&runtime, &work.url("lease/"), &LeaseOptions::of_this_process()).await?;
+    let run = async {
+        // Another process may have had it, while this one waited for the lease.
+        check_empty(&runtime, &output).await?;
+        let source = (&source, &sources, base);
+        let to = Destination { work: &work, output: &output, lease: &lease };
+        score_into(cluster, url, model, source, &to, observer).await
+    };
+    let result = tokio::select! {
+        manifest = run => manifest,
+        error = lease.lost() => Err(error),
+    };
+    lease.release().await;
+    if result.is_ok() {
+        remove_all(&runtime, &work.url("")).await?;
+    }
+    result
+}
+
+/// Where scores go to, and who may write there.
+struct Destination<'a> {
+    work: &'a Work,
+    output: &'a str,
+    lease: &'a Lease,
+}
+
+async fn score_into(
+    cluster: &Cluster,
+    url: String,
+    model: Model,
+    (source, sources, base): (&Source, &Sources, &Path),
+    to: &Destination<'_>,
+    observer: &dyn Observer,
+) -> Result<ScoreManifest> {
+    let (runtime, output) = (cluster.runtime(), to.output);
     let scores = format!("{output}scores/");
-    work.clear(STAGE).await?;
+    to.work.clear(STAGE).await?;
     remove_all(&runtime, &scores).await?;
 
     observer.stage_started(STAGE, sources.rows());
-    let context = StageContext::new(cluster, work.stage_prefix(STAGE), STAGE, observer);
+    let context = StageContext::new(cluster, to.work.artifact_prefix(STAGE, "scored"), STAGE, observer);
     context.begin_step("read");
-    let extracted = extract::run(&context, &source, &sources, None).await?;
+    let extracted = extract::run(&context, source, sources, base, None).await?;
     let missing = model.features.iter().zip(&extracted.features).find(|(_, feature)| feature.missing > 0);
     if let (Some((name, feature)), None) = (missing, &model.impute.fill) {
         return Err(EngineError::input(format!(
@@ -212,11 +248,13 @@ pub async fn score(
         filled_cells,
         outside: sum(|scored| scored.outside),
         noise: has_density.then(|| sum(|scored| scored.noise)),
-        outputs: copy(&runtime, &parts, &output, "scores").await?,
+        outputs: copy(&runtime, &parts, output, "scores").await?,
     };
-    put(&runtime, &manifest_url(&output), pretty(&manifest)?).await?;
-    work.clear(STAGE).await?;
-    Ok(manifest)
+    to.lease.check()?;
+    if put_new(&runtime, &manifest_url(output), pretty(&manifest)?).await? {
+        return Ok(manifest);
+    }
+    Err(EngineError::output(format!("--output: {output}: another process published there meanwhile")))
 }
 
 async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<(String, Model)> {

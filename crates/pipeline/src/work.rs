@@ -3,12 +3,14 @@
 //! ```text
 //!   <output>/_work/job.json               which job owns the output
 //!   <output>/_work/lease/<token>.json     which process is working on it
-//!   <output>/_work/<stage>/part-*.parquet the stage's artifact
+//!   <output>/_work/<stage>/<fingerprint>/ the stage's artifact
 //!   <output>/_work/<stage>/manifest.json  written last: the stage is complete
 //! ```
 //!
 //! A stage is reused when its *fingerprint* is the same: the hash of its part of the spec, of the version of the format
-//! and of the fingerprint of the stage before it. The first one hashes the inputs (location, size, version).
+//! and of the fingerprint of the stage before it. The first one hashes the inputs (location, size, version). The artifact lies
+//! in a folder of the fingerprint's name: a task of a run that was given up, which may still write, writes beside what a
+//! later run with another spec makes, and over nothing but the same bytes.
 
 use std::sync::Arc;
 
@@ -23,6 +25,9 @@ use sha2::{Digest, Sha256};
 
 /// Bumped when the same spec and inputs give different artifacts than before.
 const FORMAT: u32 = 1;
+
+/// Digits of a fingerprint that name a folder.
+const SHORT: usize = 16;
 
 /// Removed at once.
 const DELETES_AT_ONCE: usize = 16;
@@ -96,9 +101,14 @@ impl Work {
         Self { runtime, prefix: format!("{output}_work/") }
     }
 
-    /// The URL of a stage's folder, ending in `/`.
+    /// The URL of the folder of what a stage makes, ending in `/`.
     #[must_use]
-    pub fn stage_prefix(&self, stage: &str) -> String {
+    pub fn artifact_prefix(&self, stage: &str, fingerprint: &str) -> String {
+        let short = fingerprint.get(..SHORT).unwrap_or(fingerprint);
+        format!("{}{short}/", self.stage_prefix(stage))
+    }
+
+    fn stage_prefix(&self, stage: &str) -> String {
         format!("{}{stage}/", self.prefix)
     }
 

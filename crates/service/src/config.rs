@@ -141,6 +141,8 @@ pub struct CoordinatorConfig {
     pub max_running_jobs: usize,
     /// Jobs that may wait.
     pub max_waiting_jobs: usize,
+    /// Jobs that are over and are still told of; of more, those that were over first are forgotten.
+    pub max_finished_jobs: usize,
     /// Seconds that a job may run; 0 for no limit.
     pub job_timeout_seconds: u64,
     /// Longest spec in bytes.
@@ -179,6 +181,7 @@ impl Default for CoordinatorConfig {
             allow: vec![],
             max_running_jobs: 2,
             max_waiting_jobs: 1000,
+            max_finished_jobs: 10_000,
             job_timeout_seconds: 0,
             max_spec_bytes: 1 << 20,
             lease_seconds: 60,
@@ -290,6 +293,10 @@ pub struct CoordinatorFlags {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_waiting_jobs: Option<usize>,
+    /// Jobs that are over and are still told of [default: 10000]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_finished_jobs: Option<usize>,
     /// Seconds that a job may run; 0 for no limit [default: 0]
     #[arg(long, value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -365,6 +372,8 @@ pub struct WorkerConfig {
     pub cluster_name: Option<String>,
     /// Seconds after which a task is tried again elsewhere; 0 for no limit.
     pub task_timeout_seconds: u64,
+    /// Seconds that it has for its tasks and shuffle files when it is asked to stop.
+    pub drain_timeout_seconds: u64,
     /// Seconds to wait for the scheduler to be there.
     pub connect_timeout_seconds: u64,
 }
@@ -386,6 +395,7 @@ impl Default for WorkerConfig {
             cluster_authority: None,
             cluster_name: None,
             task_timeout_seconds: 3600,
+            drain_timeout_seconds: 30,
             connect_timeout_seconds: 60,
         }
     }
@@ -466,6 +476,10 @@ pub struct WorkerFlags {
     #[arg(long, value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     task_timeout_seconds: Option<u64>,
+    /// Seconds that it has for its tasks and shuffle files when it is asked to stop [default: 30]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drain_timeout_seconds: Option<u64>,
     /// Seconds to wait for the scheduler to be there [default: 60]
     #[arg(long, value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]

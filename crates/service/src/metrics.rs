@@ -7,9 +7,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
-use segmenta_engine::cluster::{Worker, WorkerStatistics};
+use segmenta_engine::cluster::{Plans, Worker, WorkerStatistics};
 use segmenta_engine::object_stores::requests;
 use segmenta_pipeline::job::StageReport;
+use segmenta_pipeline::process::resident_memory;
 
 /// A label for where jobs are on their way, or how they ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -60,6 +61,10 @@ pub struct CoordinatorMetrics {
     pub jobs_over: Family<StateLabel, Counter>,
     workers: Gauge,
     slots: Gauge,
+    waiting_tasks: Gauge,
+    plans_done: Gauge,
+    plans_failed: Gauge,
+    resident: Gauge,
     stages: Family<StageLabel, Counter>,
     rows: Family<StageLabel, Counter>,
     bytes: Family<StageLabel, Counter>,
@@ -75,6 +80,12 @@ impl CoordinatorMetrics {
         registry.register("jobs_over", "Jobs that ended since the coordinator started", self.jobs_over.clone());
         registry.register("workers", "Workers that are alive", self.workers.clone());
         registry.register("task_slots", "Tasks that the workers can run at once", self.slots.clone());
+        registry.register("tasks_waiting", "Tasks that wait for a free slot", self.waiting_tasks.clone());
+        let plans = "Plans that came to their end since the coordinator started";
+        registry.register("plans_done", plans, self.plans_done.clone());
+        let plans = "Plans that failed, as their tasks did, since the coordinator started";
+        registry.register("plans_failed", plans, self.plans_failed.clone());
+        registry.register_with_unit("resident", "Resident memory of the process", Unit::Bytes, self.resident.clone());
         registry.register("stages", "Stages completed", self.stages.clone());
         registry.register("stage_rows", "Rows that went into completed stages", self.rows.clone());
         registry.register_with_unit("stage_written", "Written by completed stages", Unit::Bytes, self.bytes.clone());
@@ -83,8 +94,12 @@ impl CoordinatorMetrics {
     }
 
     /// Takes over what is known now of the cluster.
-    pub fn set(&self, workers: &[Worker]) {
+    pub fn set(&self, workers: &[Worker], plans: Plans) {
         self.workers.set(workers.len() as i64);
+        self.waiting_tasks.set(whole(plans.waiting_tasks));
+        self.plans_done.set(whole(plans.done));
+        self.plans_failed.set(whole(plans.failed));
+        self.resident.set(whole(resident_memory().unwrap_or(0)));
         self.slots.set(workers.iter().map(|worker| i64::from(worker.slots)).sum());
         self.stores.set();
     }
@@ -106,6 +121,8 @@ impl CoordinatorMetrics {
 #[derive(Debug, Clone, Default)]
 pub struct WorkerMetrics {
     rows: Gauge,
+    tasks_done: Gauge,
+    tasks_failed: Gauge,
     hits: Gauge,
     misses: Gauge,
     evictions: Gauge,
@@ -119,6 +136,8 @@ impl WorkerMetrics {
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("segmenta_worker");
         registry.register("rows", "Rows that its tasks have gone over since it started", self.rows.clone());
+        registry.register("tasks_done", "Tasks that came to their end since it started", self.tasks_done.clone());
+        registry.register("tasks_failed", "Attempts at tasks that failed since it started", self.tasks_failed.clone());
         registry.register("store_hits", "Partitions served from the store since it started", self.hits.clone());
         registry.register("store_misses", "Partitions that had to be loaded since it started", self.misses.clone());
         registry.register("store_evictions", "Partitions dropped for room since it started", self.evictions.clone());
@@ -130,11 +149,13 @@ impl WorkerMetrics {
     /// Takes over what a worker says now.
     pub fn set(&self, now: &WorkerStatistics) {
         self.rows.set(whole(now.rows));
+        self.tasks_done.set(whole(now.tasks_done));
+        self.tasks_failed.set(whole(now.tasks_failed));
         self.hits.set(whole(now.store.hits));
         self.misses.set(whole(now.store.misses));
         self.evictions.set(whole(now.store.evictions));
         self.reserved.set(whole(now.reserved_bytes));
-        self.resident.set(whole(segmenta_pipeline::process::resident_memory().unwrap_or(0)));
+        self.resident.set(whole(resident_memory().unwrap_or(0)));
         self.stores.set();
     }
 }

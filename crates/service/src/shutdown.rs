@@ -16,6 +16,25 @@ pub async fn requested() -> io::Result<()> {
     }
 }
 
+/// Asks this process to stop, as somebody else would.
+///
+/// # Errors
+/// When the system refuses.
+#[cfg(unix)]
+pub fn request() -> io::Result<()> {
+    use rustix::process::{Signal, getpid, kill_process};
+    Ok(kill_process(getpid(), Signal::TERM)?)
+}
+
+/// Asks this process to stop.
+///
+/// # Errors
+/// Always: there are no signals to ask with.
+#[cfg(not(unix))]
+pub fn request() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Completes when the process is asked to stop.
 ///
 /// # Errors

@@ -3,21 +3,28 @@
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use segmenta_engine::cluster::{WorkerOptions, WorkerProcess};
+use segmenta_engine::cluster::{MemberTls, WorkerOptions, WorkerProcess};
 use segmenta_engine::{EngineError, Fault, Result};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::config::WorkerConfig;
 use crate::metrics::WorkerMetrics;
 use crate::probes::Probes;
 use crate::shutdown;
 
+/// The certificate files are looked at so often.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Why a worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// It was asked to.
     Stopped,
+    /// Its certificate changed. Connections that are made again would show the one that it began with.
+    Outdated,
     /// Its scheduler went away, or told it to go.
     Dismissed,
 }
@@ -41,6 +48,7 @@ pub async fn run(config: &WorkerConfig) -> Result<Ended> {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         slots => slots,
     };
+    let tls = config.member_tls()?;
     let worker = WorkerProcess::new(WorkerOptions {
         scheduler_host,
         scheduler_port,
@@ -52,7 +60,8 @@ pub async fn run(config: &WorkerConfig) -> Result<Ended> {
         memory: config.memory_plan(),
         work_dir: folder.path().to_owned(),
         task_timeout: Duration::from_secs(config.task_timeout_seconds),
-        tls: config.member_tls()?,
+        drain_timeout: Duration::from_secs(config.drain_timeout_seconds),
+        tls: tls.clone(),
         connect_timeout: Duration::from_secs(config.connect_timeout_seconds),
     })?;
     let probing = match config.probe_listen {
@@ -71,14 +80,43 @@ pub async fn run(config: &WorkerConfig) -> Result<Ended> {
         task_port = config.task_port,
         "worker started"
     );
+    let (asking, asked) = watch::channel(false);
     // Ballista listens for the same signals, and drains.
-    let stop = tokio::spawn(shutdown::requested());
-    let result = worker.run().await;
-    probing.inspect(tokio::task::JoinHandle::abort);
+    let listening = tokio::spawn(async move {
+        if let Err(error) = shutdown::requested().await {
+            tracing::error!(%error, "signals cannot be listened for");
+        }
+        asking.send_replace(true);
+    });
+    let outdating = tls.map(|tls| tokio::spawn(outdated(tls, config.drain_timeout_seconds)));
+    let result = worker.run(asked.clone()).await;
+    probing.inspect(JoinHandle::abort);
+    listening.abort();
+    let is_outdated = outdating.as_ref().is_some_and(JoinHandle::is_finished);
+    outdating.inspect(JoinHandle::abort);
     result?;
-    let ended = if stop.is_finished() { Ended::Stopped } else { Ended::Dismissed };
+    let ended = match (*asked.borrow(), is_outdated) {
+        (true, true) => Ended::Outdated,
+        (true, false) => Ended::Stopped,
+        (false, _) => Ended::Dismissed,
+    };
     tracing::info!(why = ?ended, "worker stopped");
     Ok(ended)
+}
+
+/// Waits for other files of a certificate, and asks this process to stop then, some time within `spread` seconds: workers whose
+/// certificates change at one time are not to stop all at one time.
+async fn outdated(tls: MemberTls, spread: u64) {
+    let before = tls.modified();
+    while tls.modified() == before {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    let pause = Duration::from_millis(uuid::Uuid::new_v4().as_u64_pair().0 % (spread.max(1) * 1000));
+    tracing::info!(certificate = %tls.certificate.display(), ?pause, "the certificate changed; starting anew with it after a pause");
+    tokio::time::sleep(pause).await;
+    if let Err(error) = shutdown::request() {
+        tracing::error!(%error, "this process cannot be asked to stop");
+    }
 }
 
 fn probes(worker: &WorkerProcess) -> Probes {

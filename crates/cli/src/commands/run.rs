@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 async fn run_embedded(job: &Job, embedded: EmbeddedOptions, options: &RunOptions) -> Result<Outcome, EngineError> {
     let cluster = Cluster::embedded(embedded).await?;
-    let console = Console::new(cluster.rows_done());
+    let console = Console::new(cluster.task_progress());
     let stop = async {
         EngineError::job(match shutdown::requested().await {
             Ok(()) => "stopped on request; run it again to go on after the last complete stage".to_owned(),

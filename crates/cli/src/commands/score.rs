@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
     let scored = async {
         let cluster = Cluster::embedded(embedded).await?;
-        let console = Console::new(cluster.rows_done());
+        let console = Console::new(cluster.task_progress());
         let scored = score(&cluster, &request, &base, &console).await;
         console.finish();
         scored

@@ -36,8 +36,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return Ok(());
     }
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
-    match runtime.block_on(worker::run(&config))? {
+    let ended = runtime.block_on(worker::run(&config));
+    // Tasks that did not end in time are not waited for.
+    runtime.shutdown_background();
+    match ended? {
         Ended::Stopped => Ok(()),
+        Ended::Outdated => start_anew(),
         Ended::Dismissed => {
             tracing::warn!("the scheduler is gone; starting anew and waiting for it");
             start_anew()

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ballista_core::extension::EndpointOverrideFn;
 use tonic::transport::Endpoint;
@@ -32,11 +32,21 @@ pub struct MemberTls {
 
 impl MemberTls {
     pub(super) fn server(&self) -> Result<TlsServer> {
-        TlsServer::open(TlsFiles {
+        TlsServer::open(self.files())
+    }
+
+    /// When each of its files was changed last, where that can be told.
+    #[must_use]
+    pub fn modified(&self) -> Vec<Option<SystemTime>> {
+        self.files().modified()
+    }
+
+    fn files(&self) -> TlsFiles {
+        TlsFiles {
             certificate: self.certificate.clone(),
             key: self.key.clone(),
             authority: Some(self.authority.clone()),
-        })
+        }
     }
 
     fn client(&self) -> TlsClient {

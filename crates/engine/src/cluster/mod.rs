@@ -6,6 +6,7 @@
 mod connection;
 mod embedded;
 mod scheduler;
+mod shuffle_files;
 mod worker;
 
 use std::sync::Arc;
@@ -18,23 +19,25 @@ use datafusion::arrow::datatypes::UInt32Type;
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion_proto::protobuf::PhysicalPlanNode;
 use futures::{StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use tokio::net::TcpListener;
+use tracing::Instrument;
 
 pub use connection::MemberTls;
 pub use embedded::EmbeddedOptions;
-pub use scheduler::{PlanProgress, SchedulerOptions, Worker};
+pub use scheduler::{PlanProgress, Plans, SchedulerOptions, Worker};
 pub use worker::{HEARTBEAT, WorkerOptions, WorkerProcess, WorkerStatistics};
 
 use crate::artifact::Part;
 use crate::error::{EngineError, Fault, Result};
 use crate::operators::{self, MapPartsExec, PartTask, parts_table};
-use crate::progress::RowsDone;
+use crate::progress::Progress;
 use crate::runtime::{MemoryPlan, runtime_env, session_config, session_like, session_state};
 use crate::store::{PartitionStore, Statistics};
+use crate::trace::carried;
 
 /// The failure of a task without what Ballista and DataFusion wrap around it.
 fn unwrap(text: &str) -> &str {
@@ -75,7 +78,7 @@ pub struct Cluster {
     scheduler_url: String,
     state: SessionState,
     store: Arc<PartitionStore>,
-    rows_done: Arc<RowsDone>,
+    progress: Arc<Progress>,
     parts: Parts,
 }
 
@@ -90,11 +93,11 @@ enum Parts {
 impl Cluster {
     fn new(memory: MemoryPlan, tls: Option<MemberTls>) -> Result<Self> {
         let store = Arc::new(PartitionStore::new(memory.store));
-        let rows_done = Arc::new(RowsDone::default());
-        let config = session_config(Arc::clone(&store), Arc::clone(&rows_done))
+        let progress = Arc::new(Progress::default());
+        let config = session_config(Arc::clone(&store), Arc::clone(&progress))
             .with_ballista_override_create_grpc_client_endpoint(connection::endpoints(tls));
         let state = session_state(config, runtime_env(memory)?);
-        Ok(Self { scheduler_url: String::new(), state, store, rows_done, parts: Parts::None })
+        Ok(Self { scheduler_url: String::new(), state, store, progress, parts: Parts::None })
     }
 
     /// Starts a scheduler and an executor in this process, on loopback ports that the system chooses.
@@ -160,6 +163,15 @@ impl Cluster {
         }
     }
 
+    /// What became of the plans of the scheduler in this process.
+    #[must_use]
+    pub fn plans(&self) -> Plans {
+        match &self.parts {
+            Parts::Scheduler(scheduler) => scheduler.plans(),
+            Parts::All(_) | Parts::None => Plans::default(),
+        }
+    }
+
     /// Where the scheduler listens.
     #[must_use]
     pub fn scheduler_url(&self) -> &str {
@@ -180,8 +192,8 @@ impl Cluster {
 
     /// Rows that tasks in this process have gone over since it started; on a remote cluster that is none.
     #[must_use]
-    pub fn rows_done(&self) -> Arc<RowsDone> {
-        Arc::clone(&self.rows_done)
+    pub fn task_progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
     }
 
     /// What the partition store of this process did; on a remote cluster the workers have their own.
@@ -195,7 +207,7 @@ impl Cluster {
     /// # Errors
     /// The plan's own failure, or a cluster that cannot be reached.
     pub async fn collect(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<RecordBatch>> {
-        self.with_attempts(async || {
+        self.with_attempts(&plan, async || {
             let stream = self.stream(Arc::clone(&plan)).await?;
             stream.try_collect().await.map_err(|error| self.explain(&error))
         })
@@ -203,10 +215,16 @@ impl Cluster {
     }
 
     /// Runs a plan anew when its results were lost, after a while.
-    async fn with_attempts<T>(&self, mut run: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    async fn with_attempts<T>(
+        &self,
+        plan: &Arc<dyn ExecutionPlan>,
+        mut run: impl AsyncFnMut() -> Result<T>,
+    ) -> Result<T> {
+        let partitions = plan.output_partitioning().partition_count();
         let mut attempt = 1;
         loop {
-            match run().await {
+            let span = tracing::info_span!("plan", operator = plan.name(), partitions, attempt);
+            match run().instrument(span).await {
                 Err(error) if error.fault == Fault::Cluster && attempt < PLAN_ATTEMPTS => {
                     tracing::warn!(%error, attempt, "the results of a plan did not arrive; it runs again");
                     tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(attempt - 1)).await;
@@ -218,7 +236,7 @@ impl Cluster {
     }
 
     async fn stream(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
-        let config = self.state.config().clone();
+        let config = carried(self.state.config().clone());
         let codec = config.ballista_physical_extension_codec();
         execute_physical_plan::<PhysicalPlanNode>(
             self.scheduler_url.clone(),
@@ -277,7 +295,7 @@ impl Cluster {
     /// # Errors
     /// As [`Cluster::collect`].
     pub async fn collect_results<T: DeserializeOwned>(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Vec<T>> {
-        self.with_attempts(async || {
+        self.with_attempts(&plan, async || {
             let mut results: Vec<(u32, T)> = Vec::new();
             self.for_each_result(Arc::clone(&plan), |part, result| results.push((part, result))).await?;
             results.sort_by_key(|(part, _)| *part);
@@ -310,7 +328,7 @@ impl Cluster {
         mut merge: impl FnMut(&mut T::Output, T::Output),
     ) -> Result<Option<T::Output>> {
         let Some(plan) = plan_of(task, inputs)? else { return Ok(None) };
-        self.with_attempts(async || {
+        self.with_attempts(&plan, async || {
             let mut total: Option<T::Output> = None;
             let take = |_, result| match &mut total {
                 Some(total) => merge(total, result),

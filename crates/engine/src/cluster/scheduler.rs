@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
@@ -16,7 +17,7 @@ use ballista_core::serde::protobuf::task_status;
 use ballista_core::utils::{GrpcServerConfig, create_grpc_server};
 use ballista_scheduler::cluster::BallistaCluster;
 use ballista_scheduler::config::SchedulerConfig;
-use ballista_scheduler::metrics::default_metrics_collector;
+use ballista_scheduler::metrics::SchedulerMetricsCollector;
 use ballista_scheduler::scheduler_server::SchedulerServer;
 use ballista_scheduler::state::execution_stage::{ExecutionStage, TaskInfo};
 use datafusion::execution::SessionState;
@@ -72,6 +73,7 @@ impl Default for SchedulerOptions {
 pub(super) struct Scheduler {
     address: SocketAddr,
     server: SchedulerServer<LogicalPlanNode, PhysicalPlanNode>,
+    counts: Arc<PlanCounts>,
     listening: JoinHandle<()>,
 }
 
@@ -122,8 +124,9 @@ impl Scheduler {
         let session_config = state.config().clone();
         let config_producer = Arc::new(move || session_config.clone());
         let cluster = BallistaCluster::new_memory(&endpoint, session_builder, config_producer);
+        let counts = Arc::new(PlanCounts::default());
         let mut server: SchedulerServer<LogicalPlanNode, PhysicalPlanNode> =
-            SchedulerServer::new(endpoint, cluster, codec(state), Arc::new(config), default_metrics_collector()?);
+            SchedulerServer::new(endpoint, cluster, codec(state), Arc::new(config), Arc::clone(&counts) as _);
         server.init().await?;
         let service = SchedulerGrpcServer::new(server.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -144,7 +147,7 @@ impl Scheduler {
                 tracing::error!(%error, "the scheduler stopped");
             }
         });
-        Ok(Self { address, server, listening })
+        Ok(Self { address, server, counts, listening })
     }
 
     /// Where this process reaches it.
@@ -197,6 +200,13 @@ impl Scheduler {
         progress
     }
 
+    /// What became of its plans.
+    pub(super) fn plans(&self) -> Plans {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counts = &self.counts;
+        Plans { done: read(&counts.done), failed: read(&counts.failed), waiting_tasks: read(&counts.waiting_tasks) }
+    }
+
     /// Stops the plans that run under a name.
     pub(super) async fn cancel(&self, name: &str) {
         let running = self.server.state.task_manager.get_running_jobs().await.unwrap_or_default();
@@ -229,6 +239,47 @@ pub struct PlanProgress {
     pub done: u64,
     /// Partitions of the stages that are planned so far.
     pub partitions: u64,
+}
+
+/// Plans since a scheduler started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Plans {
+    /// That came to their end.
+    pub done: u64,
+    /// That failed: a task of theirs did so more often than it may, or for a reason that stays.
+    pub failed: u64,
+    /// Tasks that could run, and wait for a worker with a free slot.
+    pub waiting_tasks: u64,
+}
+
+/// What Ballista tells of its plans.
+#[derive(Default)]
+struct PlanCounts {
+    done: AtomicU64,
+    failed: AtomicU64,
+    waiting_tasks: AtomicU64,
+}
+
+impl SchedulerMetricsCollector for PlanCounts {
+    fn record_submitted(&self, _: &JobId, _: u64, _: u64) {}
+
+    fn record_completed(&self, _: &JobId, _: u64, _: u64) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn record_failed(&self, _: &JobId, _: u64, _: u64) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn record_cancelled(&self, _: &JobId) {}
+
+    fn set_pending_tasks_queue_size(&self, tasks: u64) {
+        self.waiting_tasks.store(tasks, Ordering::Relaxed);
+    }
+
+    fn gather_metrics(&self) -> Result<Option<(Vec<u8>, String)>, BallistaError> {
+        Ok(None)
+    }
 }
 
 /// A worker that a scheduler knows.

@@ -13,12 +13,14 @@ use ballista_executor::health::ExecutorHealth;
 use ballista_executor::metrics::ExecutorMetricCollectionPolicy;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::connection::{MemberTls, endpoints};
+use super::shuffle_files::ShuffleFiles;
 use crate::error::{EngineError, Fault, Result};
 use crate::operators::TaskTimeout;
-use crate::progress::RowsDone;
+use crate::progress::Progress;
 use crate::runtime::{MAX_MESSAGE_BYTES, MemoryPlan, runtime_env, session_config, session_state};
 use crate::store::{PartitionStore, Statistics};
 use crate::tls::TlsServer;
@@ -51,6 +53,8 @@ pub struct WorkerOptions {
     pub connect_timeout: Duration,
     /// A task that has not ended by then is tried again elsewhere; zero for any time.
     pub task_timeout: Duration,
+    /// Time that it has for its tasks and shuffle files when it is asked to stop.
+    pub drain_timeout: Duration,
     /// TLS with the scheduler and other workers.
     pub tls: Option<MemberTls>,
 }
@@ -60,7 +64,7 @@ pub struct WorkerOptions {
 pub struct WorkerProcess {
     options: WorkerOptions,
     store: Arc<PartitionStore>,
-    rows_done: Arc<RowsDone>,
+    progress: Arc<Progress>,
     runtime: Arc<RuntimeEnv>,
     health: ExecutorHealth,
 }
@@ -70,6 +74,10 @@ pub struct WorkerProcess {
 pub struct WorkerStatistics {
     /// Rows that its tasks have gone over.
     pub rows: u64,
+    /// Tasks that came to their end.
+    pub tasks_done: u64,
+    /// Tasks that failed, each attempt counted.
+    pub tasks_failed: u64,
     /// What its partition store did.
     pub store: Statistics,
     /// Bytes that its tasks have reserved of the memory pool.
@@ -84,7 +92,7 @@ impl WorkerProcess {
     pub fn new(options: WorkerOptions) -> Result<Self> {
         let store = Arc::new(PartitionStore::new(options.memory.store));
         let runtime = runtime_env(options.memory)?;
-        Ok(Self { options, store, rows_done: Arc::default(), runtime, health: ExecutorHealth::new() })
+        Ok(Self { options, store, progress: Arc::default(), runtime, health: ExecutorHealth::new() })
     }
 
     /// Whether the scheduler has heard of it lately.
@@ -97,28 +105,40 @@ impl WorkerProcess {
     #[must_use]
     pub fn statistics(&self) -> WorkerStatistics {
         WorkerStatistics {
-            rows: self.rows_done.get(),
+            rows: self.progress.rows(),
+            tasks_done: self.progress.done(),
+            tasks_failed: self.progress.failed(),
             store: self.store.statistics(),
             reserved_bytes: self.runtime.memory_pool.reserved() as u64,
         }
     }
 
-    /// Runs until the process is asked to stop (SIGTERM, Ctrl-C), or the scheduler tells it to. It then takes no more tasks
-    /// and finishes those it has.
+    /// Runs until the process is asked to stop (SIGTERM, Ctrl-C), or the scheduler tells it to. Once asked, which Ballista hears
+    /// by itself and `asked` says as well, it takes no more tasks, finishes those it has, and serves its shuffle files until
+    /// no plan that runs needs them; all of this within the time for draining.
     ///
     /// # Errors
     /// A port or a folder that cannot be had; a scheduler that cannot be reached.
-    pub async fn run(&self) -> Result<()> {
+    pub async fn run(&self, mut asked: watch::Receiver<bool>) -> Result<()> {
         let options = self.options.clone();
         let runtime = Arc::clone(&self.runtime);
         let connect = endpoints(options.tls.clone());
-        let mut config = session_config(Arc::clone(&self.store), Arc::clone(&self.rows_done))
+        let mut config = session_config(Arc::clone(&self.store), Arc::clone(&self.progress))
             .with_ballista_override_create_grpc_client_endpoint(Arc::clone(&connect));
         if !options.task_timeout.is_zero() {
             config = config.with_extension(Arc::new(TaskTimeout(options.task_timeout)));
         }
         let state = session_state(config.clone(), Arc::clone(&runtime));
         let scheduler = format!("{}:{}", options.scheduler_host, options.scheduler_port);
+        let shuffle_files = ShuffleFiles::new(&options.work_dir);
+        let was_asked = asked.clone();
+        let mut drained = std::pin::pin!(async move {
+            // Who dismisses a worker does not wait for it.
+            if asked.wait_for(|asked| *asked).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(options.drain_timeout).await;
+        });
         let (bind, _forwarding) = match &options.tls {
             Some(tls) => (inner_address(options.bind)?, Some(forward(&options, &tls.server()?).await?)),
             None => (options.bind, None),
@@ -144,14 +164,29 @@ impl WorkerProcess {
             override_runtime_producer: Some(Arc::new(move |_| Ok(Arc::clone(&runtime)))),
             override_logical_codec: Some(config.ballista_logical_extension_codec()),
             override_physical_codec: Some(config.ballista_physical_extension_codec()),
-            override_create_grpc_client_endpoint: Some(connect),
+            override_create_grpc_client_endpoint: Some(Arc::clone(&connect)),
+            override_arrow_flight_service: Some(shuffle_files.server()),
             override_config_producer: Some(Arc::new(move || config.clone())),
             health: self.health.clone(),
             ..ExecutorProcessConfig::default()
         };
-        start_executor_process(Arc::new(process)).await.map_err(|error| {
-            EngineError::new(Fault::Cluster, format!("the worker cannot go on; its scheduler is {scheduler}: {error}"))
-        })
+        let seconds = options.drain_timeout.as_secs();
+        tokio::select! {
+            ended = start_executor_process(Arc::new(process)) => ended.map_err(|error| {
+                EngineError::new(Fault::Cluster, format!("the worker cannot go on; its scheduler is {scheduler}: {error}"))
+            })?,
+            () = &mut drained => {
+                tracing::warn!(seconds, "tasks that did not end in time will run again elsewhere");
+                return Ok(());
+            }
+        }
+        if *was_asked.borrow() {
+            tokio::select! {
+                () = shuffle_files.needed(&scheduler, &connect) => {}
+                () = drained => tracing::warn!(seconds, "a plan still needs shuffle files of this worker; they will be made anew"),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -18,11 +18,10 @@ use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
 };
 use futures::{Stream, StreamExt, TryStreamExt};
-use tracing::Instrument;
 
 use super::{DynPartTask, result_batch, result_schema};
 use crate::artifact::Part;
-use crate::progress::RowsDone;
+use crate::progress::{Progress, observed};
 
 /// A leaf with one partition for each item: the parts, one of each artifact, that a task works on together.
 ///
@@ -143,11 +142,9 @@ impl ExecutionPlan for MapPartsExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let input = self.input.execute(partition, Arc::clone(&context))?;
-        let task = Arc::clone(&self.task);
+        let (task, of_task) = (Arc::clone(&self.task), Arc::clone(&context));
         let results = read_lists(input).then(move |parts| {
             let (task, context, metrics) = (Arc::clone(&task), Arc::clone(&context), metrics.clone());
-            let (plan, id) = (context.session_id(), context.task_id().unwrap_or_default());
-            let span = tracing::info_span!("task", name = task.name(), partition, id, plan);
             async move {
                 let parts = parts?;
                 let Some((index, rows)) = parts.first().map(|part| (part.index, part.rows)) else {
@@ -156,13 +153,13 @@ impl ExecutionPlan for MapPartsExec {
                 let timer = metrics.elapsed_compute().timer();
                 let result = within_limit(task.name(), &context, task.run_encoded(&parts, &context)).await?;
                 timer.done();
-                RowsDone::add(&context, rows);
+                Progress::add_rows(&context, rows);
                 metrics.record_output(1);
                 result_batch(index, &result)
             }
-            .instrument(span)
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(result_schema(), results)))
+        let results = Box::pin(RecordBatchStreamAdapter::new(result_schema(), results));
+        Ok(observed(self.task.name(), partition, &of_task, results))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {

@@ -18,7 +18,7 @@ use super::hdbscan::{CLUSTER_COLUMN, DensityModel, PROBABILITY_COLUMN, SCORE_COL
 use super::{PartTask, only};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
 use crate::error::Result;
-use crate::progress::RowsDone;
+use crate::progress::Progress;
 
 /// Streams a part of a feature table into one of scores: its columns with missing cells filled, the first feature outside
 /// its fence, the nearest centroid, and where the model has a density clustering, what that makes of the row. Holds a batch, and
@@ -92,7 +92,7 @@ impl PartTask for Score {
         let mut batches = read_part(&runtime, part, None).await?;
         while let Some(batch) = batches.next().await {
             let batch = batch?;
-            RowsDone::add(context, batch.num_rows() as u64);
+            Progress::add_rows(context, batch.num_rows() as u64);
             let mut values = Vec::new();
             append_rows(&batch, &self.features, &mut values)?;
             let mut fences: Vec<Option<&str>> = Vec::with_capacity(batch.num_rows());

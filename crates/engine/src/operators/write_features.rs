@@ -22,7 +22,7 @@ use super::map_parts::result_properties;
 use super::{encode, result_batch, result_schema};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN};
 use crate::error::{EngineError, Result};
-use crate::progress::RowsDone;
+use crate::progress::{Progress, observed};
 
 /// The column that says which part a row belongs to.
 pub const PART_COLUMN: &str = "__part";
@@ -144,7 +144,7 @@ impl ExecutionPlan for WriteFeaturesExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
         let metrics = BaselineMetrics::new(&self.metrics, partition);
         let input = self.input.execute(partition, Arc::clone(&context))?;
-        let settings = self.settings.clone();
+        let (settings, of_task) = (self.settings.clone(), Arc::clone(&context));
         let written = async move {
             let written = write(settings, input, &context).await?;
             metrics.record_output(written.len());
@@ -153,7 +153,8 @@ impl ExecutionPlan for WriteFeaturesExec {
             Ok::<_, DataFusionError>(futures::stream::iter(batches))
         };
         let stream = futures::stream::once(written).try_flatten();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(result_schema(), stream)))
+        let stream = Box::pin(RecordBatchStreamAdapter::new(result_schema(), stream));
+        Ok(observed(self.name(), partition, &of_task, stream))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
@@ -186,7 +187,7 @@ async fn write(
     while let Some(batch) = input.next().await {
         let batch = batch?;
         unique.check(&batch)?;
-        RowsDone::add(context, batch.num_rows() as u64);
+        Progress::add_rows(context, batch.num_rows() as u64);
         let parts = column(&batch, PART_COLUMN)?.as_primitive::<UInt32Type>().values().to_vec();
         let schema = schema.get_or_insert_with(|| output_schema(&settings, &batch.schema()));
         let mut start = 0;

@@ -8,6 +8,7 @@
 //! The number of parts comes from the rows of the sources alone, so the parts are the same however the scan was split
 //! and wherever it ran.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::compute::SortOptions;
@@ -55,11 +56,25 @@ pub fn part_count(source_rows: u64) -> u32 {
     source_rows.div_ceil(PART_ROWS).clamp(MIN_PARTS, MAX_PARTS) as u32
 }
 
-/// Runs the stage.
+/// Runs the stage. Relative locations of the source start from `base`.
 ///
 /// # Errors
-/// Sources that cannot be read, a null or repeated id, a feature without any value, or a query that gives no row.
+/// Sources that cannot be read or were replaced meanwhile, a null or repeated id, a feature without any value, or a query that
+/// gives no row.
 pub async fn run(
+    context: &StageContext<'_>,
+    source: &Source,
+    sources: &Sources,
+    base: &Path,
+    per_shard: Option<usize>,
+) -> Result<Extracted> {
+    let extracted = extract(context, source, sources, per_shard).await;
+    // Of a shard that was replaced, whatever else went wrong follows from that.
+    sources.check_unchanged(&context.cluster.runtime(), source, base).await?;
+    extracted
+}
+
+async fn extract(
     context: &StageContext<'_>,
     source: &Source,
     sources: &Sources,

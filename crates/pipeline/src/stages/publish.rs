@@ -38,6 +38,9 @@ use crate::work::{remove, remove_all};
 /// Bumped when the published files change their form.
 pub(crate) const FORMAT: u32 = 1;
 
+/// Folders that this stage has for itself.
+const FOLDERS: &[&str] = &["assignments/", "rejected/", "model/"];
+
 /// Copied at once.
 const COPIES_AT_ONCE: usize = 8;
 
@@ -119,7 +122,6 @@ pub fn manifest_url(output: &str) -> String {
 /// Whether a path below an output is one that this stage writes.
 pub(crate) fn is_published_path(path: &str) -> bool {
     const FILES: &[&str] = &["manifest.json", "segments.parquet", "model.json", "metrics.json"];
-    const FOLDERS: &[&str] = &["assignments/", "rejected/", "model/"];
     FILES.contains(&path) || FOLDERS.iter().any(|folder| path.starts_with(folder))
 }
 
@@ -168,17 +170,6 @@ pub async fn run(
     if let Some(gone) = first_gone(&runtime, parts().map(|part| (part.url.clone(), part.bytes))).await? {
         return Err(EngineError::input(format!("{gone}: is gone or damaged; run again with --fresh to make it anew")));
     }
-    lease.check()?;
-    remove(&runtime, &manifest_url(output)).await?;
-    let mut outputs = Vec::new();
-    for (folder, parts) in [("assignments", &results.evaluated.assignments), ("rejected", &results.split.rejected)] {
-        remove_all(&runtime, &format!("{output}{folder}/")).await?;
-        outputs.extend(copy(&runtime, parts, output, folder).await?);
-    }
-    remove_all(&runtime, &format!("{output}model/")).await?;
-    for (table, parts) in &model_tables {
-        outputs.extend(copy(&runtime, parts, output, &format!("model/{table}")).await?);
-    }
     let segments = segments_table(&results.spec.source.features, results.profiled)?;
     let rows = segments.num_rows() as u64;
     let documents = [
@@ -186,9 +177,25 @@ pub async fn run(
         ("model.json", None, pretty(&model(results))?),
         ("metrics.json", None, pretty(&metrics(results))?),
     ];
+    let tables = [("assignments", &results.evaluated.assignments), ("rejected", &results.split.rejected)]
+        .into_iter()
+        .map(|(folder, parts)| (folder.to_owned(), parts))
+        .chain(model_tables.iter().map(|(table, parts)| (format!("model/{table}"), parts)));
+
+    lease.check()?;
+    remove(&runtime, &manifest_url(output)).await?;
+    for folder in FOLDERS {
+        remove_all(&runtime, &format!("{output}{folder}")).await?;
+    }
+    let mut outputs = Vec::new();
+    for (folder, parts) in tables {
+        lease.check()?;
+        outputs.extend(copy(&runtime, parts, output, &folder).await?);
+    }
     for (name, rows, content) in documents {
         let file =
             Output { path: name.to_owned(), rows, bytes: content.len() as u64, sha256: hex(&Sha256::digest(&content)) };
+        lease.check()?;
         put(&runtime, &format!("{output}{name}"), content).await?;
         outputs.push(file);
     }

@@ -41,6 +41,8 @@ pub struct Limits {
     pub running: usize,
     /// Jobs that wait.
     pub waiting: usize,
+    /// Jobs that are over and are still told of.
+    pub finished: usize,
     /// How long an attempt at a job may take; zero for any time.
     pub timeout: Duration,
     /// Longest spec in bytes.
@@ -145,6 +147,7 @@ impl Jobs {
             checks: Semaphore::new(CHECKS_AT_ONCE),
         }));
         jobs.count();
+        jobs.forget_oldest().await;
         Ok(jobs)
     }
 
@@ -156,6 +159,30 @@ impl Jobs {
             let count = entries.values().filter(|entry| entry.record.borrow().state == state).count();
             let label = StateLabel { state: state.name().to_owned() };
             self.0.metrics.jobs.get_or_create(&label).set(count as i64);
+        }
+    }
+
+    /// Forgets the jobs that were over first, of more than are kept. Their outputs stay.
+    async fn forget_oldest(&self) {
+        let forgotten: Vec<String> = {
+            let mut entries = self.0.entries.lock();
+            let records = entries.values().map(|entry| entry.record.borrow());
+            let over = records.filter(|record| record.state.is_over());
+            let mut over: Vec<_> = over.map(|record| (record.finished_at, record.id.clone())).collect();
+            over.sort_unstable();
+            let many = over.len().saturating_sub(self.0.limits.finished);
+            let forgotten: Vec<String> = over.into_iter().take(many).map(|(_, id)| id).collect();
+            entries.retain(|id, _| !forgotten.contains(id));
+            forgotten
+        };
+        for id in &forgotten {
+            // It will be there again after a restart, and be forgotten then.
+            if let Err(error) = self.0.records.remove(id).await {
+                tracing::warn!(%error, job = id, "the record of an old job cannot be removed");
+            }
+        }
+        if !forgotten.is_empty() {
+            self.count();
         }
     }
 
@@ -315,6 +342,7 @@ impl Jobs {
         shared.metrics.jobs_over.get_or_create(&label).inc();
         record.send_replace(over);
         self.count();
+        self.forget_oldest().await;
     }
 
     /// Writes the record whenever a stage is complete. What cannot be written now is written with the next one.
@@ -473,6 +501,7 @@ impl Jobs {
         if waited {
             self.0.records.save(&over).await.map_err(|error| Refusal::Unavailable(error.message))?;
             self.count();
+            self.forget_oldest().await;
         }
         Ok(over)
     }

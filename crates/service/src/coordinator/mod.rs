@@ -125,6 +125,7 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
     let limits = Limits {
         running: config.max_running_jobs,
         waiting: config.max_waiting_jobs,
+        finished: config.max_finished_jobs,
         timeout: Duration::from_secs(config.job_timeout_seconds),
         spec_bytes: config.max_spec_bytes,
     };
@@ -201,7 +202,7 @@ fn probes(cluster: &Cluster, metrics: &CoordinatorMetrics, ready: &Arc<AtomicBoo
         move || {
             let (cluster, metrics) = (cluster.clone(), metrics.clone());
             Box::pin(async move {
-                metrics.set(&cluster.workers().await);
+                metrics.set(&cluster.workers().await, cluster.plans());
             })
         },
     )

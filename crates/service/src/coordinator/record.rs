@@ -9,6 +9,7 @@ use object_store::ObjectStore;
 use segmenta_engine::artifact::{get, put, put_new, resolve};
 use segmenta_engine::{EngineError, Fault, Result};
 use segmenta_pipeline::lease::Lease;
+use segmenta_pipeline::work::remove;
 use serde::{Deserialize, Serialize};
 
 /// Records read at once when a coordinator starts.
@@ -182,6 +183,15 @@ impl Records {
     pub async fn save(&self, record: &Record) -> Result<()> {
         self.lease.check()?;
         put(&self.runtime, &self.url(&record.id), encode(record)?).await
+    }
+
+    /// Removes one.
+    ///
+    /// # Errors
+    /// A place that cannot be written to; a lease that was lost.
+    pub async fn remove(&self, id: &str) -> Result<()> {
+        self.lease.check()?;
+        remove(&self.runtime, &self.url(id)).await
     }
 
     /// All of them.

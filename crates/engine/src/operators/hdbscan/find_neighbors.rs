@@ -17,7 +17,7 @@ use super::super::{PartTask, RowSample, only};
 use super::cell::{CORE_COLUMN, Cell, CellBounds, load_cell, u32s, write_columns};
 use crate::artifact::Part;
 use crate::error::Result;
-use crate::progress::RowsDone;
+use crate::progress::Progress;
 
 /// Points of a cell that its margin is estimated from.
 const MARGIN_SAMPLE: usize = 256;
@@ -159,7 +159,7 @@ impl FindNeighbors {
             ];
             Some(write_columns(&runtime, &table("neighbors"), part.index, columns).await?)
         };
-        RowsDone::add(context, part.rows);
+        Progress::add_rows(context, part.rows);
         Ok(NeighborsFound { cores, pairs, sampled })
     }
 

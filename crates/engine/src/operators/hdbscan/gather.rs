@@ -24,7 +24,7 @@ use super::super::{PART_COLUMN, encode, result_batch, result_schema};
 use super::cell::{CellBounds, CellPoints, POINT_COLUMN, u32s, write_columns};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, WEIGHT_COLUMN, append_rows, row_ids};
 use crate::error::{EngineError, Result};
-use crate::progress::RowsDone;
+use crate::progress::{Progress, observed};
 
 /// What is written.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -119,7 +119,7 @@ impl ExecutionPlan for GatherExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
         let input = self.input.execute(partition, Arc::clone(&context))?;
-        let settings = self.settings.clone();
+        let (settings, of_task) = (self.settings.clone(), Arc::clone(&context));
         let written = async move {
             let written = gather(&settings, input, &context).await?;
             let batches: Vec<DataFusionResult<RecordBatch>> =
@@ -127,7 +127,8 @@ impl ExecutionPlan for GatherExec {
             Ok::<_, DataFusionError>(futures::stream::iter(batches))
         };
         let stream = futures::stream::once(written).try_flatten();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(result_schema(), stream)))
+        let stream = Box::pin(RecordBatchStreamAdapter::new(result_schema(), stream));
+        Ok(observed(self.name(), partition, &of_task, stream))
     }
 }
 
@@ -155,7 +156,7 @@ async fn gather(
     let mut open: Option<(u32, Open)> = None;
     while let Some(batch) = input.next().await {
         let batch = batch?;
-        RowsDone::add(context, batch.num_rows() as u64);
+        Progress::add_rows(context, batch.num_rows() as u64);
         let targets = batch
             .column_by_name(PART_COLUMN)
             .ok_or_else(|| EngineError::job(format!("the plan lost the column {PART_COLUMN}")))?

@@ -24,7 +24,7 @@ use super::super::map_parts::read_lists;
 use super::cell::{POINT_COLUMN, read_columns};
 use crate::artifact::{Batches, Part, ROW_COLUMN, WEIGHT_COLUMN, append_rows, part_of, read_part, row_ids};
 use crate::error::{EngineError, Result};
-use crate::progress::RowsDone;
+use crate::progress::{Progress, observed};
 
 /// Cluster of a row; -1 for noise.
 pub const CLUSTER_COLUMN: &str = "hdbscan_cluster";
@@ -89,7 +89,7 @@ impl Scatter {
                 Ok(batches
                     .map(move |batch| {
                         let batch = batch?;
-                        RowsDone::add(&context, batch.num_rows() as u64);
+                        Progress::add_rows(&context, batch.num_rows() as u64);
                         to_cells(&batch, &features, &partition, resolution, &schema)
                     })
                     .boxed())
@@ -102,7 +102,7 @@ impl Scatter {
                 Ok(batches
                     .map(move |batch| {
                         let batch = batch?;
-                        RowsDone::add(&context, batch.num_rows() as u64);
+                        Progress::add_rows(&context, batch.num_rows() as u64);
                         to_parts(&batch, &labels, parts, &schema)
                     })
                     .boxed())
@@ -236,7 +236,7 @@ impl ExecutionPlan for ScatterExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
         let input = self.input.execute(partition, Arc::clone(&context))?;
-        let settings = self.settings.clone();
+        let (settings, of_task) = (self.settings.clone(), Arc::clone(&context));
         let rows = read_lists(input)
             .then(move |parts| {
                 let (settings, context) = (settings.clone(), Arc::clone(&context));
@@ -246,6 +246,7 @@ impl ExecutionPlan for ScatterExec {
                 }
             })
             .try_flatten();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.settings.schema(), rows)))
+        let rows = Box::pin(RecordBatchStreamAdapter::new(self.settings.schema(), rows));
+        Ok(observed(self.name(), partition, &of_task, rows))
     }
 }
