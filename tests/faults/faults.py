@@ -157,18 +157,19 @@ class Site:
         command = [*(inside or []), self.binary, *arguments]
         self.processes[name] = subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log)
 
+    # All ports are below those that systems give to connections that go out, of which there are thousands here.
     def coordinator(self, name: str = "coordinator", port: int = 0, state: str = "state") -> None:
         host = self.network.host()
-        arguments = ["coordinator", "--listen", f"{host}:{50050 + port}", "--scheduler-listen", f"{host}:{50060 + port}"]
+        arguments = ["coordinator", "--listen", f"{host}:{27050 + port}", "--scheduler-listen", f"{host}:{27060 + port}"]
         arguments += ["--state", f"s3://{BUCKET}/{state}", "--allow", f"s3://{BUCKET}/", "--memory", "2GiB"]
         self.start(name, arguments + ["--lease-seconds", "5", "--worker-timeout-seconds", "10"])
 
     def worker(self, i: int, work_dir: str | None = None) -> None:
         host = self.network.host()
-        ports = ["--flight-port", "50061", "--task-port", "50062"]
+        ports = ["--flight-port", "27061", "--task-port", "27062"]
         if not self.network.namespaces:
-            ports = ["--flight-port", str(50161 + 2 * i), "--task-port", str(50162 + 2 * i)]
-        arguments = ["worker", "--scheduler", f"{host}:50060", "--bind", self.network.address(i), *ports]
+            ports = ["--flight-port", str(27161 + 2 * i), "--task-port", str(27162 + 2 * i)]
+        arguments = ["worker", "--scheduler", f"{host}:27060", "--bind", self.network.address(i), *ports]
         arguments += ["--host", self.network.address(i), "--slots", "1", "--memory", "2GiB"]
         arguments += ["--work-dir", work_dir or str(self.folder / f"work{i}")]
         self.start(f"worker{i}", arguments, self.network.inside(i))
@@ -189,7 +190,7 @@ class Site:
             self.kill(name)
 
     def client(self, *arguments: str, check: bool = True, port: int = 0) -> subprocess.CompletedProcess:
-        url = f"http://{self.network.host()}:{50050 + port}"
+        url = f"http://{self.network.host()}:{27050 + port}"
         return subprocess.run([self.binary, *arguments, "--coordinator", url], check=check, capture_output=True, text=True)
 
     def upload(self, folder: pathlib.Path, prefix: str) -> None:
