@@ -4,10 +4,12 @@
 //! started, or is over. What happens in between is only told.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use futures::FutureExt;
 use parking_lot::Mutex;
 use segmenta_engine::cluster::{Cluster, PlanProgress};
 use segmenta_engine::{EngineError, Result};
@@ -301,8 +303,12 @@ impl Jobs {
             shared.allowed.check(&job)?;
             job.run_until(&cluster, &options, &observer, stop).await
         };
+        // A driver that panics must not leave a job behind that runs for ever.
+        let run = AssertUnwindSafe(run).catch_unwind();
         let result = tokio::select! {
-            result = run => result,
+            result = run => result.unwrap_or_else(|_| Err(EngineError::job(
+                "the job's driver panicked, which is a mistake of this program; the coordinator's log has the place",
+            ))),
             () = self.save_stages(&record) => Err(EngineError::job("the job's record has no writer")),
         };
         // A driver that gave up leaves its plan running.

@@ -4,6 +4,8 @@
 //! travel in a plan. Requests that a store throttles or fails (429, 5xx) or that are cut off are made again, with a growing
 //! pause and within two minutes; that every process may have so many under way at once keeps a store from being flooded.
 
+mod whole_ranges;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,6 +26,8 @@ use object_store::local::LocalFileSystem;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use parking_lot::Mutex;
 use url::{Position, Url};
+
+use whole_ranges::WholeRanges;
 
 /// Requests that a process has under way at once, for each bucket.
 const REQUESTS_AT_ONCE: usize = 128;
@@ -98,7 +102,7 @@ fn client_options() -> ClientOptions {
 }
 
 fn limited<T: ObjectStore>(store: T) -> Arc<dyn ObjectStore> {
-    Arc::new(LimitStore::new(store, REQUESTS_AT_ONCE))
+    Arc::new(WholeRanges(LimitStore::new(store, REQUESTS_AT_ONCE)))
 }
 
 /// Any web server, that of a cloud store included: the path of a URL is the path on the server.
