@@ -90,7 +90,7 @@ fn read(parent: &str) -> Option<SpanContext> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ballista_core::extension::SessionConfigExt;
+    use ballista_core::extension::{SessionConfigExt, SessionConfigHelperExt};
 
     #[test]
     fn settings_that_travelled_are_the_same() {

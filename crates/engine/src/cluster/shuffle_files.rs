@@ -67,7 +67,7 @@ impl ShuffleFiles {
         let channel = async {
             let endpoint = Endpoint::from_shared(format!("http://{scheduler}"))?;
             let endpoint = connect(endpoint).map_err(|error| BallistaError::General(error.to_string()))?;
-            Ok::<_, BallistaError>(endpoint.connect().await.map_err(BallistaError::TonicError)?)
+            endpoint.connect().await.map_err(BallistaError::TonicError)
         };
         let mut scheduler = match channel.await {
             Ok(channel) => SchedulerGrpcClient::new(channel).max_decoding_message_size(MAX_MESSAGE_BYTES),

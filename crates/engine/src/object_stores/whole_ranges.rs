@@ -104,8 +104,10 @@ mod tests {
         store.put(&path, "0123456789".into()).await.unwrap();
         assert_eq!(store.get_range(&path, 2..10).await.unwrap(), "23456789");
         assert_eq!(store.get_ranges(&path, &[0..1, 9..10]).await.unwrap().len(), 2);
-        let errors =
-            [store.get_range(&path, 2..11).await.unwrap_err(), store.get_ranges(&path, &[0..1, 8..12]).await.unwrap_err()];
+        let errors = [
+            store.get_range(&path, 2..11).await.unwrap_err(),
+            store.get_ranges(&path, &[0..1, 8..12]).await.unwrap_err(),
+        ];
         for error in errors {
             let text = error.to_string();
             assert!(text.contains("a/part.parquet") && text.contains("was replaced"), "{text}");
