@@ -3,7 +3,7 @@ a run on local files.
 
     npm install azurite && pip install azure-storage-blob
     cargo build --release
-    python3 tests/stores/azure.py [--azurite node_modules/.bin/azurite-blob] [--binary target/release/segmenta]
+    python3 tests/stores/azurite.py [--azurite node_modules/.bin/azurite-blob] [--binary target/release/segmenta]
 
 Azurite is Microsoft's own emulator of the store; what it does on conditions (create if absent) and copies is what the store does.
 """
