@@ -177,7 +177,8 @@ pub async fn score(
     };
     lease.release().await;
     if result.is_ok() {
-        remove_all(&runtime, &work.url("")).await?;
+        work.clear(STAGE).await?;
+        remove_all(&runtime, &work.url("lease/")).await?;
     }
     result
 }
