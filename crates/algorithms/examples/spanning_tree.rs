@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use segmenta_algorithms::hdbscan::core_distances::core_distances;
 use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
-use segmenta_algorithms::hdbscan::spatial_tree::SpatialTree;
 use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::spatial_tree::SpatialTree;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();

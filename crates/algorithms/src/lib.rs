@@ -26,4 +26,5 @@ pub mod metrics;
 pub mod outliers;
 pub mod quantiles;
 pub mod scalers;
+pub mod spatial_tree;
 pub mod sums;

@@ -8,8 +8,8 @@ use segmenta_algorithms::hdbscan::collapse::collapse;
 use segmenta_algorithms::hdbscan::condensed_tree::{CondensedCluster, CondensedTree, Edge, WeightedPoints, sort_edges};
 use segmenta_algorithms::hdbscan::core_distances::core_distances;
 use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
-use segmenta_algorithms::hdbscan::spatial_tree::SpatialTree;
 use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::spatial_tree::SpatialTree;
 
 /// Edges (by row of `points`) and core distances.
 fn edges_and_cores(points: &Matrix, weights: Option<&[u32]>, ids: &[u64], min_samples: usize) -> (Vec<Edge>, Vec<f64>) {

@@ -8,11 +8,11 @@ use segmenta_algorithms::hdbscan::membership::{Memberships, persistence};
 use segmenta_algorithms::hdbscan::prediction::{Clustering, ModelPoint, Predictor};
 use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions, select};
 use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
-use segmenta_algorithms::hdbscan::spatial_tree::SpatialTree;
 use segmenta_algorithms::hdbscan::validity::relative_validity;
 use segmenta_algorithms::imputation::{KnnImputer, NeighborWeights};
 use segmenta_algorithms::matrix::{Matrix, squared_distance};
 use segmenta_algorithms::metrics::{SilhouetteReference, calinski_harabasz, davies_bouldin};
+use segmenta_algorithms::spatial_tree::SpatialTree;
 use serde_json::Value;
 
 fn fixture(name: &str) -> Value {

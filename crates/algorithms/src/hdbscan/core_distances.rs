@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::outside::NONE;
 use super::parallel::{for_each_chunk, split_mut};
-use super::spatial_tree::{BoundingBox, LEAF, Node, SpatialTree};
+use crate::spatial_tree::{BoundingBox, LEAF, Node, SpatialTree};
 
 /// Neighbours kept for each point: what the spanning tree looks at before it searches.
 pub const KEPT_NEIGHBORS: usize = 16;

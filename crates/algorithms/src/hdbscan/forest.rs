@@ -9,8 +9,8 @@
 
 use super::outside::{LabelledTree, MIXED, Nearest, Queries};
 use super::spanning_tree::TreeEdge;
-use super::spatial_tree::{BoundingBox, LEAF, Node, SpatialTree};
 use super::union_find::UnionFind;
+use crate::spatial_tree::{BoundingBox, LEAF, Node, SpatialTree};
 
 /// What a cell knows of the tree of all points.
 #[derive(Debug, Clone, PartialEq)]

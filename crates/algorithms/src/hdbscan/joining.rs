@@ -154,10 +154,10 @@ mod tests {
     use super::super::outside::{LabelledTree, label_nodes, ordered};
     use super::super::space_partition::SpacePartition;
     use super::super::spanning_tree::spanning_tree;
-    use super::super::spatial_tree::SpatialTree;
     use super::*;
     use crate::hashing::mix;
     use crate::matrix::Matrix;
+    use crate::spatial_tree::SpatialTree;
     use proptest::prelude::*;
 
     type Key = (f64, f64, (u64, u64));

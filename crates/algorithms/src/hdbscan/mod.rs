@@ -7,7 +7,7 @@
 //! | condensed tree | the single-linkage tree of mutual reachability without splits that leave fewer rows than `min_cluster_size` |
 //!
 //! The way there: rows are collapsed to weighted points ([`collapse`]); cells of space ([`space_partition`]) each get a
-//! kd-tree ([`spatial_tree`]), core distances ([`core_distances`]) and their own spanning tree ([`spanning_tree`]), of which
+//! kd-tree ([`crate::spatial_tree`]), core distances ([`core_distances`]) and their own spanning tree ([`spanning_tree`]), of which
 //! most is certain ([`forest`]); rounds over the cells join the rest ([`joining`]); then, centrally, the tree is condensed
 //! ([`condensed_tree`]), clusters are selected ([`selection`]) and points labelled ([`membership`]).
 //!
@@ -36,6 +36,5 @@ pub mod resolution;
 pub mod selection;
 pub mod space_partition;
 pub mod spanning_tree;
-pub mod spatial_tree;
 mod union_find;
 pub mod validity;

@@ -5,8 +5,8 @@
 //! pynndescent package does.
 
 use super::core_distances::Weights;
-use super::spatial_tree::{Node, SpatialTree, squared_distance};
 use crate::hashing::{combine, mix};
+use crate::spatial_tree::{Node, SpatialTree, squared_distance};
 
 /// No neighbour.
 pub const NO_NEIGHBOR: u32 = u32::MAX;

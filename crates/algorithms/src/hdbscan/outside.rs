@@ -1,6 +1,6 @@
 //! The search that Boruvka's rounds are made of: the nearest point outside of a component, under mutual reachability.
 
-use super::spatial_tree::{BoundingBox, LEAF, Node, SpatialTree};
+use crate::spatial_tree::{BoundingBox, LEAF, Node, SpatialTree};
 
 /// Of a node: its points are in several components.
 pub(super) const MIXED: u32 = u32::MAX;

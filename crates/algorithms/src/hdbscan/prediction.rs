@@ -7,8 +7,8 @@
 use super::condensed_tree::CondensedCluster;
 use super::membership::{Membership, Memberships};
 use super::neighbors::NeighborLists;
-use super::spatial_tree::SpatialTree;
 use crate::matrix::Matrix;
+use crate::spatial_tree::SpatialTree;
 
 /// A point that rows were collapsed to, and where it falls out of the condensed tree.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::core_distances::{Neighborhoods, chunks_of_leaves};
 use super::outside::{LabelledTree, MIXED, NONE, Nearest, Queries, label_nodes, ordered};
 use super::parallel::{for_each_chunk, split_mut};
-use super::spatial_tree::{LEAF, SpatialTree};
 use super::union_find::UnionFind;
+use crate::spatial_tree::{LEAF, SpatialTree};
 
 /// An edge between two points of a tree, given in tree order.
 #[derive(Debug, Clone, Copy, PartialEq)]

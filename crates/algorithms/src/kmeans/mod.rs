@@ -14,11 +14,18 @@
 
 mod assign;
 mod elbow;
+mod filter;
+mod lanes;
 mod plus_plus;
+mod quality;
+mod sweep;
 
-pub use assign::{Assigner, FarPoint, Partial, Spread};
+pub use assign::{Assigner, FarPoint, Partial};
 pub use elbow::{Elbow, elbow};
+pub use filter::{FilterTree, MAX_FILTERED};
 pub use plus_plus::plus_plus;
+pub use quality::{Judge, Quality, within_clusters};
+pub use sweep::accumulate_all;
 
 use serde::{Deserialize, Serialize};
 
@@ -232,6 +239,38 @@ mod tests {
             prop_assert_eq!(whole.iterations(), parts.iterations());
             prop_assert_eq!(partial, partial_of_parts);
             prop_assert_eq!(whole.progress(), Progress::Converged);
+        }
+
+        /// Points on a coarse grid, so that many are equally far from two centroids, and one far away.
+        #[test]
+        fn every_way_of_a_pass_gives_the_same_bits(
+            seed in any::<u64>(), n in 1usize..600, d in 1usize..20, k in 1usize..20, steps in 1u64..12, far in any::<bool>(),
+        ) {
+            let value = |i: u64| (mix(seed ^ i) % steps) as f64 * 0.1;
+            let mut values: Vec<f64> = (0..(n * d) as u64).map(value).collect();
+            values[0] = if far { 1e9 } else { values[0] };
+            let points = Matrix::new(values, d);
+            let ids: Vec<u64> = (0..n as u64).collect();
+            let mut bounds = vec![Bounds::default(); d];
+            points.iter().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
+            let centroids = (0..(k * d) as u64).map(|i| value(i + 7) + 0.05 * (mix(i ^ seed) % 2) as f64).collect();
+            let assigner = Assigner::new(centroids, &bounds, 0);
+            let mut expected = assigner.empty_partial();
+            assigner.accumulate(&points, &ids, &mut expected);
+            for measured in [true, false] {
+                if !measured {
+                    expected.inertia.fill(0);
+                }
+                let mut found = [assigner.empty_partial(), assigner.empty_partial()];
+                accumulate_all(&points, found.iter_mut().map(|partial| (&assigner, measured, partial)));
+                prop_assert_eq!(&found[0], &expected);
+                prop_assert_eq!(&found[1], &expected);
+                let mut found = assigner.empty_partial();
+                crate::with_dimensions!(d, D => {
+                    FilterTree::<D>::build(&points, &bounds).accumulate(&assigner, measured, &mut found);
+                });
+                prop_assert_eq!(&found, &expected);
+            }
         }
 
         #[test]

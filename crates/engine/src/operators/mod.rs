@@ -8,7 +8,7 @@
 //! A task is a small serialisable struct in a file of its own. What it holds in memory a row is said there.
 
 mod assign;
-mod cluster_spread;
+mod cluster_quality;
 mod count_brackets;
 pub mod hdbscan;
 mod impute;
@@ -24,10 +24,10 @@ mod verify;
 mod write_features;
 
 pub use assign::Assign;
-pub use cluster_spread::{ClusterSpread, SpreadCandidate};
+pub use cluster_quality::{ClusterQuality, JudgedCandidate};
 pub use count_brackets::{BracketTarget, CountBrackets, Group};
 pub use impute::{DonorSet, Impute, Imputed, ImputedFeature};
-pub use kmeans_pass::{KMeansPass, PassCandidate};
+pub use kmeans_pass::{KMeansPass, PassCandidate, Wanted};
 pub use map_parts::{MapPartsExec, TaskTimeout, parts_table};
 pub use moments::{ColumnMoments, GroupColumn, Moments};
 pub use sample::{Sample, Sampled};
@@ -102,7 +102,7 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
     }
     match name {
         Assign::NAME => task::<Assign>(body),
-        ClusterSpread::NAME => task::<ClusterSpread>(body),
+        ClusterQuality::NAME => task::<ClusterQuality>(body),
         CountBrackets::NAME => task::<CountBrackets>(body),
         hdbscan::CountPoints::NAME => task::<hdbscan::CountPoints>(body),
         hdbscan::FindLinks::NAME => task::<hdbscan::FindLinks>(body),

@@ -1,10 +1,10 @@
 //! Evaluate: judges every k, chooses one, and labels the rows by it.
 
-use segmenta_algorithms::kmeans::{Assigner, Spread, elbow};
+use segmenta_algorithms::kmeans::{Judge, Quality, elbow};
 use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::metrics::{calinski_harabasz, davies_bouldin};
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::{Assign, ClusterSpread, RowSample, Silhouette, SilhouetteSums, SpreadCandidate};
+use segmenta_engine::operators::{Assign, ClusterQuality, JudgedCandidate, RowSample, Silhouette, SilhouetteSums};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,10 @@ pub struct Measures {
     pub silhouette_error: Option<f64>,
     /// Mean silhouette of each cluster; `None` where no row of the cluster was in the sample.
     pub silhouette_by_cluster: Vec<Option<f64>>,
+    /// Silhouette of squared distances over all rows, exact, as Spark's evaluator has it.
+    pub silhouette_squared: Option<f64>,
+    /// Simplified silhouette over all rows, exact: distances to means in the place of mean distances.
+    pub silhouette_simplified: Option<f64>,
     /// More is better.
     pub calinski_harabasz: Option<f64>,
     /// Less is better.
@@ -73,7 +77,7 @@ pub async fn run(
     let inputs = singly(&scaled.parts);
     let rows = rows_of(&scaled.parts);
     let sample = RowSample::of(SILHOUETTE_SEED, settings.silhouette_rows, rows);
-    let spreads = spreads(context, features, scaled, candidates, &inputs).await?;
+    let qualities = qualities(context, features, scaled, candidates, &inputs).await?;
     let silhouettes: Vec<Vec<SilhouetteSums>> = if candidates.iter().any(|candidate| candidate.k > 1) {
         let task = Silhouette {
             columns: features.to_vec(),
@@ -93,11 +97,11 @@ pub async fn run(
     let silhouette_rows = silhouettes.first().map_or(0, |sums| sums.iter().map(|s| s.count).sum());
     let measures: Vec<Measures> = candidates
         .iter()
-        .zip(&spreads)
+        .zip(&qualities)
         .enumerate()
-        .map(|(i, (candidate, spread))| {
+        .map(|(i, (candidate, quality))| {
             let sums = silhouettes.get(i).map_or(&[][..], Vec::as_slice);
-            measure(candidate, spread, sums, scaled, sample.is_everything())
+            measure(candidate, quality, sums, scaled, sample.is_everything())
         })
         .collect();
     let (chosen_k, why) = choose(kmeans, &measures);
@@ -120,38 +124,43 @@ pub async fn run(
     Ok(Evaluated { measures, chosen_k, why, silhouette_rows, silhouette_is_exact: sample.is_everything(), assignments })
 }
 
-async fn spreads(
+async fn qualities(
     context: &StageContext<'_>,
     features: &[String],
     scaled: &Scaled,
     candidates: &[Candidate],
     inputs: &[Vec<Part>],
-) -> Result<Vec<Spread>> {
-    let task = ClusterSpread {
+) -> Result<Vec<Quality>> {
+    let task = ClusterQuality {
         columns: features.to_vec(),
         bounds: scaled.bounds.clone(),
         candidates: candidates
             .iter()
-            .map(|candidate| SpreadCandidate { centroids: candidate.centroids.clone(), means: candidate.means.clone() })
+            .map(|candidate| JudgedCandidate {
+                centroids: candidate.centroids.clone(),
+                means: candidate.means.clone(),
+                counts: candidate.counts.clone(),
+                within: candidate.within.clone(),
+            })
             .collect(),
     };
-    let merge = |total: &mut Vec<Spread>, part: Vec<Spread>| {
-        total.iter_mut().zip(&part).for_each(|(total, spread)| total.merge(spread));
+    let merge = |total: &mut Vec<Quality>, part: Vec<Quality>| {
+        total.iter_mut().zip(&part).for_each(|(total, quality)| total.merge(quality));
     };
     context.merge_parts(task, inputs, merge).await
 }
 
 fn measure(
     candidate: &Candidate,
-    spread: &Spread,
+    quality: &Quality,
     silhouettes: &[SilhouetteSums],
     scaled: &Scaled,
     exact: bool,
 ) -> Measures {
-    let (squared, distance) = Assigner::spread_quanta(&scaled.bounds, &candidate.means);
-    let within = squared.value(spread.squared.iter().sum());
+    let distance = Judge::distance_quantum(&candidate.means, &scaled.bounds);
+    let within = candidate.within.iter().sum();
     let mean_distances: Vec<f64> =
-        spread.distances.iter().zip(&candidate.counts).map(|(sum, count)| distance.mean(*sum, *count)).collect();
+        quality.distances.iter().zip(&candidate.counts).map(|(sum, count)| distance.mean(*sum, *count)).collect();
     let means = Matrix::new(candidate.means.clone(), scaled.bounds.len());
     let quantum = Silhouette::quantum();
     let clusters = candidate.counts.iter().filter(|count| **count > 0).count();
@@ -164,6 +173,8 @@ fn measure(
         let variance = (quantum.mean(squares, count) - mean * mean).max(0.0);
         if exact { 0.0 } else { (variance / count as f64).sqrt() }
     });
+    let rows = candidate.counts.iter().sum();
+    let overall = |sums: &[i128]| (clusters > 1).then(|| Judge::silhouette_quantum().mean(sums.iter().sum(), rows));
     Measures {
         k: candidate.k,
         inertia: candidate.inertia,
@@ -173,6 +184,8 @@ fn measure(
             .iter()
             .map(|s| (s.count > 0).then(|| quantum.mean(s.sum, s.count)))
             .collect(),
+        silhouette_squared: overall(&quality.squared_silhouettes),
+        silhouette_simplified: overall(&quality.simplified_silhouettes),
         calinski_harabasz: calinski_harabasz(&means, &candidate.counts, within),
         davies_bouldin: davies_bouldin(&means, &candidate.counts, &mean_distances),
     }
@@ -220,6 +233,8 @@ mod tests {
             silhouette: Some(*silhouette),
             silhouette_error: Some(0.0),
             silhouette_by_cluster: vec![],
+            silhouette_squared: None,
+            silhouette_simplified: None,
             calinski_harabasz: None,
             davies_bouldin: None,
         });

@@ -1,10 +1,10 @@
 //! K-Means: sweeps k by map-reduce. One pass over the points serves every candidate (k, restart) that still moves.
 
 use segmenta_algorithms::hashing::combine;
-use segmenta_algorithms::kmeans::{Assigner, Lloyd, Partial, Progress, coordinate_quanta, plus_plus};
+use segmenta_algorithms::kmeans::{Assigner, Lloyd, Partial, Progress, coordinate_quanta, plus_plus, within_clusters};
 use segmenta_algorithms::matrix::Matrix;
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::{KMeansPass, PassCandidate, RowSample, Sample, Sampled};
+use segmenta_engine::operators::{KMeansPass, PassCandidate, RowSample, Sample, Sampled, Wanted};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,8 @@ pub struct Candidate {
     pub means: Vec<f64>,
     /// Points of each cluster.
     pub counts: Vec<u64>,
+    /// Sums of squared distances of each cluster's points to its mean.
+    pub within: Vec<f64>,
     /// Sum of squared distances to the nearest centroid.
     pub inertia: f64,
     /// Steps taken.
@@ -95,15 +97,19 @@ pub async fn run(
         if moving.is_empty() {
             break;
         }
-        let asked: Vec<(&Lloyd, usize)> = moving.iter().map(|run| (&run.lloyd, 0)).collect();
+        let wanted = |lloyd: &Lloyd| match lloyd.progress() {
+            Progress::Running => Wanted::Sums,
+            Progress::Converged | Progress::IterationLimit => Wanted::Inertia,
+        };
+        let asked: Vec<(&Lloyd, Wanted)> = moving.iter().map(|run| (&run.lloyd, wanted(&run.lloyd))).collect();
         let mut partials = pass(context, features, scaled, &inputs, &asked).await?;
         // Empty clusters are rare: only then is a pass repeated, for the farthest points.
         let emptied: Vec<usize> = (0..moving.len())
             .filter(|i| moving[*i].lloyd.progress() == Progress::Running && partials[*i].empty_clusters() > 0)
             .collect();
         if !emptied.is_empty() {
-            let asked: Vec<(&Lloyd, usize)> =
-                emptied.iter().map(|i| (&moving[*i].lloyd, partials[*i].empty_clusters())).collect();
+            let farthest = |i: &usize| (&moving[*i].lloyd, Wanted::Farthest(partials[*i].empty_clusters()));
+            let asked: Vec<(&Lloyd, Wanted)> = emptied.iter().map(farthest).collect();
             let again = pass(context, features, scaled, &inputs, &asked).await?;
             for (i, partial) in emptied.into_iter().zip(again) {
                 partials[i] = partial;
@@ -149,11 +155,13 @@ impl Run {
     /// From the pass with the final centroids.
     fn finish(&self, partial: &Partial, scaled: &Scaled) -> Candidate {
         let assigner = Assigner::new(self.lloyd.centroids().to_vec(), &scaled.bounds, 0);
+        let means = assigner.means(partial);
         Candidate {
             k: self.k,
             restart: self.restart,
             centroids: self.lloyd.centroids().to_vec(),
-            means: assigner.means(partial),
+            within: within_clusters(&assigner, &means, &partial.counts, &assigner.inertias(partial)),
+            means,
             counts: partial.counts.clone(),
             inertia: assigner.inertia(partial),
             iterations: self.lloyd.iterations(),
@@ -163,22 +171,22 @@ impl Run {
     }
 }
 
-/// The merged partial of each candidate, with as many of the farthest points as were asked for.
+/// The merged partial of each candidate, with what is wanted of it.
 async fn pass(
     context: &StageContext<'_>,
     features: &[String],
     scaled: &Scaled,
     inputs: &[Vec<Part>],
-    asked: &[(&Lloyd, usize)],
+    asked: &[(&Lloyd, Wanted)],
 ) -> Result<Vec<Partial>> {
     let candidates = asked
         .iter()
-        .map(|(lloyd, farthest)| PassCandidate { centroids: lloyd.centroids().to_vec(), farthest: *farthest })
+        .map(|(lloyd, wanted)| PassCandidate { centroids: lloyd.centroids().to_vec(), wanted: *wanted })
         .collect();
     let task = KMeansPass { columns: features.to_vec(), bounds: scaled.bounds.clone(), candidates };
     let merge = |total: &mut Vec<Partial>, part: Vec<Partial>| {
-        for ((total, partial), (_, farthest)) in total.iter_mut().zip(&part).zip(asked) {
-            total.merge(partial, *farthest);
+        for ((total, partial), (_, wanted)) in total.iter_mut().zip(&part).zip(asked) {
+            total.merge(partial, wanted.farthest());
         }
     };
     context.merge_parts(task, inputs, merge).await

@@ -391,6 +391,8 @@ fn metrics(results: &Results<'_>) -> Value {
                 "silhouette": measures.silhouette,
                 "silhouette_error": measures.silhouette_error,
                 "silhouette_by_cluster": measures.silhouette_by_cluster,
+                "silhouette_squared": measures.silhouette_squared,
+                "silhouette_simplified": measures.silhouette_simplified,
                 "calinski_harabasz": measures.calinski_harabasz,
                 "davies_bouldin": measures.davies_bouldin,
                 "sizes": candidate.counts,

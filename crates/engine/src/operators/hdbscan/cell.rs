@@ -11,7 +11,7 @@ use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::StreamExt;
 use segmenta_algorithms::hdbscan::membership::Membership;
-use segmenta_algorithms::hdbscan::spatial_tree::{BoundingBox, SpatialTree};
+use segmenta_algorithms::spatial_tree::{BoundingBox, SpatialTree};
 use serde::{Deserialize, Serialize};
 
 use super::scatter::{CLUSTER_COLUMN, HEIGHT_COLUMN, NODE_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};

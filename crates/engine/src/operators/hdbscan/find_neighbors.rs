@@ -8,8 +8,8 @@ use datafusion::arrow::array::{ArrayRef, Float64Array};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use segmenta_algorithms::hdbscan::neighbors::{MAX_EXACT_DIMENSIONS, NeighborLists, exact_neighbors, nn_descent};
-use segmenta_algorithms::hdbscan::spatial_tree::{BoundingBox, SpatialTree, squared_distance};
 use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::spatial_tree::{BoundingBox, SpatialTree, squared_distance};
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
 

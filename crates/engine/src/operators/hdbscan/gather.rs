@@ -14,8 +14,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt};
 use segmenta_algorithms::hdbscan::collapse::{TooHeavy, collapse};
-use segmenta_algorithms::hdbscan::spatial_tree::SpatialTree;
 use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::spatial_tree::SpatialTree;
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
 

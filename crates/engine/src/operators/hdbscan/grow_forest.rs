@@ -12,7 +12,7 @@ use segmenta_algorithms::hdbscan::core_distances::CoreSearch;
 use segmenta_algorithms::hdbscan::forest::{certain_edges, distances_to_others};
 use segmenta_algorithms::hdbscan::joining::{Link, Place};
 use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
-use segmenta_algorithms::hdbscan::spatial_tree::BoundingBox;
+use segmenta_algorithms::spatial_tree::BoundingBox;
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
 

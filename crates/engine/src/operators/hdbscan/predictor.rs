@@ -9,8 +9,8 @@ use datafusion::execution::memory_pool::MemoryConsumer;
 use segmenta_algorithms::hdbscan::condensed_tree::CondensedCluster;
 use segmenta_algorithms::hdbscan::membership::{Membership, Memberships};
 use segmenta_algorithms::hdbscan::prediction::{Clustering, ModelPoint, Predictor};
-use segmenta_algorithms::hdbscan::spatial_tree::MAX_DIMENSIONS;
 use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::spatial_tree::MAX_DIMENSIONS;
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
 

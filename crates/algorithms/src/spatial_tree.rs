@@ -1,4 +1,4 @@
-//! [`SpatialTree`]: the kd-tree that HDBSCAN searches.
+//! [`SpatialTree`]: the kd-tree that HDBSCAN searches, and that K-Means filters centroids by.
 //!
 //! Nodes are cut in the middle of their widest side (Maneewongvatana and Mount 1999), not at the median: customers' features
 //! have steps, such as a number of orders, and a cut between two steps leaves boxes that are apart. Points lie in tree
@@ -12,7 +12,7 @@ use std::ops::Range;
 use crate::matrix::Matrix;
 
 /// Points whose distances are computed together.
-pub(super) const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 /// Points of a leaf, at most.
 pub const LEAF: usize = 16;
 /// Points that are not worth a thread when a tree is built.
@@ -257,7 +257,7 @@ impl<const D: usize> SpatialTree<D> {
     /// Calls `found(i, squared distances of points i ..)` for blocks that hold the points of a leaf; lanes without a point of
     /// the leaf give NaN and must be told apart by a comparison that NaN fails.
     #[inline(always)]
-    pub(super) fn leaf_distances(&self, leaf: usize, query: &[f64; D], mut found: impl FnMut(usize, &[f64; LANES])) {
+    pub(crate) fn leaf_distances(&self, leaf: usize, query: &[f64; D], mut found: impl FnMut(usize, &[f64; LANES])) {
         let (start, end) = (self.shape.starts[leaf] as usize, self.shape.starts[leaf + 1] as usize);
         let blocks = start / LANES..end.div_ceil(LANES);
         for (b, block) in blocks.clone().zip(&self.blocks[blocks]) {
