@@ -86,7 +86,7 @@ impl Export {
             .enable_all()
             .build()
             .map_err(|error| EngineError::job(format!("threads cannot be started: {error}")))?;
-        let _in_runtime = runtime.enter();
+        let in_runtime = runtime.enter();
         let exporter = SpanExporter::builder().with_tonic().build().map_err(|error| wrong(&error))?;
         let mut resource = Resource::builder();
         if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
@@ -94,7 +94,7 @@ impl Export {
         }
         let provider =
             SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build()).build();
-        drop(_in_runtime);
+        drop(in_runtime);
         Ok(Self { provider, runtime })
     }
 

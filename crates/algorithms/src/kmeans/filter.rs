@@ -13,13 +13,13 @@
 //! left to be looked at are decided as they always are.
 //!
 //! Boxes filter well where points are dense compared with the distance of centroids, which is why this pays in few columns
-//! (see [`MAX_FILTERED`]): at 5,000,000 points in 3 columns a pass visits a few of a hundred points.
+//! (see [`MAX_FILTERED`]).
 
 use super::Assigner;
 use super::assign::Partial;
 use crate::matrix::Matrix;
-use crate::spatial_tree::{BoundingBox, LANES, Node, SpatialTree};
-use crate::sums::{Bounds, Quantum, fine_quanta};
+use crate::spatial_tree::{BoundingBox, LANES, LEAF, Node, SpatialTree, squared_distance};
+use crate::sums::{Bounds, fine_quanta};
 
 /// Largest number of columns for which passes filter. Beyond, boxes that hold few points are as wide as the clusters are
 /// apart, and nearly every point is looked at.
@@ -35,7 +35,8 @@ const LEAST_SUMMED: usize = 64;
 pub struct FilterTree<const D: usize> {
     tree: SpatialTree<D>,
     columns: usize,
-    quanta: Vec<Quantum>,
+    /// By which coordinates become quanta; of missing columns 0, as those are whatever they are multiplied by.
+    scales: [f64; D],
     /// By node: where its sum is, or [`NO_SUM`].
     place: Vec<u32>,
     sums: Vec<[i128; D]>,
@@ -48,11 +49,12 @@ impl<const D: usize> FilterTree<D> {
     #[must_use]
     pub fn build(points: &Matrix, bounds: &[Bounds]) -> Self {
         let (tree, _) = SpatialTree::build(points, 1);
+        let quanta = super::coordinate_quanta(bounds);
         let mut built = Self {
             place: vec![NO_SUM; tree.nodes()],
             tree,
             columns: bounds.len(),
-            quanta: super::coordinate_quanta(bounds),
+            scales: std::array::from_fn(|j| quanta.get(j).map_or(0.0, |quantum| quantum.scale())),
             sums: vec![],
         };
         if let Some(root) = built.tree.root() {
@@ -84,20 +86,14 @@ impl<const D: usize> FilterTree<D> {
     }
 
     fn add_up(&self, points: std::ops::Range<usize>) -> [i128; D] {
-        let scales = self.scales();
         let mut sum = [0; D];
         for i in points {
             let point = self.tree.point(i);
             for j in 0..D {
-                sum[j] += i128::from((point[j] * scales[j]) as i64);
+                sum[j] += i128::from((point[j] * self.scales[j]) as i64);
             }
         }
         sum
-    }
-
-    /// Missing columns are 0, whatever they are multiplied by.
-    fn scales(&self) -> [f64; D] {
-        std::array::from_fn(|j| self.quanta.get(j).map_or(0.0, |quantum| quantum.scale()))
     }
 
     /// Adds the counts and sums of all points to `partial`, and where it is `measured` their inertia, as [`Assigner::accumulate`]
@@ -111,7 +107,6 @@ impl<const D: usize> FilterTree<D> {
             .collect();
         let mut pass = Pass {
             of: self,
-            scales: self.scales(),
             // Of a squared distance no more is lost than (D + 2) roundings of the largest one; four of them are compared.
             margin: 4.0 * (D + 4) as f64 * f64::EPSILON * assigner.squared_reach(),
             inertia_scale: measured.then(|| assigner.inertia_quantum().scale()),
@@ -125,7 +120,6 @@ impl<const D: usize> FilterTree<D> {
 
 struct Pass<'a, const D: usize> {
     of: &'a FilterTree<D>,
-    scales: [f64; D],
     margin: f64,
     inertia_scale: Option<f64>,
     centroids: Vec<[f64; D]>,
@@ -215,7 +209,7 @@ impl<const D: usize> Pass<'_, D> {
                 self.partial.inertia[cluster] += fine_quanta(least[i - block] * scale);
             }
             let sums = &mut self.partial.sums[cluster * columns..(cluster + 1) * columns];
-            for ((sum, value), scale) in sums.iter_mut().zip(point).zip(self.scales) {
+            for ((sum, value), scale) in sums.iter_mut().zip(point).zip(self.of.scales) {
                 *sum += i128::from((value * scale) as i64);
             }
         }
@@ -223,12 +217,7 @@ impl<const D: usize> Pass<'_, D> {
 }
 
 /// Lanes of the blocks that a leaf lies in: it may begin and end within one.
-const LEAF_LANES: usize = crate::spatial_tree::LEAF + 2 * LANES;
-
-#[inline(always)]
-fn squared_distance<const D: usize>(a: &[f64; D], b: &[f64; D]) -> f64 {
-    crate::spatial_tree::squared_distance(a, b)
-}
+const LEAF_LANES: usize = LEAF + 2 * LANES;
 
 /// Whether every point of a box is nearer to `best` than to `candidate`, by more than `margin` of their squared distances. The
 /// difference of the squared distances is linear, hence least at the corner that lies farthest towards the candidate.

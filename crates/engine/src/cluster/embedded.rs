@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow_flight::flight_service_server::FlightServiceServer;
 use ballista_core::BALLISTA_PROTOCOL_VERSION;
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::error::BallistaError;
@@ -20,7 +19,6 @@ use ballista_core::utils::{GrpcServerConfig, create_grpc_client_endpoint, create
 use ballista_executor::executor::Executor;
 use ballista_executor::executor_process::ExecutorProcessConfig;
 use ballista_executor::executor_server;
-use ballista_executor::flight_service::BallistaFlightService;
 use ballista_executor::health::ExecutorHealth;
 use ballista_executor::metrics::{ExecutorMetricCollectionPolicy, LoggingMetricsCollector};
 use ballista_executor::shutdown::ShutdownNotifier;
@@ -32,6 +30,7 @@ use tokio::task::JoinHandle;
 use tonic::transport::server::TcpIncoming;
 
 use super::scheduler::{Codec, Scheduler, SchedulerOptions, codec};
+use super::shuffle_files::shuffle_service;
 use crate::runtime::{MAX_MESSAGE_BYTES, MemoryPlan};
 
 /// Attempts to find a free port for the executor, which binds it by number.
@@ -95,9 +94,7 @@ impl Embedded {
         let work_dir = self._work_dir.path().to_string_lossy().into_owned();
         let flight = TcpListener::bind("127.0.0.1:0").await?;
         let flight_port = flight.local_addr()?.port();
-        let service = FlightServiceServer::new(BallistaFlightService::new(work_dir.clone()))
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES);
+        let service = shuffle_service(work_dir.clone());
         self.servers.push(tokio::spawn(async move {
             let served = create_grpc_server(&GrpcServerConfig::default())
                 .add_service(service)

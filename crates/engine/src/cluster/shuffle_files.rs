@@ -30,6 +30,13 @@ const LOOK: Duration = Duration::from_millis(500);
 /// are small by their nature.
 const RESULTS_FETCHED: Duration = Duration::from_secs(5);
 
+/// Serves the shuffle files in a folder.
+pub(super) fn shuffle_service(folder: String) -> FlightServiceServer<BallistaFlightService> {
+    FlightServiceServer::new(BallistaFlightService::new(folder))
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES)
+}
+
 /// Serves the shuffle files of a worker until it is dropped.
 pub(super) struct ShuffleFiles {
     folder: PathBuf,
@@ -48,15 +55,14 @@ impl ShuffleFiles {
         Arc::new(move |folder, address, _ballistas_own, config| {
             let mut closed = closed.clone();
             tokio::spawn(async move {
-                let service = FlightServiceServer::new(BallistaFlightService::new(folder))
-                    .max_decoding_message_size(MAX_MESSAGE_BYTES)
-                    .max_encoding_message_size(MAX_MESSAGE_BYTES);
                 let closed = async move {
                     // Also when nobody is left who could say so.
                     let _ = closed.wait_for(|closed| *closed).await;
                 };
-                let served =
-                    create_grpc_server(&config).add_service(service).serve_with_shutdown(address, closed).await;
+                let served = create_grpc_server(&config)
+                    .add_service(shuffle_service(folder))
+                    .serve_with_shutdown(address, closed)
+                    .await;
                 served.map_err(BallistaError::TonicError)
             })
         })

@@ -74,27 +74,25 @@ impl PartTask for KMeansPass {
             .map(|asked| Assigner::new(asked.centroids.clone(), &self.bounds, asked.wanted.farthest()))
             .collect();
         let mut partials: Vec<Partial> = assigners.iter().map(Assigner::empty_partial).collect();
-        let work = || self.candidates.iter().map(|asked| asked.wanted).zip(&assigners);
-        if self.columns.len() <= MAX_FILTERED && work().any(|(wanted, _)| wanted.farthest() == 0) {
+        let (mut near, mut far) = (vec![], vec![]);
+        for ((asked, assigner), partial) in self.candidates.iter().zip(&assigners).zip(&mut partials) {
+            match asked.wanted {
+                Wanted::Sums => near.push((assigner, false, partial)),
+                Wanted::Inertia => near.push((assigner, true, partial)),
+                Wanted::Farthest(_) => far.push((assigner, partial)),
+            }
+        }
+        if self.columns.len() > MAX_FILTERED {
+            accumulate_all(&self.points(context, part).await?.rows, near.into_iter());
+        } else if !near.is_empty() {
             with_dimensions!(self.columns.len(), D => {
                 let tree = self.tree::<D>(context, part).await?;
-                for ((wanted, assigner), partial) in work().zip(&mut partials) {
-                    if wanted.farthest() == 0 {
-                        tree.accumulate(assigner, wanted == Wanted::Inertia, partial);
-                    }
-                }
+                near.into_iter().for_each(|(assigner, measured, partial)| tree.accumulate(assigner, measured, partial));
             });
-        } else if work().any(|(wanted, _)| wanted.farthest() == 0) {
-            let points = self.points(context, part).await?;
-            let by_points = work().zip(&mut partials).filter(|((wanted, _), _)| wanted.farthest() == 0);
-            let asked = by_points.map(|((wanted, assigner), partial)| (assigner, wanted == Wanted::Inertia, partial));
-            accumulate_all(&points.rows, asked);
         }
-        for ((wanted, assigner), partial) in work().zip(&mut partials) {
-            if wanted.farthest() > 0 {
-                let points = self.points(context, part).await?;
-                assigner.accumulate(&points.rows, &points.ids, partial);
-            }
+        if !far.is_empty() {
+            let points = self.points(context, part).await?;
+            far.into_iter().for_each(|(assigner, partial)| assigner.accumulate(&points.rows, &points.ids, partial));
         }
         Ok(partials)
     }
