@@ -26,6 +26,8 @@ mod density;
 mod end_to_end;
 #[path = "suite/invariance.rs"]
 mod invariance;
+#[path = "suite/kmeans.rs"]
+mod kmeans;
 #[path = "suite/parity.rs"]
 mod parity;
 #[path = "suite/score.rs"]

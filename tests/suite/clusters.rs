@@ -59,7 +59,7 @@ async fn a_failing_task_names_its_part() {
         bytes: 100,
         sha256: format!("{index}"),
     };
-    let task = Sample { columns: vec!["x".into()], seed: 1, rows: 1, threshold: u64::MAX };
+    let task = Sample { columns: vec!["x".into()], seed: 1, rows: 1, threshold: u64::MAX, keep: false };
     let error = cluster.map_parts(task, &[vec![part(0)], vec![part(1)]]).await.unwrap_err();
     assert_eq!(error.fault, Fault::Input, "{error}");
     assert!(error.message.contains("file:///no/such/part-"), "{error}");
@@ -68,7 +68,7 @@ async fn a_failing_task_names_its_part() {
 #[test]
 fn operators_explain_themselves() {
     let part = Part { index: 3, url: "file:///p".into(), rows: 1, bytes: 1, sha256: "00".into() };
-    let task = Sample { columns: vec!["x".into()], seed: 1, rows: 1, threshold: u64::MAX };
+    let task = Sample { columns: vec!["x".into()], seed: 1, rows: 1, threshold: u64::MAX, keep: false };
     let plan: Arc<dyn ExecutionPlan> = Arc::new(MapPartsExec::new(Arc::new(task), parts_table(&[vec![part]]).unwrap()));
     let text = displayable(plan.as_ref()).indent(false).to_string();
     assert!(text.starts_with("MapPartsExec: task=sample\n  DataSourceExec"), "{text}");

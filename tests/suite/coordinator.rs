@@ -191,11 +191,28 @@ fn a_job_from_submission_to_its_result() {
     }
     assert_eq!(site.client(&["status", "nobody"]).code, 2);
 
+    // The model labels rows on the same workers, with the bytes that it labels them with here.
+    let path = |name: &str| here.path().join(name).display().to_string();
+    let score = ["score", "--model", &path("out/model.json"), "--input", &path("out/assignments"), "--output"];
+    let said = site.client(&[&score[..], &[&path("scores")]].concat());
+    assert!(said.code == 0 && said.out.contains("published: "), "{} {}", said.out, said.err);
+    let said = segmenta(&[&score[..], &[&path("alone")]].concat());
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert_eq!(published(&here.path().join("scores")), published(&here.path().join("alone")));
+    let document = path("score.yaml");
+    fs::write(&document, "name: again\nmodel: out/model.json\ninput: out/rejected\noutput: scores\n").unwrap();
+    let said = site.client(&["submit", &document]);
+    assert!(said.code == 2 && said.err.contains("holds files already"), "{}", said.err);
+    fs::write(&document, "name: again\nmodel: out/model.json\ninput: out/rejected\noutput: more\n").unwrap();
+    let said = segmenta(&["check", &document]);
+    assert!(said.code == 0 && said.out.contains("score"), "{} {}", said.out, said.err);
+    assert_eq!(segmenta(&["run", &document]).code, 0);
+
     let (head, metrics) = site.probe("/metrics");
     assert!(head.contains("200"), "{head}");
     for expected in [
         "segmenta_workers 2",
-        "segmenta_jobs{state=\"done\"} 1",
+        "segmenta_jobs{state=\"done\"} 2",
         "segmenta_stages_total{stage=\"kmeans\"} 1",
         "segmenta_plans_failed 0",
         "segmenta_tasks_waiting 0",
@@ -208,6 +225,7 @@ fn a_job_from_submission_to_its_result() {
         line.unwrap_or_else(|| panic!("no {name} in:\n{metrics}")).parse().unwrap()
     };
     assert!(value("tasks_done") > 10 && value("rows") > 0 && value("store_hits") > 0, "{metrics}");
+    assert!(value("store_hit_bytes") > 0 && value("store_loaded_bytes") > 0, "{metrics}");
     assert_eq!(value("tasks_failed"), 0, "{metrics}");
     assert!(site.probe("/readyz").0.contains("200") && site.probe("/livez").0.contains("200"));
     assert_eq!(coordinator.terminate(), 0);

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use datafusion::arrow::array::AsArray;
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{Float64Type, UInt64Type};
+use serde_json::Value;
 
 use crate::support::{
     by_customer, cdnow_spec, column, floats, folder, ids, json, read_parquet, segmenta, write_parquet,
@@ -42,7 +44,6 @@ fn a_model_labels_new_rows() {
     let said = score("out/model.json", "new.parquet", "scores");
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.out.contains("customers scored") && said.out.contains("1 outside its fences"), "{}", said.out);
-    assert!(said.err.contains("1 missing cells were filled"), "{}", said.err);
 
     let scores = read_parquet(&folder.path().join("scores/scores"));
     assert_eq!(scores.num_rows() as i64, count + 2);
@@ -64,22 +65,67 @@ fn a_model_labels_new_rows() {
     let named: Vec<&str> = outside.iter().flatten().collect();
     assert_eq!(named, ["monetary"]);
     assert_eq!(labels[&count], -1.0);
-    let fill = json(&out.join("model.json"))["impute"]["fill"][0].as_f64().unwrap();
-    assert_eq!(by_id("recency")[&(count + 1)], fill);
+    // The gap is filled from the five nearest of the customers that the job looked among.
+    let expected = mean_of_nearest(&read_parquet(&out.join("model/donors")), 2.0, 2.0);
+    assert!((by_id("recency")[&(count + 1)] - expected).abs() < 1e-9, "{expected}");
     let manifest = json(&folder.path().join("scores/manifest.json"));
+    assert_eq!(manifest["filled_cells"], 1);
+    // They are the customers of then, but without those that were cut, nearly all of them for what they spent and how often.
+    let drift = |manifest: &Value| -> Vec<(f64, String)> {
+        let features = manifest["drift"]["features"].as_array().unwrap().iter();
+        features.map(|f| (f["stability_index"].as_f64().unwrap(), f["drift"].as_str().unwrap().to_owned())).collect()
+    };
+    let before = drift(&manifest);
+    assert!(before[0].1 == "stable" && before[0].0 < 0.1 && before[2].1 == "large", "{before:?}");
+    let frequency = &manifest["drift"]["features"][1];
+    let missing = ["missing_before", "missing_now"].map(|key| frequency[key].as_f64().unwrap());
+    assert!((0.019..0.021).contains(&missing[0]) && missing[1] == 0.0, "{frequency}");
+    assert_eq!(manifest["drift"]["segments"]["drift"], "stable");
+    assert!(manifest["drift"]["segments"]["stability_index"].as_f64().unwrap() < 1e-6);
+    assert!(said.out.contains("drift (population stability index): recency 0."), "{}", said.out);
     assert_eq!((manifest["rows"].as_i64(), manifest["outside"].as_i64()), (Some(count + 2), Some(1)));
     let noise = labels.values().filter(|label| **label < 0.0).count();
     assert_eq!(manifest["noise"].as_u64(), Some(noise as u64));
 
+    // The same once more is done already; where a file of it is gone, it is not.
+    let published = fs::read(path("scores/manifest.json")).unwrap();
+    assert_eq!(score("out/model.json", "new.parquet", "scores").code, 0);
+    assert_eq!(fs::read(path("scores/manifest.json")).unwrap(), published);
+
+    // Customers who all came back this month are others than those of then.
+    let recent = (0..count).map(|i| Some((i % 30) as f64));
+    let mut shifted = table.clone();
+    shifted[1].1 = floats(recent.chain([Some(1.0), None]));
+    write_parquet(&folder.path().join("shifted.parquet"), &shifted);
+    let said = score("out/model.json", "shifted.parquet", "shifted");
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("`recency` (") && said.err.contains("run the job anew"), "{}", said.err);
+    let manifest = json(&folder.path().join("shifted/manifest.json"));
+    let after = drift(&manifest);
+    assert!(after[0].1 == "large" && after[1..] == before[1..], "{after:?}");
+    assert_eq!(manifest["drift"]["segments"]["drift"], "large");
+
     // What can be wrong.
     fs::write(path("broken.json"), "{\"format\": 1}").unwrap();
+    let text = fs::read_to_string(out.join("model.json")).unwrap();
+    for (name, from, to) in [
+        ("leads-away.json", "\"model/donors/", "\"model/../../elsewhere/"),
+        ("many-neighbors.json", "\"neighbors\": 5", "\"neighbors\": 5000000000000"),
+        ("no-samples.json", "\"min_samples\": 10", "\"min_samples\": 0"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        fs::write(out.join(name), text.replace(from, to)).unwrap();
+    }
     write_parquet(&folder.path().join("short.parquet"), &table[..3]);
     for (model, input, output, message, code) in [
         ("no.json", "new.parquet", "x", "there is no such model", 3),
         ("broken.json", "new.parquet", "x", "is not a model of this version", 3),
+        ("out/leads-away.json", "new.parquet", "x", "do not fit together", 3),
+        ("out/many-neighbors.json", "new.parquet", "x", "do not fit together", 3),
+        ("out/no-samples.json", "new.parquet", "x", "do not fit together", 3),
         ("out/model.json", "none.parquet", "x", "none.parquet", 3),
         ("out/model.json", "short.parquet", "x", "no column `monetary`", 2),
-        ("out/model.json", "new.parquet", "scores", "holds files already", 2),
+        ("out/model.json", "shifted.parquet", "scores", "holds files already", 2),
         ("out/model.json", "new.parquet", "out", "holds files already", 2),
     ] {
         let said = score(model, input, output);
@@ -90,4 +136,24 @@ fn a_model_labels_new_rows() {
     let said = score("out/model.json", "new.parquet", "x");
     assert!(said.code == 3 && said.err.contains("model/tree/part-00000.parquet"), "{} {}", said.code, said.err);
     assert!(!folder.path().join("x/manifest.json").exists());
+}
+
+/// The mean recency of the five donors that are nearest in frequency and monetary value, of those that have a recency.
+fn mean_of_nearest(donors: &RecordBatch, frequency: f64, monetary: f64) -> f64 {
+    let cells = |name: &str| -> Vec<Option<f64>> {
+        donors.column_by_name(name).unwrap().as_primitive::<Float64Type>().iter().collect()
+    };
+    let rows = donors.column_by_name("__row").unwrap().as_primitive::<UInt64Type>().values();
+    let (recency, frequencies, monetaries) = (cells("recency"), cells("frequency"), cells("monetary"));
+    let mut nearest: Vec<(f64, u64, f64)> = Vec::new();
+    for i in 0..donors.num_rows() {
+        let terms = [frequencies[i].map(|f| (f - frequency).powi(2)), monetaries[i].map(|m| (m - monetary).powi(2))];
+        let shared: Vec<f64> = terms.into_iter().flatten().collect();
+        if let (Some(value), false) = (recency[i], shared.is_empty()) {
+            let distance = 3.0 / shared.len() as f64 * shared.iter().sum::<f64>();
+            nearest.push((distance, rows[i], value));
+        }
+    }
+    nearest.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    nearest[..5].iter().map(|(_, _, value)| value / 5.0).sum()
 }

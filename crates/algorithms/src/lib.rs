@@ -10,11 +10,14 @@
 //! | [`quantiles`] | exact quantiles by refining histograms | numpy `percentile` |
 //! | [`outliers`] | fences: IQR, z-score, modified z-score | numpy |
 //! | [`scalers`] | standard, robust, min-max | scikit-learn |
-//! | [`kmeans`] | starts, map-reduce Lloyd, choice of k | scikit-learn `KMeans` |
+//! | [`kmeans`] | starts, map-reduce Lloyd, mini-batch and bisecting, choice of k | scikit-learn `KMeans` |
 //! | [`hdbscan`] | core distances, spanning tree, condensed tree, selection, memberships | scikit-learn, hdbscan, scipy |
 //! | [`metrics`] | silhouette, Calinski-Harabasz, Davies-Bouldin, elbow | scikit-learn |
+//! | [`parallel`] | work in chunks on a few threads | |
+//! | [`drift`] | population stability index | |
 //! | [`labels`] | names of segments from recency, frequency and monetary value | |
 
+pub mod drift;
 pub mod hashing;
 pub mod hdbscan;
 pub mod imputation;
@@ -24,6 +27,7 @@ pub mod labels;
 pub mod matrix;
 pub mod metrics;
 pub mod outliers;
+pub mod parallel;
 pub mod quantiles;
 pub mod scalers;
 pub mod spatial_tree;

@@ -1,104 +1,137 @@
 //! Measures of a clustering: silhouette, Calinski-Harabasz, Davies-Bouldin, with scikit-learn's conventions.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use pulp::Arch;
+
 use crate::matrix::{Matrix, squared_distance};
 
-/// The reference rows of a silhouette, sorted by cluster, column by column, so that the sum of the distances from a row
-/// to a cluster runs over contiguous memory. Holds `8 d` bytes a reference row.
+/// One way to cluster rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Labelling {
+    /// Number of clusters.
+    pub k: usize,
+    /// The cluster of each row, below `k`.
+    pub labels: Vec<u32>,
+}
+
+/// The reference rows of the silhouettes of several clusterings. Rows that are together in all of them lie together, in blocks of
+/// eight, so that a distance is computed once for all clusterings and several at a time. Holds `8 (d + 1)` bytes a row, more where
+/// few rows are together.
 #[derive(Debug)]
 pub struct SilhouetteReference {
-    /// Column-major: `columns[j][i]` is feature `j` of the i-th row in cluster order.
-    columns: Vec<Vec<f64>>,
-    /// Start of each cluster in the columns; `k + 1`.
-    starts: Vec<usize>,
+    columns: usize,
+    /// Blocks of eight rows, each `d + 1` words of eight lanes: the columns, then the weights, which are 0 where there is no row.
+    blocks: Vec<[f64; LANES]>,
+    /// Blocks of the rows that have the same labels.
+    groups: Vec<Range<usize>>,
+    clusterings: Vec<Totals>,
+}
+
+#[derive(Debug)]
+struct Totals {
+    /// Cluster of each group.
+    labels: Vec<u32>,
+    /// Weight of each cluster.
+    weights: Vec<f64>,
 }
 
 const LANES: usize = 8;
 
 impl SilhouetteReference {
-    /// From the reference rows (`n x d`) and their labels below `k`. The order of rows within a cluster is kept: pass
-    /// the rows in one canonical order and the sums have the same bits everywhere.
+    /// From the reference rows (`n x d`), the number of rows that each of them stands for (`weights`, `n`), and their clusters. The order
+    /// of equally labelled rows is kept: pass the rows in one canonical order and the sums have the same bits everywhere.
     #[must_use]
-    pub fn new(points: &Matrix, labels: &[u32], k: usize) -> Self {
-        let mut starts = vec![0; k + 1];
-        for label in labels {
-            starts[*label as usize + 1] += 1;
+    pub fn new(points: &Matrix, weights: &[f64], clusterings: &[Labelling]) -> Self {
+        let mut members: BTreeMap<Vec<u32>, Vec<usize>> = BTreeMap::new();
+        for i in 0..points.rows() {
+            members.entry(clusterings.iter().map(|clustering| clustering.labels[i]).collect()).or_default().push(i);
         }
-        for c in 0..k {
-            starts[c + 1] += starts[c];
-        }
-        let mut next = starts.clone();
-        let mut columns = vec![vec![0.0; points.rows()]; points.columns()];
-        for (row, label) in points.iter().zip(labels) {
-            let at = &mut next[*label as usize];
-            for (column, value) in columns.iter_mut().zip(row) {
-                column[*at] = *value;
-            }
-            *at += 1;
-        }
-        Self { columns, starts }
-    }
-
-    /// The silhouette of a row that is itself among the reference rows with `label`: `(b - a) / max(a, b)` with `a` the
-    /// mean distance to the other rows of its cluster and `b` the least mean distance to another cluster (Rousseeuw,
-    /// Journal of Computational and Applied Mathematics 1987); 0 for a row alone in its cluster. `O(n d)`.
-    #[must_use]
-    pub fn silhouette(&self, row: &[f64], label: u32) -> f64 {
-        let (mut within, mut beyond) = (0.0, f64::INFINITY);
-        for c in 0..self.starts.len() - 1 {
-            let (start, end) = (self.starts[c], self.starts[c + 1]);
-            if start == end {
-                continue;
-            }
-            let sum = self.distance_sum(row, start, end);
-            if c == label as usize {
-                if end - start == 1 {
-                    return 0.0;
+        let d = points.columns();
+        let mut totals: Vec<Totals> =
+            clusterings.iter().map(|clustering| Totals { labels: vec![], weights: vec![0.0; clustering.k] }).collect();
+        let (mut blocks, mut groups) = (vec![], vec![]);
+        for (labels, rows) in members {
+            let first = blocks.len() / (d + 1);
+            for rows in rows.chunks(LANES) {
+                let at = blocks.len();
+                blocks.resize(at + d + 1, [0.0; LANES]);
+                for (lane, row) in rows.iter().enumerate() {
+                    for (j, value) in points.row(*row).iter().enumerate() {
+                        blocks[at + j][lane] = *value;
+                    }
+                    blocks[at + d][lane] = weights[*row];
                 }
-                within = sum / (end - start - 1) as f64;
-            } else {
-                beyond = f64::min(beyond, sum / (end - start) as f64);
+            }
+            groups.push(first..blocks.len() / (d + 1));
+            let weight: f64 = rows.iter().map(|row| weights[*row]).sum();
+            for (totals, label) in totals.iter_mut().zip(labels) {
+                totals.labels.push(label);
+                totals.weights[label as usize] += weight;
             }
         }
-        let larger = f64::max(within, beyond);
-        if larger > 0.0 && larger.is_finite() { (beyond - within) / larger } else { 0.0 }
+        Self { columns: d, blocks, groups, clusterings: totals }
     }
 
-    fn distance_sum(&self, row: &[f64], start: usize, end: usize) -> f64 {
-        match (row, self.columns.as_slice()) {
-            ([x], [cx]) => lanes(start, end, |i| square(cx[i] - x)),
-            ([x, y], [cx, cy]) => {
-                let (cx, cy) = (&cx[..end], &cy[..end]);
-                lanes(start, end, |i| square(cx[i] - x) + square(cy[i] - y))
+    /// Bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let totals = self.clusterings.iter().map(|totals| totals.labels.len() * 4 + totals.weights.len() * 8);
+        self.blocks.capacity() * size_of::<[f64; LANES]>()
+            + self.groups.capacity() * size_of::<Range<usize>>()
+            + totals.sum::<usize>()
+    }
+
+    /// The silhouettes of a row in each clustering, of which it has these `labels`: `(b - a) / max(a, b)` with `a` the mean distance to the
+    /// other rows of its cluster and `b` the least mean distance to another cluster (Rousseeuw, Journal of Computational and
+    /// Applied Mathematics 1987); 0 for a row alone in its cluster. The row is itself among the reference rows, where it stands for
+    /// `own` rows like it. `O(n d)`.
+    #[must_use]
+    pub fn silhouettes(&self, row: &[f64], own: f64, labels: &[u32]) -> Vec<f64> {
+        let distances = Arch::new().dispatch(|| self.distances(row));
+        let of = |(totals, label): (&Totals, &u32)| {
+            let label = *label;
+            let mut sums = vec![0.0; totals.weights.len()];
+            for (distance, cluster) in distances.iter().zip(&totals.labels) {
+                sums[*cluster as usize] += distance;
             }
-            ([x, y, z], [cx, cy, cz]) => {
-                let (cx, cy, cz) = (&cx[..end], &cy[..end], &cz[..end]);
-                lanes(start, end, |i| square(cx[i] - x) + square(cy[i] - y) + square(cz[i] - z))
+            let others = totals.weights[label as usize] - own;
+            if others <= 0.0 {
+                return 0.0;
             }
-            _ => lanes(start, end, |i| self.columns.iter().zip(row).map(|(c, x)| square(c[i] - x)).sum()),
-        }
+            let within = sums[label as usize] / others;
+            let beyond = sums.iter().zip(&totals.weights).enumerate();
+            let beyond = beyond.filter(|(c, (_, weight))| *c != label as usize && **weight > 0.0);
+            let beyond = beyond.map(|(_, (sum, weight))| sum / weight).fold(f64::INFINITY, f64::min);
+            let larger = f64::max(within, beyond);
+            if larger > 0.0 && larger.is_finite() { (beyond - within) / larger } else { 0.0 }
+        };
+        self.clusterings.iter().zip(labels).map(of).collect()
     }
-}
 
-#[inline(always)]
-fn square(x: f64) -> f64 {
-    x * x
-}
-
-/// Sum of the square roots of `squared(i)` in a fixed order: eight running sums, so that they need not wait for one another.
-#[inline(always)]
-fn lanes(start: usize, end: usize, squared: impl Fn(usize) -> f64) -> f64 {
-    let mut sums = [0.0; LANES];
-    let blocks = (end - start) / LANES;
-    for block in 0..blocks {
-        let at = start + block * LANES;
-        for (lane, sum) in sums.iter_mut().enumerate() {
-            *sum += squared(at + lane).sqrt();
-        }
+    /// Weighted sums of the distances of a row to each group. Compiled for each width of vectors, by being part of what is dispatched.
+    #[inline(always)]
+    fn distances(&self, row: &[f64]) -> Vec<f64> {
+        let stride = self.columns + 1;
+        let of = |group: &Range<usize>| {
+            let mut sums = [0.0; LANES];
+            for block in self.blocks[group.start * stride..group.end * stride].chunks_exact(stride) {
+                let mut squared = [0.0; LANES];
+                for (value, column) in row.iter().zip(block) {
+                    for lane in 0..LANES {
+                        let difference = column[lane] - value;
+                        squared[lane] += difference * difference;
+                    }
+                }
+                for lane in 0..LANES {
+                    sums[lane] += squared[lane].sqrt() * block[stride - 1][lane];
+                }
+            }
+            sums.iter().sum()
+        };
+        self.groups.iter().map(of).collect()
     }
-    for (lane, i) in (start + blocks * LANES..end).enumerate() {
-        sums[lane] += squared(i).sqrt();
-    }
-    sums.iter().sum()
 }
 
 /// Calinski-Harabasz (Communications in Statistics 1974): `(between / (k - 1)) / (within / (n - k))`, where `within` is
@@ -145,15 +178,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hand_made_silhouette() {
+    fn hand_made_silhouettes() {
         let points = Matrix::new(vec![0.0, 1.0, 10.0, 12.0, 50.0], 1);
-        let labels = [0, 0, 1, 1, 2];
-        let reference = SilhouetteReference::new(&points, &labels, 3);
-        assert_eq!(reference.silhouette(&[0.0], 0), (11.0 - 1.0) / 11.0);
-        assert_eq!(reference.silhouette(&[50.0], 2), 0.0);
+        let clusterings =
+            [Labelling { k: 3, labels: vec![0, 0, 1, 1, 2] }, Labelling { k: 3, labels: vec![0, 0, 2, 2, 2] }];
+        let reference = SilhouetteReference::new(&points, &[1.0; 5], &clusterings);
+        let of = |row: f64, labels: [u32; 2]| reference.silhouettes(&[row], 1.0, &labels);
+        assert_eq!(of(0.0, [0, 0])[0], (11.0 - 1.0) / 11.0);
+        assert_eq!(of(50.0, [2, 2])[0], 0.0);
         // An empty cluster is not a neighbour.
-        let reference = SilhouetteReference::new(&points, &[0, 0, 2, 2, 2], 3);
-        assert!(reference.silhouette(&[1.0], 0) > 0.9);
+        assert!(of(1.0, [0, 0])[1] > 0.9);
+    }
+
+    #[test]
+    fn a_weight_is_so_many_rows() {
+        let points = Matrix::new(vec![0.0, 1.0, 1.0, 10.0, 10.0, 13.0], 1);
+        let every = SilhouetteReference::new(&points, &[1.0; 6], &[Labelling { k: 2, labels: vec![0, 0, 0, 1, 1, 1] }]);
+        let distinct = Matrix::new(vec![0.0, 1.0, 10.0, 13.0], 1);
+        let clustering = Labelling { k: 2, labels: vec![0, 0, 1, 1] };
+        let weighted = SilhouetteReference::new(&distinct, &[1.0, 2.0, 2.0, 1.0], &[clustering]);
+        for (row, label) in [(0.0, 0), (1.0, 0), (10.0, 1), (13.0, 1)] {
+            let of = |reference: &SilhouetteReference| reference.silhouettes(&[row], 1.0, &[label])[0];
+            assert!((of(&every) - of(&weighted)).abs() < 1e-15);
+        }
     }
 
     #[test]

@@ -117,16 +117,28 @@ impl<const D: usize> SpatialTree<D> {
     /// threads; holds a copy of the points (`8 D + 8` bytes each) while it works.
     #[must_use]
     pub fn build(points: &Matrix, threads: usize) -> (Self, Vec<u32>) {
+        Self::build_over(Self::rows(points), threads)
+    }
+
+    /// As [`SpatialTree::build`], without holding the points beside their copy.
+    #[must_use]
+    pub fn build_from(points: Matrix, threads: usize) -> (Self, Vec<u32>) {
+        let rows = Self::rows(&points);
+        drop(points);
+        Self::build_over(rows, threads)
+    }
+
+    fn rows(points: &Matrix) -> Vec<Row<D>> {
         let columns = points.columns().min(D);
-        let mut rows: Vec<Row<D>> = points
-            .iter()
-            .zip(0..)
-            .map(|(row, index)| {
-                let mut point = [0.0; D];
-                point[..columns].copy_from_slice(&row[..columns]);
-                (point, index)
-            })
-            .collect();
+        let row = |(row, index): (&[f64], u32)| {
+            let mut point = [0.0; D];
+            point[..columns].copy_from_slice(&row[..columns]);
+            (point, index)
+        };
+        points.iter().zip(0..).map(row).collect()
+    }
+
+    fn build_over(mut rows: Vec<Row<D>>, threads: usize) -> (Self, Vec<u32>) {
         let tree = Self::over(&mut rows, threads, partition);
         (tree, rows.into_iter().map(|(_, index)| index).collect())
     }

@@ -16,7 +16,7 @@
 //! that is better than a sum of floats. 2^65 terms fit before the 128 bits could overflow.
 //!
 //! Squares spread over twice the range, and a single far point must not drown them: [`FineQuantum`] is `2^-92` of the
-//! bound, for up to 2^35 terms.
+//! bound, for up to 2^35 terms ([`MOST_TERMS`]).
 
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,9 @@ impl Quantum {
         (whole as f64 + rest as f64 / count as f64) * power_of_two(self.exponent)
     }
 }
+
+/// Terms of [`FineQuantum`]s that may be added up, a term of weight `w` counted `w` times.
+pub const MOST_TERMS: u64 = 1 << 35;
 
 /// How many more bits a [`FineQuantum`] has.
 const FINE_BITS: i32 = 30;

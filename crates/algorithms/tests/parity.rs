@@ -10,9 +10,14 @@ use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions,
 use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
 use segmenta_algorithms::hdbscan::validity::relative_validity;
 use segmenta_algorithms::imputation::{KnnImputer, NeighborWeights};
+use segmenta_algorithms::kmeans::{
+    Assigner, Centers, FilterTree, Judge, Lloyd, Partial, Progress, accumulate_all, coordinate_quanta, within_clusters,
+};
 use segmenta_algorithms::matrix::{Matrix, squared_distance};
-use segmenta_algorithms::metrics::{SilhouetteReference, calinski_harabasz, davies_bouldin};
+use segmenta_algorithms::metrics::{Labelling, SilhouetteReference, calinski_harabasz, davies_bouldin};
 use segmenta_algorithms::spatial_tree::SpatialTree;
+use segmenta_algorithms::sums::Bounds;
+use segmenta_algorithms::with_dimensions;
 use serde_json::Value;
 
 fn fixture(name: &str) -> Value {
@@ -77,11 +82,12 @@ fn quality_scores_on_three_hundred_points() {
     let k = fixture["n_clusters"].as_u64().unwrap() as usize;
     let d = points.columns();
 
-    let reference = SilhouetteReference::new(&points, &labels, k);
+    let labelling = Labelling { k, labels: labels.clone() };
+    let reference = SilhouetteReference::new(&points, &vec![1.0; points.rows()], &[labelling]);
     let samples = fixture["silhouette_samples"].as_array().unwrap();
     let mut total = 0.0;
     for ((row, label), expected) in points.iter().zip(&labels).zip(samples) {
-        let silhouette = reference.silhouette(row, *label);
+        let silhouette = reference.silhouettes(row, 1.0, &[*label])[0];
         assert_close(silhouette, expected.as_f64().unwrap(), 1e-9, "silhouette of a row");
         total += silhouette;
     }
@@ -107,6 +113,69 @@ fn quality_scores_on_three_hundred_points() {
     assert_close(score, fixture["calinski_harabasz"].as_f64().unwrap(), 1e-9, "Calinski-Harabasz");
     let score = davies_bouldin(&means, &counts, &spreads).unwrap();
     assert_close(score, fixture["davies_bouldin"].as_f64().unwrap(), 1e-9, "Davies-Bouldin");
+}
+
+/// Lloyd's algorithm by each kind of pass, from scikit-learn's start.
+#[test]
+fn kmeans_in_many_dimensions() {
+    let fixture = fixture("kmeans_dimensions.json");
+    let cases = fixture["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 10);
+    for case in cases {
+        let points = matrix(&case["points"]);
+        let (n, d) = (points.rows(), points.columns());
+        let weights: Option<Vec<u32>> = case["weights"]
+            .as_array()
+            .map(|weights| weights.iter().map(|weight| weight.as_u64().unwrap() as u32).collect());
+        let weights = weights.as_deref();
+        let mut bounds = vec![Bounds::default(); d];
+        points.iter().for_each(|row| row.iter().zip(&mut bounds).for_each(|(value, bounds)| bounds.include(*value)));
+        let tree_pass = |assigner: &Assigner, partial: &mut Partial| {
+            with_dimensions!(d, D => {
+                FilterTree::<D>::build(points.clone(), weights, &bounds).accumulate(assigner, true, partial);
+            });
+        };
+        let sweep_pass = |assigner: &Assigner, partial: &mut Partial| {
+            accumulate_all(&points, weights, std::iter::once((assigner, true, partial)));
+        };
+        for pass in [&tree_pass as &dyn Fn(&Assigner, &mut Partial), &sweep_pass] {
+            let start = matrix(&case["start"]).values().to_vec();
+            let mut lloyd = Lloyd::new(start, d, case["tolerance"].as_f64().unwrap(), 300);
+            let (assigner, partial) = loop {
+                let assigner = Assigner::new(Centers::flat(lloyd.centroids().to_vec(), d), &bounds, 0);
+                let mut partial = assigner.empty_partial();
+                pass(&assigner, &mut partial);
+                if lloyd.progress() != Progress::Running {
+                    break (assigner, partial);
+                }
+                lloyd.step(&partial, &[], &coordinate_quanta(&bounds));
+            };
+            let what = format!("{d} dimensions, k = {}, weights: {}", lloyd.k(), weights.is_some());
+            assert_eq!(lloyd.iterations() as u64, case["iterations"].as_u64().unwrap(), "{what}");
+            for (ours, theirs) in lloyd.centroids().iter().zip(matrix(&case["centers"]).values()) {
+                assert_close(*ours, *theirs, 1e-9, &what);
+            }
+            assert_close(assigner.inertia(&partial), case["inertia"].as_f64().unwrap(), 1e-9, &what);
+            let labels: Vec<u32> = points.iter().map(|row| assigner.centers().nearest(row).0 as u32).collect();
+            let expected: Vec<u32> =
+                case["labels"].as_array().unwrap().iter().map(|label| label.as_u64().unwrap() as u32).collect();
+            assert_eq!(labels, expected, "{what}");
+
+            let means = assigner.means(&partial);
+            let within = within_clusters(&assigner, &means, &partial.counts, &assigner.inertias(&partial));
+            let judge = Judge::new(assigner.centers(), &means, &partial.counts, &within, &bounds);
+            let total = partial.counts.iter().sum();
+            let squared: i128 = judge.judge(&points, weights).squared_silhouettes.iter().sum();
+            let squared = Judge::silhouette_quantum().mean(squared, total);
+            assert_close(squared, case["silhouette_squared"].as_f64().unwrap(), 1e-9, &what);
+            let weight: Vec<f64> = (0..n).map(|i| weights.map_or(1.0, |weights| f64::from(weights[i]))).collect();
+            let labelling = Labelling { k: lloyd.k(), labels: labels.clone() };
+            let reference = SilhouetteReference::new(&points, &weight, &[labelling]);
+            let rows = points.iter().zip(&labels).zip(&weight);
+            let terms = rows.map(|((row, label), weight)| weight * reference.silhouettes(row, 1.0, &[*label])[0]);
+            assert_close(terms.sum::<f64>() / total as f64, case["silhouette"].as_f64().unwrap(), 1e-9, &what);
+        }
+    }
 }
 
 /// HDBSCAN over all of its steps, with brute-force cells of one, against scikit-learn and the hdbscan package.

@@ -12,6 +12,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table, TableComponent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use segmenta_engine::progress::Progress;
+use segmenta_pipeline::drift::FeatureDrift;
 use segmenta_pipeline::job::{Job, Observer, Outcome, Plan, StageReport};
 use segmenta_pipeline::score::ScoreManifest;
 use segmenta_pipeline::stages::profile::{Algorithm, Segment};
@@ -340,12 +341,18 @@ pub(crate) fn scored(manifest: &ScoreManifest, output: &str) -> io::Result<()> {
     if let Some(noise) = manifest.noise {
         line(&format!("HDBSCAN: {} of them are noise", count(noise)))?;
     }
+    if let Some(drift) = &manifest.drift {
+        let of = |feature: &FeatureDrift| format!("{} {:.3}", feature.feature, feature.shift.stability_index);
+        let features: Vec<String> = drift.features.iter().map(of).collect();
+        let segments = drift.segments.shift.stability_index;
+        line(&format!("drift (population stability index): {}; sizes of segments {segments:.3}", features.join(", ")))?;
+    }
     line(&format!("published: {output}"))
 }
 
 /// The plan of a job.
-pub(crate) fn plan(job: &Job, plan: &Plan) -> io::Result<()> {
-    line(&format!("job {}", job.spec().name))?;
+pub(crate) fn plan(job: &str, plan: &Plan) -> io::Result<()> {
+    line(&format!("job {job}"))?;
     for table in &plan.tables {
         let bytes: u64 = table.shards.iter().map(|shard| shard.bytes).sum();
         let rows: u64 = table.shards.iter().map(|shard| shard.rows).sum();

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type, SchemaRef, UInt64Type};
+use datafusion::arrow::datatypes::{DataType, Float64Type, SchemaRef, UInt32Type, UInt64Type};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
@@ -42,13 +42,16 @@ use tokio::io::AsyncWriteExt;
 use url::Url;
 
 use crate::error::{EngineError, Result};
-use crate::store::PartitionStore;
+use crate::store::{PartitionStore, StoreKey};
 
 /// The column of weights in prepared points, where rows have them, and of HDBSCAN's points.
 pub const WEIGHT_COLUMN: &str = "__weight";
 
 /// The column of row ids in every artifact.
 pub const ROW_COLUMN: &str = "__row";
+
+/// The folder below a job's output that its stages write to.
+pub const WORK_FOLDER: &str = "_work/";
 
 /// Rows of a row group, and of the batches that are read.
 const ROW_GROUP_ROWS: usize = 131_072;
@@ -67,6 +70,16 @@ pub struct Part {
     pub bytes: u64,
     /// SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
+}
+
+impl Part {
+    /// The job whose stage wrote the part, by its work folder, and the stage; `None` for what no stage wrote.
+    #[must_use]
+    pub fn origin(&self) -> Option<(&str, &str)> {
+        let work = self.url.find(&format!("/{WORK_FOLDER}"))? + 1 + WORK_FOLDER.len();
+        let (job, rest) = self.url.split_at(work);
+        rest.split_once('/').map(|(stage, _)| (job, stage))
+    }
 }
 
 /// The URL of part `index` under `prefix` (a URL that ends in `/`).
@@ -298,33 +311,33 @@ pub async fn parquet_schema(runtime: &RuntimeEnv, url: &str, bytes: u64) -> Resu
     Ok((Arc::clone(builder.schema()), builder.metadata().file_metadata().num_rows().max(0) as u64))
 }
 
-/// The numeric columns of a part, decoded: `8 (d + 1)` bytes a row.
+/// The numeric columns of a part, decoded: `8 (d + 1)` bytes a row, and 4 for a weight.
 #[derive(Debug)]
 pub struct Points {
     /// Row ids, ascending; empty for a table without them.
     pub ids: Vec<u64>,
     /// `n x d`; a null cell is NaN.
     pub rows: Matrix,
+    /// From the column [`WEIGHT_COLUMN`]; `None` where there is none.
+    pub weights: Option<Vec<u32>>,
 }
 
 impl Points {
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.ids.capacity() * 8 + self.rows.bytes()
+        self.ids.capacity() * 8 + self.rows.bytes() + self.weights.as_ref().map_or(0, |weights| weights.capacity() * 4)
     }
 }
 
-/// Loads the named columns of a part through the process's partition store. While it decodes, the bytes are reserved
-/// with the task's memory pool.
+/// Loads the named columns of a part through the process's partition store, for tasks that more of their kind follow. While
+/// it decodes, the bytes are reserved with the task's memory pool.
 ///
 /// # Errors
 /// As [`read_part`], and when there is not memory enough.
 pub async fn load_points(context: &TaskContext, part: &Part, columns: &[String]) -> Result<Arc<Points>> {
-    let store = PartitionStore::of(context)?;
-    let key = format!("{}#{}", part.sha256, columns.join("\u{1f}"));
-    let points = store
-        .get_or_load(&key, async {
+    let points = PartitionStore::of(context)?
+        .get_or_load(&points_key(part, columns), async {
             let points = decode_points(context, part, columns).await?;
             let bytes = points.bytes();
             Ok((points, bytes))
@@ -333,28 +346,61 @@ pub async fn load_points(context: &TaskContext, part: &Part, columns: &[String])
     Ok(points)
 }
 
-async fn decode_points(context: &TaskContext, part: &Part, columns: &[String]) -> Result<Points> {
+/// As [`load_points`], for a pass that comes once: what the store does not hold is not kept.
+///
+/// # Errors
+/// As [`load_points`].
+pub async fn points_once(context: &TaskContext, part: &Part, columns: &[String]) -> Result<Arc<Points>> {
+    match PartitionStore::of(context)?.get(&points_key(part, columns)) {
+        Some(points) => Ok(points),
+        None => Ok(Arc::new(decode_points(context, part, columns).await?)),
+    }
+}
+
+fn points_key(part: &Part, columns: &[String]) -> StoreKey {
+    StoreKey::of(part, &format!("points#{}", columns.join("\u{1f}")))
+}
+
+/// Decodes the named columns of a part; see [`load_points`].
+pub(crate) async fn decode_points(context: &TaskContext, part: &Part, columns: &[String]) -> Result<Points> {
     let bytes = part.rows as usize * 8 * (columns.len() + 1);
     let reservation = MemoryConsumer::new("segmenta points").register(context.memory_pool());
     reservation.try_grow(bytes)?;
     let runtime = context.runtime_env();
     let mut projection = columns.to_vec();
-    // Published tables have no row ids.
-    let has_ids = part_schema(&runtime, part).await?.index_of(ROW_COLUMN).is_ok();
-    if has_ids {
-        projection.push(ROW_COLUMN.to_owned());
-    }
+    // Published tables have no row ids, and few rows have weights.
+    let schema = part_schema(&runtime, part).await?;
+    let has = |column: &str| schema.index_of(column).is_ok();
+    let (has_ids, has_weights) = (has(ROW_COLUMN), has(WEIGHT_COLUMN));
+    projection.extend(has_ids.then(|| ROW_COLUMN.to_owned()));
+    projection.extend(has_weights.then(|| WEIGHT_COLUMN.to_owned()));
     let mut batches = read_part(&runtime, part, Some(&projection)).await?;
-    let mut ids = Vec::with_capacity(part.rows as usize);
+    let mut ids = Vec::with_capacity(if has_ids { part.rows as usize } else { 0 });
+    let mut weights = Vec::with_capacity(if has_weights { part.rows as usize } else { 0 });
     let mut values = Vec::with_capacity(part.rows as usize * columns.len());
     while let Some(batch) = batches.next().await {
         let batch = batch?;
         if has_ids {
             ids.extend_from_slice(row_ids(&batch)?);
         }
+        if has_weights {
+            weights.extend_from_slice(row_weights(&batch)?);
+        }
         append_rows(&batch, columns, &mut values)?;
     }
-    Ok(Points { ids, rows: Matrix::new(values, columns.len()) })
+    Ok(Points { ids, rows: Matrix::new(values, columns.len()), weights: has_weights.then_some(weights) })
+}
+
+/// The weights of a batch of prepared points.
+///
+/// # Errors
+/// A batch without them.
+fn row_weights(batch: &RecordBatch) -> Result<&[u32]> {
+    batch
+        .column_by_name(WEIGHT_COLUMN)
+        .and_then(|column| column.as_primitive_opt::<UInt32Type>())
+        .map(|column| column.values().as_ref())
+        .ok_or_else(|| EngineError::job(format!("a batch without the column {WEIGHT_COLUMN}")))
 }
 
 /// The row ids of a batch.
@@ -436,6 +482,14 @@ pub async fn get(runtime: &RuntimeEnv, url: &str) -> Result<Option<Bytes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_comes_from_a_stage() {
+        let part = |url: &str| Part { index: 0, url: url.to_owned(), rows: 1, bytes: 1, sha256: String::new() };
+        let scaled = part("s3://b/runs/a/_work/scale/f00/part-00000.parquet");
+        assert_eq!(scaled.origin(), Some(("s3://b/runs/a/_work/", "scale")));
+        assert_eq!(part("s3://b/runs/a/model/points/part-00000.parquet").origin(), None);
+    }
 
     #[test]
     fn slices_are_contiguous_and_cover_everything() {

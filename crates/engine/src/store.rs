@@ -1,7 +1,8 @@
 //! The partition store: what a process keeps decoded between passes, within a budget of bytes.
 //!
-//! A pass of K-Means reads the same parts as the pass before it. A worker keeps them as contiguous matrices, keyed by the
-//! checksum of the file they came from, and drops the least recently used ones beyond the budget. A miss reads the part
+//! A pass of K-Means reads the same parts as the pass before it. A worker keeps them as contiguous matrices or trees, keyed by the
+//! checksum of the file they came from, and drops the least recently used ones beyond the budget. What came from one
+//! stage of a job goes when parts of another stage of it come in: a job does not go back. A miss reads the part
 //! again: the store decides how long a pass takes, never what it computes.
 
 use std::any::Any;
@@ -13,6 +14,42 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
+
+use crate::artifact::Part;
+
+/// What a value of the store is known by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StoreKey {
+    /// Checksum of the part, and what was made of it.
+    value: String,
+    /// Job and stage that wrote the part.
+    origin: Option<(String, String)>,
+}
+
+impl StoreKey {
+    /// Of what was made of a part, which `made` tells apart from all else that is.
+    #[must_use]
+    pub fn of(part: &Part, made: &str) -> Self {
+        let origin = part.origin().map(|(job, stage)| (job.to_owned(), stage.to_owned()));
+        Self { value: format!("{}#{made}", part.sha256), origin }
+    }
+
+    /// Of what was made of several parts of one artifact.
+    #[must_use]
+    pub fn of_all(parts: &[Part], made: &str) -> Self {
+        let checksums: Vec<&str> = parts.iter().map(|part| part.sha256.as_str()).collect();
+        let origin = parts.first().and_then(Part::origin).map(|(job, stage)| (job.to_owned(), stage.to_owned()));
+        Self { value: format!("{}#{made}", checksums.join(",")), origin }
+    }
+
+    /// Whether the other is from another stage of the same job.
+    fn follows(&self, other: &Self) -> bool {
+        match (&self.origin, &other.origin) {
+            (Some((job, stage)), Some((other_job, other_stage))) => job == other_job && stage != other_stage,
+            _ => false,
+        }
+    }
+}
 
 type Cell = Arc<OnceCell<Arc<dyn Any + Send + Sync>>>;
 
@@ -26,7 +63,7 @@ struct Entry {
 
 #[derive(Debug, Default)]
 struct Inner {
-    entries: HashMap<String, Entry>,
+    entries: HashMap<StoreKey, Entry>,
     bytes: usize,
     clock: u64,
     statistics: Statistics,
@@ -39,8 +76,14 @@ pub struct Statistics {
     pub hits: u64,
     /// Values that had to be loaded.
     pub misses: u64,
-    /// Values dropped to stay within the budget.
+    /// Values dropped: to stay within the budget, or because a job went on to its next stage.
     pub evictions: u64,
+    /// Bytes of the values that were served from memory.
+    pub hit_bytes: u64,
+    /// Bytes of the values that were loaded.
+    pub loaded_bytes: u64,
+    /// Bytes held now.
+    pub bytes: u64,
 }
 
 /// A bounded cache of decoded parts, one a process.
@@ -71,13 +114,23 @@ impl PartitionStore {
     /// What the store did so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.inner.lock().statistics
+        let inner = self.inner.lock();
+        Statistics { bytes: inner.bytes as u64, ..inner.statistics }
     }
 
-    /// Bytes held now.
+    /// The value under `key` if it is there.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.inner.lock().bytes
+    pub fn get<T: Any + Send + Sync>(&self, key: &StoreKey) -> Option<Arc<T>> {
+        let mut inner = self.inner.lock();
+        inner.clock += 1;
+        let now = inner.clock;
+        let entry = inner.entries.get_mut(key)?;
+        let value = Arc::clone(entry.cell.get()?).downcast::<T>().ok()?;
+        entry.last_used = now;
+        let bytes = entry.bytes as u64;
+        inner.statistics.hits += 1;
+        inner.statistics.hit_bytes += bytes;
+        Some(value)
     }
 
     /// The value under `key`, loaded by `load` (which also tells its bytes) if it is not there. Of several callers at
@@ -85,7 +138,7 @@ impl PartitionStore {
     ///
     /// # Errors
     /// Those of `load`, which the next caller tries again.
-    pub async fn get_or_load<T, F>(&self, key: &str, load: F) -> Result<Arc<T>>
+    pub async fn get_or_load<T, F>(&self, key: &StoreKey, load: F) -> Result<Arc<T>>
     where
         T: Any + Send + Sync,
         F: Future<Output = Result<(T, usize)>>,
@@ -94,17 +147,19 @@ impl PartitionStore {
             let mut inner = self.inner.lock();
             inner.clock += 1;
             let now = inner.clock;
-            let entry = inner.entries.entry(key.to_owned()).or_insert_with(|| Entry {
+            let entry = inner.entries.entry(key.clone()).or_insert_with(|| Entry {
                 cell: Cell::default(),
                 bytes: 0,
                 last_used: now,
             });
             entry.last_used = now;
-            let cell = Arc::clone(&entry.cell);
+            let (cell, bytes) = (Arc::clone(&entry.cell), entry.bytes as u64);
             if cell.initialized() {
                 inner.statistics.hits += 1;
+                inner.statistics.hit_bytes += bytes;
             } else {
                 inner.statistics.misses += 1;
+                inner.drop_what_was_before(key);
             }
             cell
         };
@@ -117,21 +172,37 @@ impl PartitionStore {
             .await?;
         Arc::clone(value)
             .downcast::<T>()
-            .map_err(|_| DataFusionError::Internal(format!("partition store: `{key}` holds another type")))
+            .map_err(|_| DataFusionError::Internal(format!("partition store: `{}` holds another type", key.value)))
     }
 
-    fn account(&self, key: &str, bytes: usize) {
+    fn account(&self, key: &StoreKey, bytes: usize) {
         let mut inner = self.inner.lock();
+        inner.statistics.loaded_bytes += bytes as u64;
         if let Some(entry) = inner.entries.get_mut(key) {
             entry.bytes = bytes;
             inner.bytes += bytes;
         }
         while inner.bytes > self.budget {
             let oldest = inner.entries.iter().filter(|(_, e)| e.bytes > 0).min_by_key(|(_, e)| e.last_used);
-            let Some((oldest, bytes)) = oldest.map(|(key, e)| (key.clone(), e.bytes)) else { break };
-            inner.entries.remove(&oldest);
-            inner.bytes -= bytes;
-            inner.statistics.evictions += 1;
+            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { break };
+            inner.drop_entry(&oldest);
+        }
+    }
+}
+
+impl Inner {
+    fn drop_entry(&mut self, key: &StoreKey) {
+        if let Some(entry) = self.entries.remove(key) {
+            self.bytes -= entry.bytes;
+            self.statistics.evictions += 1;
+        }
+    }
+
+    /// What is being loaded stays.
+    fn drop_what_was_before(&mut self, key: &StoreKey) {
+        let before = self.entries.iter().filter(|(other, entry)| entry.bytes > 0 && key.follows(other));
+        for other in before.map(|(other, _)| other.clone()).collect::<Vec<_>>() {
+            self.drop_entry(&other);
         }
     }
 }
@@ -140,8 +211,12 @@ impl PartitionStore {
 mod tests {
     use super::*;
 
-    async fn get(store: &PartitionStore, key: &str, bytes: usize) -> Arc<String> {
-        store.get_or_load(key, async { Ok((key.to_owned(), bytes)) }).await.unwrap()
+    fn key(value: &str, stage: &str) -> StoreKey {
+        StoreKey { value: value.to_owned(), origin: Some(("job/".to_owned(), stage.to_owned())) }
+    }
+
+    async fn get(store: &PartitionStore, value: &str, bytes: usize) -> Arc<String> {
+        store.get_or_load(&key(value, "scale"), async { Ok((value.to_owned(), bytes)) }).await.unwrap()
     }
 
     #[tokio::test]
@@ -151,18 +226,33 @@ mod tests {
         get(&store, "b", 40).await;
         get(&store, "a", 40).await;
         get(&store, "c", 40).await; // drops b
-        assert_eq!(store.bytes(), 80);
         get(&store, "a", 40).await;
-        assert_eq!(store.statistics(), Statistics { hits: 2, misses: 3, evictions: 1 });
+        let expected = Statistics { hits: 2, misses: 3, evictions: 1, hit_bytes: 80, loaded_bytes: 120, bytes: 80 };
+        assert_eq!(store.statistics(), expected);
+        assert!(store.get::<String>(&key("b", "scale")).is_none());
+        assert_eq!(store.get::<String>(&key("c", "scale")).as_deref().map(String::as_str), Some("c"));
         get(&store, "huge", 1000).await;
-        assert!(store.bytes() <= 100);
+        assert!(store.statistics().bytes <= 100);
+    }
+
+    #[tokio::test]
+    async fn the_next_stage_of_a_job_takes_the_place_of_the_one_before() {
+        let store = PartitionStore::new(1_000);
+        let load = async |key: StoreKey| store.get_or_load(&key, async { Ok((0_u8, 10)) }).await.unwrap();
+        load(key("a", "impute")).await;
+        load(key("b", "impute")).await;
+        load(StoreKey { value: "c".into(), origin: Some(("other/".into(), "impute".into())) }).await;
+        load(StoreKey { value: "d".into(), origin: None }).await;
+        load(key("a", "outliers")).await;
+        assert_eq!(store.statistics().bytes, 30);
+        assert!(store.get::<u8>(&key("a", "impute")).is_none());
     }
 
     #[tokio::test]
     async fn a_failed_load_is_tried_again() {
         let store = PartitionStore::new(100);
-        let failed = store.get_or_load::<String, _>("a", async { Err(DataFusionError::Internal("no".into())) }).await;
-        assert!(failed.is_err());
+        let load = async { Err(DataFusionError::Internal("no".into())) };
+        assert!(store.get_or_load::<String, _>(&key("a", "scale"), load).await.is_err());
         assert_eq!(*get(&store, "a", 1).await, "a");
     }
 }

@@ -19,8 +19,8 @@ use crate::location::{to_folder_url, to_url};
 use crate::process::{peak_memory, reset_peak_memory};
 use crate::source::{SourceTable, Sources, moment_of};
 use crate::spec::{
-    Donors, Graph, Hdbscan, ImputeMethod, JobSpec, MinClusterSize, OutlierMethod, Resolution, ScaleMethod, Select,
-    Start,
+    Donors, Graph, Hdbscan, ImputeMethod, JobSpec, KMeansAlgorithm, MinClusterSize, OutlierMethod, Resolution,
+    ScaleMethod, Select, Source, Start,
 };
 use crate::stages::evaluate::Evaluated;
 use crate::stages::extract::{Extracted, part_count};
@@ -341,7 +341,7 @@ impl Job {
             .await?;
         let profiled = driver
             .stage("profile", kept, async |context| {
-                profile::run(context, &spec.profile, features, &split, &evaluated, density.as_ref()).await
+                profile::run(context, &spec.profile, features, &extracted, &split, &evaluated, density.as_ref()).await
             })
             .await?;
         let (stages, warnings) = (driver.stages.clone(), driver.warnings.clone());
@@ -427,7 +427,8 @@ impl Job {
         let spec = &self.spec;
         let parts = part_count(sources.rows());
         let shards: Vec<_> = sources.shards().map(|shard| (&shard.url, shard.bytes, &shard.version)).collect();
-        let source = (&spec.source.tables, &spec.source.sql, &spec.source.id, &spec.source.features);
+        let Source { tables, sql, id, features, weight } = &spec.source;
+        let source = (tables, sql, id, features, weight);
         let kmeans = (
             &spec.kmeans.k,
             spec.kmeans.seed,
@@ -435,6 +436,7 @@ impl Job {
             spec.kmeans.max_iterations,
             spec.kmeans.tolerance,
             &spec.kmeans.start,
+            &spec.kmeans.algorithm,
         );
         type Settings = serde_json::Result<serde_json::Value>;
         let extract: Settings = serde_json::to_value((source, shards, parts, output, moment));
@@ -518,17 +520,28 @@ impl Job {
         let kmeans = &self.spec.kmeans;
         let start = match kmeans.start {
             Start::KmeansPlusPlus => format!("k-means++ (seed {}, {} starts each)", kmeans.seed, kmeans.restarts),
+            Start::KmeansParallel => format!("k-means|| (seed {}, {} starts each)", kmeans.seed, kmeans.restarts),
             Start::Centroids(_) => "the given centroids".to_owned(),
         };
-        format!("{} from {start}", describe_k(&kmeans.k))
+        let k = describe_k(&kmeans.k);
+        match kmeans.algorithm {
+            KMeansAlgorithm::Lloyd => format!("{k} from {start}"),
+            KMeansAlgorithm::Minibatch { batch_rows } => format!("{k} by batches of {batch_rows} rows, from {start}"),
+            KMeansAlgorithm::Bisecting => {
+                format!("{k} by bisecting (seed {}, {} starts)", kmeans.seed, kmeans.restarts)
+            }
+        }
     }
 
     fn describe_evaluate(&self) -> String {
         let rows = self.spec.evaluate.silhouette_rows;
         let how = match (self.spec.kmeans.k.len(), self.spec.kmeans.select) {
-            (1, _) => "k is fixed".to_owned(),
-            (_, Select::Elbow) => "choose k by the elbow of the inertia".to_owned(),
-            (_, Select::Silhouette) => "choose k by the silhouette".to_owned(),
+            (1, _) => "k is fixed",
+            (_, Select::Elbow) => "choose k by the elbow of the inertia",
+            (_, Select::Silhouette) => "choose k by the silhouette",
+            (_, Select::CalinskiHarabasz) => "choose k by the Calinski-Harabasz index",
+            (_, Select::DaviesBouldin) => "choose k by the Davies-Bouldin index",
+            (_, Select::Gap) => "choose k by the gap statistic",
         };
         format!("{how}; silhouette exact up to {rows} rows; assign every row")
     }

@@ -8,6 +8,7 @@
 //! A stage is a file of [`stages`]; [`job`] runs them in order and skips those whose manifest is already there.
 
 pub mod clean;
+pub mod drift;
 pub mod generate;
 pub mod job;
 pub mod lease;
@@ -18,4 +19,5 @@ pub mod score;
 pub mod source;
 pub mod spec;
 pub mod stages;
+pub mod submission;
 pub mod work;

@@ -1,41 +1,54 @@
 //! Scoring: gives new rows the segments of a published model.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::StreamExt;
+use segmenta_algorithms::drift::Distribution;
 use segmenta_algorithms::hdbscan::condensed_tree::CondensedCluster;
 use segmenta_algorithms::hdbscan::membership::Memberships;
 use segmenta_algorithms::hdbscan::selection::{Selected, SelectionOptions};
+use segmenta_algorithms::imputation::{MAX_FEATURES, NeighborWeights};
+use segmenta_algorithms::kmeans::{Centers, Split as KMeansSplit};
 use segmenta_algorithms::outliers::Fence;
 use segmenta_algorithms::scalers::Scaler;
-use segmenta_engine::artifact::{Part, get, put_new, resolve};
+use segmenta_engine::artifact::{Part, get, hex, put_new, resolve};
 use segmenta_engine::cluster::Cluster;
 use segmenta_engine::operators::hdbscan::{DensityModel, DensityModelCell};
-use segmenta_engine::operators::{Score, Scored};
+use segmenta_engine::operators::{DonorSet, Score, Scored};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::job::Observer;
+use crate::drift::{self, DriftReport};
+use crate::job::{Observer, Plan, PlannedStage};
 use crate::lease::{Lease, LeaseOptions};
 use crate::location::{to_folder_url, to_url};
 use crate::source::{Shard, Sources};
-use crate::spec::{ImputeMethod, Source, Table};
+use crate::spec::{ImputeMethod, ScoreSpec, Source, Table};
 use crate::stages::hdbscan::DensityCluster;
-use crate::stages::publish::{FORMAT, Output, copy, manifest_url, pretty};
+use crate::stages::publish::{FORMAT, Output, copy, first_gone, manifest_url, pretty};
 use crate::stages::{StageContext, extract, rows_of, singly};
 use crate::work::{Work, remove_all};
 
-/// What is to be scored.
+/// A scoring job: its spec, and the folder that relative paths start from.
 #[derive(Debug, Clone)]
-pub struct ScoreRequest {
-    /// Path or URL of a `model.json`.
-    pub model: String,
-    /// Paths, globs, folders or URLs of Parquet with the columns of the model.
-    pub input: Vec<String>,
-    /// Folder to write to.
-    pub output: String,
+pub struct ScoreJob {
+    spec: ScoreSpec,
+    base: PathBuf,
+}
+
+/// What a run goes by.
+struct Prepared {
+    url: String,
+    model: Model,
+    source: Source,
+    sources: Sources,
+    fingerprint: String,
+    /// What an earlier run published of the same.
+    published: Option<ScoreManifest>,
 }
 
 /// `manifest.json` of scores.
@@ -49,6 +62,8 @@ pub struct ScoreManifest {
     pub job: String,
     /// Version of Segmenta.
     pub segmenta: String,
+    /// What the scores were made from: the model and the inputs.
+    pub fingerprint: String,
     /// When it was published, RFC 3339, UTC.
     pub published_at: String,
     /// The input files.
@@ -61,6 +76,8 @@ pub struct ScoreManifest {
     pub outside: u64,
     /// Rows that HDBSCAN calls noise; where the model has no such part, `None`.
     pub noise: Option<u64>,
+    /// What became of the rows since the model was made; `None` where the model does not say how they were.
+    pub drift: Option<DriftReport>,
     /// The published files.
     pub outputs: Vec<Output>,
 }
@@ -76,11 +93,19 @@ struct Model {
     scale: ScaleModel,
     kmeans: KMeansModel,
     hdbscan: Option<HdbscanModel>,
+    /// None in models of versions that did not tell.
+    #[serde(default)]
+    distributions: Vec<Distribution>,
 }
 
 #[derive(Debug, Deserialize)]
 struct ImputeModel {
     method: ImputeMethod,
+    neighbors: usize,
+    weights: NeighborWeights,
+    /// None where no cell was missing, or in models of versions that did not hold them.
+    #[serde(default)]
+    donor_parts: Vec<Part>,
     /// None where no cell was missing.
     fill: Option<Vec<f64>>,
 }
@@ -98,10 +123,23 @@ struct ScaleModel {
 #[derive(Debug, Deserialize)]
 struct KMeansModel {
     clusters: Vec<KMeansCluster>,
+    /// None in models of versions that had no tree.
+    #[serde(default)]
+    splits: Vec<KMeansSplit>,
+}
+
+impl KMeansModel {
+    fn centers(&self, columns: usize) -> Centers {
+        let centroids = self.clusters.iter().flat_map(|cluster| cluster.centroid_scaled.clone()).collect();
+        Centers::tree(centroids, columns, self.splits.clone())
+    }
 }
 
 #[derive(Debug, Deserialize)]
 struct KMeansCluster {
+    /// None in models of versions that did not tell.
+    #[serde(default)]
+    rows: u64,
     centroid_scaled: Vec<f64>,
 }
 
@@ -122,11 +160,10 @@ impl HdbscanModel {
         let (clusters, labels): (Vec<u32>, Vec<i32>) = selected.into_iter().unzip();
         let selected = Selected { clusters, stability: vec![] };
         let memberships = Memberships::new(&self.condensed_tree, &selected, &labels, &self.selection);
-        let at = |part: Part| Part { url: format!("{folder}{}", part.url), ..part };
         let cells = self.points.into_iter().map(|cell| DensityModelCell {
-            points: at(cell.points),
-            cores: at(cell.cores),
-            tree: at(cell.tree),
+            points: part_below(folder, cell.points),
+            cores: part_below(folder, cell.cores),
+            tree: part_below(folder, cell.tree),
         });
         DensityModel {
             cells: cells.collect(),
@@ -137,50 +174,130 @@ impl HdbscanModel {
     }
 }
 
+/// A part whose URL is relative to `folder`.
+fn part_below(folder: &str, part: Part) -> Part {
+    Part { url: format!("{folder}{}", part.url), ..part }
+}
+
 const STAGE: &str = "score";
 
-/// Scores rows: one pass to bring them into the form of a feature table, one to score them.
-///
-/// # Errors
-/// A model that cannot be read, input that does not have its columns, an output that holds other files.
-pub async fn score(
-    cluster: &Cluster,
-    request: &ScoreRequest,
-    base: &Path,
-    observer: &dyn Observer,
-) -> Result<ScoreManifest> {
-    let runtime = cluster.runtime();
-    let output = to_folder_url(&request.output, base)?;
-    let (url, model) = read_model(&runtime, &request.model, base).await?;
-    let source = Source {
-        tables: vec![Table { name: "input".to_owned(), locations: request.input.clone() }],
-        sql: None,
-        id: model.id.clone(),
-        features: model.features.clone(),
-        weight: None,
-    };
-    let sources = Sources::find(&runtime, &source, base, &output).await?;
-    sources.features(cluster.state(), &source, None).await?;
-    let work = Work::new(Arc::clone(&runtime), &output);
-    check_empty(&runtime, &output).await?;
-    let lease = Lease::take(&runtime, &work.url("lease/"), &LeaseOptions::of_this_process()).await?;
-    let run = async {
-        // Another process may have had it, while this one waited for the lease.
-        check_empty(&runtime, &output).await?;
-        let source = (&source, &sources, base);
-        let to = Destination { work: &work, output: &output, lease: &lease };
-        score_into(cluster, url, model, source, &to, observer).await
-    };
-    let result = tokio::select! {
-        manifest = run => manifest,
-        error = lease.lost() => Err(error),
-    };
-    lease.release().await;
-    if result.is_ok() {
-        work.clear(STAGE).await?;
-        remove_all(&runtime, &work.url("lease/")).await?;
+impl ScoreJob {
+    /// A job of a spec; relative paths of it start from `base`.
+    #[must_use]
+    pub fn new(spec: ScoreSpec, base: impl Into<PathBuf>) -> Self {
+        Self { spec, base: base.into() }
     }
-    result
+
+    /// The spec.
+    #[must_use]
+    pub fn spec(&self) -> &ScoreSpec {
+        &self.spec
+    }
+
+    /// Where it reads from, the model included, as URLs: a glob stays in them.
+    ///
+    /// # Errors
+    /// A path that cannot be written as a URL.
+    pub fn sources(&self) -> Result<Vec<String>> {
+        let locations = self.spec.input.iter().chain([&self.spec.model]);
+        locations.map(|location| to_url(location, &self.base)).collect()
+    }
+
+    /// Where it writes to, a URL that ends in `/`.
+    ///
+    /// # Errors
+    /// A path that cannot be written as a URL.
+    pub fn output(&self) -> Result<String> {
+        to_folder_url(&self.spec.output, &self.base)
+    }
+
+    async fn prepare(&self, state: &SessionState, output: &str) -> Result<Prepared> {
+        let runtime = state.runtime_env();
+        let (url, model, sha256) = read_model(runtime, &self.spec.model, &self.base).await?;
+        let source = Source {
+            tables: vec![Table { name: "input".to_owned(), locations: self.spec.input.clone() }],
+            sql: None,
+            id: model.id.clone(),
+            features: model.features.clone(),
+            weight: None,
+        };
+        let sources = Sources::find(runtime, &source, &self.base, output).await?;
+        sources.features(state, &source, None).await?;
+        let shards: Vec<_> = sources.shards().map(|shard| (&shard.url, shard.bytes, &shard.version)).collect();
+        let made_from = serde_json::to_vec(&(FORMAT, &url, sha256, shards))
+            .map_err(|error| EngineError::job(format!("score: what it is made from is no JSON: {error}")))?;
+        let fingerprint = hex(&Sha256::digest(&made_from));
+        let published = published(runtime, output, &fingerprint).await?;
+        Ok(Prepared { url, model, source, sources, fingerprint, published })
+    }
+
+    /// Checks model and input without scoring anything.
+    ///
+    /// # Errors
+    /// As [`ScoreJob::run_until`].
+    pub async fn check(&self, state: &SessionState) -> Result<Plan> {
+        let output = self.output()?;
+        let Prepared { model, sources, published, .. } = self.prepare(state, &output).await?;
+        let clusters = model.kmeans.clusters.len();
+        let density = if model.hdbscan.is_some() { ", and HDBSCAN's" } else { "" };
+        let stage = PlannedStage {
+            name: STAGE,
+            what: format!("the {clusters} segments of job {}{density}; drift", model.job),
+            fingerprint: String::new(),
+            complete: published.is_some(),
+        };
+        Ok(Plan { tables: sources.tables, stages: vec![stage], output })
+    }
+
+    /// Scores rows, unless an earlier run did so: one pass to bring them into the form of a feature table, one to score them, one to tell drift. Stops when
+    /// `stop` completes, with what it says as the error.
+    ///
+    /// # Errors
+    /// A model that cannot be read, input that does not have its columns, an output that holds other files.
+    pub async fn run_until(
+        &self,
+        cluster: &Cluster,
+        lease: &LeaseOptions,
+        observer: &dyn Observer,
+        stop: impl Future<Output = EngineError>,
+    ) -> Result<ScoreManifest> {
+        let mut stop = std::pin::pin!(stop);
+        let (runtime, output) = (cluster.runtime(), self.output()?);
+        let work = Work::new(Arc::clone(&runtime), &output);
+        let prepared = async {
+            let prepared = self.prepare(cluster.state(), &output).await?;
+            Ok::<_, EngineError>((prepared, Lease::take(&runtime, &work.url("lease/"), lease).await?))
+        };
+        let (prepared, lease) = tokio::select! {
+            prepared = prepared => prepared?,
+            error = &mut stop => return Err(error),
+        };
+        let run = async {
+            // Another process may have had it, while this one waited for the lease.
+            if let Some(manifest) = published(&runtime, &output, &prepared.fingerprint).await? {
+                return Ok(manifest);
+            }
+            let to = Destination { work: &work, output: &output, lease: &lease };
+            score_into(cluster, prepared, &self.base, &to, observer).await
+        };
+        let result = tokio::select! {
+            manifest = run => manifest,
+            error = lease.lost() => Err(error),
+            error = &mut stop => Err(error),
+        };
+        lease.release().await;
+        if result.is_ok() {
+            let cleared = async {
+                work.clear(STAGE).await?;
+                remove_all(&runtime, &work.url("lease/")).await
+            };
+            // The scores are there; what is left behind harms nobody.
+            if let Err(error) = cleared.await {
+                observer.warning(&format!("the work folder of the scores was not removed: {error}"));
+            }
+        }
+        result
+    }
 }
 
 /// Where scores go to, and who may write there.
@@ -192,12 +309,12 @@ struct Destination<'a> {
 
 async fn score_into(
     cluster: &Cluster,
-    url: String,
-    model: Model,
-    (source, sources, base): (&Source, &Sources, &Path),
+    prepared: Prepared,
+    base: &Path,
     to: &Destination<'_>,
     observer: &dyn Observer,
 ) -> Result<ScoreManifest> {
+    let Prepared { url, model, source, sources, fingerprint, .. } = prepared;
     let (runtime, output) = (cluster.runtime(), to.output);
     let scores = format!("{output}scores/");
     to.work.clear(STAGE).await?;
@@ -206,7 +323,7 @@ async fn score_into(
     observer.stage_started(STAGE, sources.rows());
     let context = StageContext::new(cluster, to.work.artifact_prefix(STAGE, "scored"), STAGE, observer);
     context.begin_step("read");
-    let extracted = extract::run(&context, source, sources, base, None).await?;
+    let extracted = extract::run(&context, &source, &sources, base, None).await?;
     let missing = model.features.iter().zip(&extracted.features).find(|(_, feature)| feature.missing > 0);
     if let (Some((name, feature)), None) = (missing, &model.impute.fill) {
         return Err(EngineError::input(format!(
@@ -217,13 +334,21 @@ async fn score_into(
     }
     let everything = Fence { low: f64::NEG_INFINITY, high: f64::INFINITY };
     let folder = &url[..url.rfind('/').map_or(0, |slash| slash + 1)];
+    let ImputeModel { method, neighbors, weights, donor_parts, fill } = model.impute;
+    let has_donors = !donor_parts.is_empty();
+    let donors = (missing.is_some() && has_donors).then(|| DonorSet {
+        parts: donor_parts.into_iter().map(|part| part_below(folder, part)).collect(),
+        neighbors,
+        weights,
+    });
     let task = Score {
         prefix: format!("{}scores/", context.prefix),
         features: model.features.clone(),
-        fill: model.impute.fill.clone().unwrap_or_else(|| vec![0.0; model.features.len()]),
+        donors,
+        fill: fill.unwrap_or_else(|| vec![0.0; model.features.len()]),
         fences: model.outliers.fences.iter().map(|fence| fence.unwrap_or(everything)).collect(),
         scalers: model.scale.scalers.clone(),
-        centroids: model.kmeans.clusters.iter().flat_map(|cluster| cluster.centroid_scaled.clone()).collect(),
+        centers: model.kmeans.centers(model.features.len()),
         density: model.hdbscan.map(|hdbscan| hdbscan.density(folder)),
     };
     let has_density = task.density.is_some();
@@ -231,11 +356,25 @@ async fn score_into(
     let scored: Vec<Scored> = context.map_parts(task, &singly(&extracted.parts)).await?;
     let sum = |of: fn(&Scored) -> u64| scored.iter().map(of).sum::<u64>();
     let filled_cells = sum(|scored| scored.filled);
-    if filled_cells > 0 && model.impute.method == ImputeMethod::Knn {
+    if filled_cells > 0 && method == ImputeMethod::Knn && !has_donors {
         context.warn(format!(
-            "{filled_cells} missing cells were filled with the means of the model's features: a model does not hold the rows \
+            "{filled_cells} missing cells were filled with the means of the model's features: this model does not hold the rows \
              that its nearest-neighbour imputation looked among"
         ));
+    }
+    context.begin_step("tell drift");
+    let drift = if model.distributions.is_empty() {
+        None
+    } else {
+        let edges = model.distributions.iter().map(|distribution| distribution.edges.clone()).collect();
+        let now = drift::count(&context, &model.features, &extracted.parts, edges).await?;
+        let mut sizes = vec![0; model.kmeans.clusters.len()];
+        scored.iter().for_each(|part| sizes.iter_mut().zip(&part.inside).for_each(|(size, rows)| *size += rows));
+        let sizes_then: Vec<u64> = model.kmeans.clusters.iter().map(|cluster| cluster.rows).collect();
+        Some(DriftReport::new(&model.features, (&model.distributions, &now), (&sizes_then, &sizes)))
+    };
+    if let Some(warning) = drift.as_ref().and_then(DriftReport::warning) {
+        context.warn(warning);
     }
     let parts: Vec<Part> = scored.iter().map(|scored| scored.part.clone()).collect();
     let manifest = ScoreManifest {
@@ -243,12 +382,14 @@ async fn score_into(
         model: url,
         job: model.job,
         segmenta: env!("CARGO_PKG_VERSION").to_owned(),
+        fingerprint,
         published_at: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         inputs: sources.shards().cloned().collect(),
         rows: rows_of(&parts),
         filled_cells,
         outside: sum(|scored| scored.outside),
         noise: has_density.then(|| sum(|scored| scored.noise)),
+        drift,
         outputs: copy(&runtime, &parts, output, "scores").await?,
     };
     to.lease.check()?;
@@ -258,7 +399,8 @@ async fn score_into(
     Err(EngineError::output(format!("--output: {output}: another process published there meanwhile")))
 }
 
-async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<(String, Model)> {
+/// The URL of a model, the model, and the checksum of its document. What is in it is checked as far as anything here relies on it.
+async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<(String, Model, String)> {
     let url = to_url(location, base)?;
     let content = get(runtime, &url).await.map_err(|error| EngineError::input(format!("{url}: {}", error.message)))?;
     let content = content.ok_or_else(|| {
@@ -267,11 +409,17 @@ async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result
     let broken = |what: String| EngineError::input(format!("{url}: is not a model of this version: {what}"));
     let model: Model = serde_json::from_slice(&content).map_err(|error| broken(error.to_string()))?;
     let d = model.features.len();
-    let fits = d > 0
+    let sound_scaler = |scaler: &Scaler| scaler.center.is_finite() && scaler.scale.is_finite() && scaler.scale != 0.0;
+    let fits = (1..=MAX_FEATURES).contains(&d)
+        && (1..=MOST_NEIGHBORS).contains(&model.impute.neighbors)
+        && model.scale.scalers.iter().all(sound_scaler)
+        && model.impute.donor_parts.iter().all(is_of_a_model)
         && [model.impute.fill.as_ref().map_or(d, Vec::len), model.outliers.fences.len(), model.scale.scalers.len()]
             == [d; 3]
-        && !model.kmeans.clusters.is_empty()
         && model.kmeans.clusters.iter().all(|cluster| cluster.centroid_scaled.len() == d)
+        && model.kmeans.centers(d).is_sound(d)
+        && (model.distributions.is_empty() || model.distributions.len() == d)
+        && model.distributions.iter().all(Distribution::is_sound)
         && model.hdbscan.as_ref().is_none_or(HdbscanModel::is_sound);
     if model.format != FORMAT {
         return Err(broken(format!("its format is {}, not {FORMAT}", model.format)));
@@ -279,7 +427,7 @@ async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result
     if !fits {
         return Err(broken("its parts do not fit together".to_owned()));
     }
-    Ok((url, model))
+    Ok((url, model, hex(&Sha256::digest(&content))))
 }
 
 impl HdbscanModel {
@@ -287,16 +435,38 @@ impl HdbscanModel {
     fn is_sound(&self) -> bool {
         let nodes = self.condensed_tree.len();
         let tree = self.condensed_tree.iter().enumerate();
-        self.clusters.iter().all(|cluster| (cluster.node as usize) < nodes)
+        let mut parts = self.points.iter().flat_map(|cell| [&cell.points, &cell.cores, &cell.tree]);
+        (1..=MOST_NEIGHBORS as u64).contains(&self.min_samples)
+            && parts.all(is_of_a_model)
+            && self.clusters.iter().all(|cluster| (cluster.node as usize) < nodes)
             && tree.clone().all(|(i, node)| node.parent.map_or(i == 0, |parent| (parent as usize) < i))
     }
 }
 
-/// Scores may replace what a run left that did not come to its end, and nothing else.
-async fn check_empty(runtime: &RuntimeEnv, output: &str) -> Result<()> {
+/// The most neighbours, or samples, that a spec may ask for.
+const MOST_NEIGHBORS: usize = 1_000;
+
+/// Whether a part of a model lies below it, so that a model leads nowhere else, and has as many rows as one may have.
+fn is_of_a_model(part: &Part) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+    let below = part.url.starts_with("model/") && !part.url.contains("..") && part.url.chars().all(plain);
+    below && part.rows < u64::from(u32::MAX)
+}
+
+/// The manifest of what an earlier run made of the same. Scores may replace what a run left that did not come to its end, and
+/// nothing else.
+async fn published(runtime: &RuntimeEnv, output: &str, fingerprint: &str) -> Result<Option<ScoreManifest>> {
     let (store, path) = resolve(runtime, output)?;
     let mut objects = store.list(Some(&path));
-    let has_manifest = get(runtime, &manifest_url(output)).await?.is_some();
+    let manifest = get(runtime, &manifest_url(output)).await?;
+    let has_manifest = manifest.is_some();
+    let same = manifest.and_then(|manifest| serde_json::from_slice::<ScoreManifest>(&manifest).ok());
+    if let Some(manifest) = same.filter(|manifest| manifest.fingerprint == fingerprint) {
+        let files = manifest.outputs.iter().map(|file| (format!("{output}{}", file.path), file.bytes));
+        if first_gone(runtime, files).await?.is_none() {
+            return Ok(Some(manifest));
+        }
+    }
     while let Some(object) = objects.next().await {
         match object {
             Ok(object) => {
@@ -309,9 +479,9 @@ async fn check_empty(runtime: &RuntimeEnv, output: &str) -> Result<()> {
                     )));
                 }
             }
-            Err(object_store::Error::NotFound { .. }) => return Ok(()),
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(EngineError::output(format!("{output}: cannot be listed: {error}"))),
         }
     }
-    Ok(())
+    Ok(None)
 }

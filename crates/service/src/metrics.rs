@@ -126,6 +126,9 @@ pub struct WorkerMetrics {
     hits: Gauge,
     misses: Gauge,
     evictions: Gauge,
+    hit_bytes: Gauge,
+    loaded_bytes: Gauge,
+    store_bytes: Gauge,
     reserved: Gauge,
     resident: Gauge,
     stores: StoreMetrics,
@@ -140,7 +143,11 @@ impl WorkerMetrics {
         registry.register("tasks_failed", "Attempts at tasks that failed since it started", self.tasks_failed.clone());
         registry.register("store_hits", "Partitions served from the store since it started", self.hits.clone());
         registry.register("store_misses", "Partitions that had to be loaded since it started", self.misses.clone());
-        registry.register("store_evictions", "Partitions dropped for room since it started", self.evictions.clone());
+        registry.register("store_evictions", "Partitions dropped since it started", self.evictions.clone());
+        let mut bytes = |name, what, gauge: &Gauge| registry.register_with_unit(name, what, Unit::Bytes, gauge.clone());
+        bytes("store_hit", "Of the partitions served from the store since it started", &self.hit_bytes);
+        bytes("store_loaded", "Of the partitions that had to be loaded since it started", &self.loaded_bytes);
+        bytes("store_held", "Of the partitions that the store holds", &self.store_bytes);
         registry.register_with_unit("pool_reserved", "Reserved of the memory pool", Unit::Bytes, self.reserved.clone());
         registry.register_with_unit("resident", "Resident memory of the process", Unit::Bytes, self.resident.clone());
         self.stores.register(registry);
@@ -154,6 +161,9 @@ impl WorkerMetrics {
         self.hits.set(whole(now.store.hits));
         self.misses.set(whole(now.store.misses));
         self.evictions.set(whole(now.store.evictions));
+        self.hit_bytes.set(whole(now.store.hit_bytes));
+        self.loaded_bytes.set(whole(now.store.loaded_bytes));
+        self.store_bytes.set(whole(now.store.bytes));
         self.reserved.set(whole(now.reserved_bytes));
         self.resident.set(whole(resident_memory().unwrap_or(0)));
         self.stores.set();

@@ -8,7 +8,7 @@
 use std::ops::Range;
 
 use super::outside::NONE;
-use super::parallel::{for_each_chunk, split_mut};
+use crate::parallel::{for_each_chunk, split_mut};
 use crate::spatial_tree::{BoundingBox, LEAF, Node, SpatialTree};
 
 /// Neighbours kept for each point: what the spanning tree looks at before it searches.

@@ -30,7 +30,6 @@ pub mod membership;
 pub mod neighbor_graph;
 pub mod neighbors;
 pub mod outside;
-mod parallel;
 pub mod prediction;
 pub mod resolution;
 pub mod selection;

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::core_distances::{Neighborhoods, chunks_of_leaves};
 use super::outside::{LabelledTree, MIXED, NONE, Nearest, Queries, label_nodes, ordered};
-use super::parallel::{for_each_chunk, split_mut};
 use super::union_find::UnionFind;
+use crate::parallel::{for_each_chunk, split_mut};
 use crate::spatial_tree::{LEAF, SpatialTree};
 
 /// An edge between two points of a tree, given in tree order.

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::centers::Centers;
 use super::{coordinate_quanta, squared_reach};
-use crate::matrix::{Matrix, squared_distance};
+use crate::matrix::Matrix;
 use crate::sums::{Bounds, FineQuantum, Quantum, fine_quanta};
 
 /// A point far from its centroid: a candidate to re-seed an empty cluster with.
@@ -15,6 +16,8 @@ pub struct FarPoint {
     pub id: u64,
     /// Cluster the point is assigned to.
     pub cluster: u32,
+    /// Its weight.
+    pub weight: u32,
     /// `d` coordinates.
     pub point: Vec<f64>,
 }
@@ -28,11 +31,11 @@ impl FarPoint {
 /// What a pass learns of one candidate from some rows. Sums are in quanta and merge exactly.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Partial {
-    /// Rows a cluster; `k`.
+    /// Weights of the rows of each cluster, added up; `k`.
     pub counts: Vec<u64>,
-    /// Sums of coordinates; `k x d`, in the quanta of the features.
+    /// Weighted sums of coordinates; `k x d`, in the quanta of the features.
     pub sums: Vec<i128>,
-    /// Sums of squared distances of a cluster's rows to its centroid, in [`Assigner::inertia_quantum`]; `k`.
+    /// Weighted sums of squared distances of a cluster's rows to its centroid, in [`Assigner::inertia_quantum`]; `k`.
     pub inertia: Vec<i128>,
     /// The farthest points, farthest first, as many as were asked for.
     pub farthest: Vec<FarPoint>,
@@ -56,10 +59,16 @@ impl Partial {
     }
 }
 
-/// Assigns rows to the nearest of `k` centroids; ties go to the lower index.
+/// The weight of row `i`: 1 where rows have none.
+#[inline(always)]
+pub(super) fn weight_of(weights: Option<&[u32]>, i: usize) -> u32 {
+    weights.map_or(1, |weights| weights[i])
+}
+
+/// Assigns rows to clusters and adds them up.
 #[derive(Debug, Clone)]
 pub struct Assigner {
-    centroids: Vec<f64>,
+    centers: Centers,
     features: usize,
     quanta: Vec<Quantum>,
     squared_reach: f64,
@@ -68,25 +77,25 @@ pub struct Assigner {
 }
 
 impl Assigner {
-    /// For `centroids` (`k x d`, row-major) over rows within `bounds` (`d`); keeps the `farthest` farthest points.
+    /// For `centers` over rows within `bounds` (`d`); keeps the `farthest` farthest points.
     #[must_use]
-    pub fn new(centroids: Vec<f64>, bounds: &[Bounds], farthest: usize) -> Self {
-        let squared_reach = squared_reach(bounds, &centroids);
+    pub fn new(centers: Centers, bounds: &[Bounds], farthest: usize) -> Self {
+        let squared_reach = squared_reach(bounds, centers.centroids());
         let inertia_quantum = FineQuantum::for_bound(squared_reach);
         let quanta = coordinate_quanta(bounds);
-        Self { features: bounds.len(), quanta, squared_reach, inertia_quantum, centroids, farthest }
+        Self { features: bounds.len(), quanta, squared_reach, inertia_quantum, centers, farthest }
     }
 
     /// Number of clusters.
     #[must_use]
     pub fn k(&self) -> usize {
-        self.centroids.len() / self.features
+        self.centers.k()
     }
 
-    /// `k x d`, row-major.
+    /// What rows are assigned by.
     #[must_use]
-    pub fn centroids(&self) -> &[f64] {
-        &self.centroids
+    pub fn centers(&self) -> &Centers {
+        &self.centers
     }
 
     /// The units in which coordinates are added up, a feature each.
@@ -122,7 +131,7 @@ impl Assigner {
     /// The means of the clusters of a merged partial, `k x d`; an empty cluster keeps its centroid.
     #[must_use]
     pub fn means(&self, partial: &Partial) -> Vec<f64> {
-        let mut means = self.centroids.clone();
+        let mut means = self.centers.centroids().to_vec();
         for (c, count) in partial.counts.iter().enumerate().filter(|(_, count)| **count > 0) {
             for (j, quantum) in self.quanta.iter().enumerate() {
                 means[c * self.features + j] = quantum.mean(partial.sums[c * self.features + j], *count);
@@ -138,54 +147,48 @@ impl Assigner {
         Partial { counts: vec![0; k], sums: vec![0; k * d], inertia: vec![0; k], farthest: vec![] }
     }
 
-    /// The nearest centroid of `row` and the squared distance to it.
-    #[must_use]
-    pub fn nearest(&self, row: &[f64]) -> (usize, f64) {
-        nearest_general(row, &self.centroids)
-    }
-
-    /// Adds the rows of `points` (`n x d`), with one id each, to `partial`: counts, sums, inertia and far points. `O(n k d)`; a
-    /// pass that needs no far points goes by [`super::FilterTree`] or [`super::accumulate_all`], which are faster.
-    pub fn accumulate(&self, points: &Matrix, ids: &[u64], partial: &mut Partial) {
+    /// Adds the rows of `points` (`n x d`) to `partial`: counts, sums, inertia, and where there are `ids` (`n`) far points. `weights`
+    /// are `n`, each from 1, of no more than [`MOST_TERMS`](crate::sums::MOST_TERMS) together. `O(n k d)`, down a tree `O(n d log k)`; a pass over a flat clustering that needs no far points goes by
+    /// [`super::FilterTree`] or [`super::accumulate_all`], which are faster.
+    pub fn accumulate(&self, points: &Matrix, ids: &[u64], weights: Option<&[u32]>, partial: &mut Partial) {
         let d = self.features;
         let scales: Vec<f64> = self.quanta.iter().map(|q| q.scale()).collect();
         let inertia_scale = self.inertia_quantum.scale();
         for (i, row) in points.iter().enumerate() {
-            let (cluster, distance) = self.nearest(row);
-            partial.counts[cluster] += 1;
-            partial.inertia[cluster] += fine_quanta(distance * inertia_scale);
+            let (cluster, distance) = self.centers.nearest(row);
+            let weight = weight_of(weights, i);
+            partial.counts[cluster] += u64::from(weight);
+            partial.inertia[cluster] += i128::from(weight) * fine_quanta(distance * inertia_scale);
             let sums = &mut partial.sums[cluster * d..(cluster + 1) * d];
             for ((sum, value), scale) in sums.iter_mut().zip(row).zip(&scales) {
-                *sum += i128::from((value * scale) as i64);
+                *sum += i128::from(weight) * i128::from((value * scale) as i64);
             }
-            if self.farthest > 0 {
-                self.keep_if_far(partial, row, ids[i], cluster, distance);
+            if self.farthest > 0
+                && let Some(id) = ids.get(i)
+            {
+                let cluster = cluster as u32;
+                self.keep_if_far(
+                    partial,
+                    row,
+                    FarPoint { squared_distance: distance, id: *id, cluster, weight, point: vec![] },
+                );
             }
         }
     }
 
-    fn keep_if_far(&self, partial: &mut Partial, row: &[f64], id: u64, cluster: usize, squared_distance: f64) {
+    /// `point` comes without its coordinates, which are those of `row`.
+    fn keep_if_far(&self, partial: &mut Partial, row: &[f64], mut point: FarPoint) {
         let far = &mut partial.farthest;
         if far.len() == self.farthest {
             match far.last() {
-                Some(last) if !last.is_before(squared_distance, id) => {
+                Some(last) if !last.is_before(point.squared_distance, point.id) => {
                     far.pop();
                 }
                 _ => return,
             }
         }
-        let at = far.partition_point(|p| p.is_before(squared_distance, id));
-        far.insert(at, FarPoint { squared_distance, id, cluster: cluster as u32, point: row.to_vec() });
+        let at = far.partition_point(|p| p.is_before(point.squared_distance, point.id));
+        point.point = row.to_vec();
+        far.insert(at, point);
     }
-}
-
-fn nearest_general(row: &[f64], centroids: &[f64]) -> (usize, f64) {
-    let (mut best, mut least) = (0, f64::INFINITY);
-    for (c, centroid) in centroids.chunks_exact(row.len().max(1)).enumerate() {
-        let distance = squared_distance(row, centroid);
-        if distance < least {
-            (best, least) = (c, distance);
-        }
-    }
-    (best, least)
 }

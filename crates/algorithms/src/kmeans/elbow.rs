@@ -15,22 +15,26 @@ pub struct Elbow {
     pub prominence: f64,
 }
 
-/// The k at which the curve of inertia over k, scaled to the unit square, lies farthest below the line between its
-/// ends; ties go to the smaller k. `curve` is `(k, inertia)` by ascending k. With one or two points, or a curve that
+/// How far the curve of inertia over k, scaled to the unit square, lies below the line between its ends, for each k. `curve` is
+/// `(k, inertia)` by ascending k. All are 0 for one or two points, and for a curve that does not fall.
+#[must_use]
+pub fn prominences(curve: &[(usize, f64)]) -> Vec<f64> {
+    let (Some(first), Some(last)) = (curve.first(), curve.last()) else { return vec![] };
+    let (width, height) = ((last.0 - first.0) as f64, first.1 - last.1);
+    let of = |(k, inertia): &(usize, f64)| {
+        if width > 0.0 && height > 0.0 { 1.0 - (k - first.0) as f64 / width - (inertia - last.1) / height } else { 0.0 }
+    };
+    curve.iter().map(of).collect()
+}
+
+/// The k of the largest of the [`prominences`]; ties go to the smaller k. With one or two points, or a curve that
 /// nowhere lies below the line, it is the smallest k with prominence 0. `None` for an empty curve.
 #[must_use]
 pub fn elbow(curve: &[(usize, f64)]) -> Option<Elbow> {
-    let (first, last) = (curve.first()?, curve.last()?);
-    let mut best = Elbow { k: first.0, prominence: 0.0 };
-    let (width, height) = ((last.0 - first.0) as f64, first.1 - last.1);
-    if width > 0.0 && height > 0.0 {
-        for (k, inertia) in curve {
-            let x = (k - first.0) as f64 / width;
-            let y = (inertia - last.1) / height;
-            let prominence = 1.0 - x - y;
-            if prominence > best.prominence + ROUNDING {
-                best = Elbow { k: *k, prominence };
-            }
+    let mut best = Elbow { k: curve.first()?.0, prominence: 0.0 };
+    for ((k, _), prominence) in curve.iter().zip(prominences(curve)) {
+        if prominence > best.prominence + ROUNDING {
+            best = Elbow { k: *k, prominence };
         }
     }
     Some(best)

@@ -16,7 +16,7 @@
 //! (see [`MAX_FILTERED`]).
 
 use super::Assigner;
-use super::assign::Partial;
+use super::assign::{Partial, weight_of};
 use crate::matrix::Matrix;
 use crate::spatial_tree::{BoundingBox, LANES, LEAF, Node, SpatialTree, squared_distance};
 use crate::sums::{Bounds, fine_quanta};
@@ -30,7 +30,7 @@ const LEAST_SUMMED: usize = 64;
 
 /// The points of a partition in a tree whose nodes know the sums of their points.
 ///
-/// Memory: that of the [`SpatialTree`], about `13 D + 2` bytes a point, and `0.5 D` for the sums.
+/// Memory: that of the [`SpatialTree`], about `13 D + 2` bytes a point, `0.5 D` for the sums, and 4 for a weight where rows have one.
 #[derive(Debug, Clone)]
 pub struct FilterTree<const D: usize> {
     tree: SpatialTree<D>,
@@ -40,15 +40,19 @@ pub struct FilterTree<const D: usize> {
     /// By node: where its sum is, or [`NO_SUM`].
     place: Vec<u32>,
     sums: Vec<[i128; D]>,
+    /// As `sums`: weights of the points.
+    counts: Vec<u64>,
+    /// Of each point in tree order; none where all are 1.
+    weights: Option<Vec<u32>>,
 }
 
 const NO_SUM: u32 = u32::MAX;
 
 impl<const D: usize> FilterTree<D> {
-    /// Over `points` (`n x d`, `d` at most `D`) that lie within `bounds` (`d`), those of all partitions. `O(n log n)`.
+    /// Over `points` (`n x d`, `d` at most `D`) that lie within `bounds` (`d`), those of all partitions; `weights` are `n`. `O(n log n)`.
     #[must_use]
-    pub fn build(points: &Matrix, bounds: &[Bounds]) -> Self {
-        let (tree, _) = SpatialTree::build(points, 1);
+    pub fn build(points: Matrix, weights: Option<&[u32]>, bounds: &[Bounds]) -> Self {
+        let (tree, rows) = SpatialTree::build_from(points, 1);
         let quanta = super::coordinate_quanta(bounds);
         let mut built = Self {
             place: vec![NO_SUM; tree.nodes()],
@@ -56,51 +60,66 @@ impl<const D: usize> FilterTree<D> {
             columns: bounds.len(),
             scales: std::array::from_fn(|j| quanta.get(j).map_or(0.0, |quantum| quantum.scale())),
             sums: vec![],
+            counts: vec![],
+            weights: weights.map(|weights| rows.into_iter().map(|row| weights[row as usize]).collect()),
         };
         if let Some(root) = built.tree.root() {
             built.sum(root);
         }
         built.sums.shrink_to_fit();
+        built.counts.shrink_to_fit();
         built
     }
 
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.tree.bytes() + self.place.capacity() * size_of::<u32>() + self.sums.capacity() * size_of::<[i128; D]>()
+        let words = self.place.capacity() + self.weights.as_ref().map_or(0, Vec::capacity);
+        self.tree.bytes()
+            + words * size_of::<u32>()
+            + self.sums.capacity() * size_of::<[i128; D]>()
+            + self.counts.capacity() * size_of::<u64>()
     }
 
-    /// The sum of a node, which it keeps where that is worth it, as do those below.
-    fn sum(&mut self, node: Node) -> [i128; D] {
+    /// Weight and sum of a node, which it keeps where that is worth it, as do those below.
+    fn sum(&mut self, node: Node) -> (u64, [i128; D]) {
         let points = self.tree.points(node);
-        let sum = match self.tree.children(node) {
+        let (count, sum) = match self.tree.children(node) {
             Some((left, right)) if points.len() >= LEAST_SUMMED => {
                 let (left, right) = (self.sum(left), self.sum(right));
-                std::array::from_fn(|j| left[j] + right[j])
+                (left.0 + right.0, std::array::from_fn(|j| left.1[j] + right.1[j]))
             }
             _ => return self.add_up(points),
         };
         self.place[node.index] = self.sums.len() as u32;
         self.sums.push(sum);
-        sum
+        self.counts.push(count);
+        (count, sum)
     }
 
-    fn add_up(&self, points: std::ops::Range<usize>) -> [i128; D] {
-        let mut sum = [0; D];
+    #[inline(always)]
+    fn weight(&self, i: usize) -> u32 {
+        weight_of(self.weights.as_deref(), i)
+    }
+
+    fn add_up(&self, points: std::ops::Range<usize>) -> (u64, [i128; D]) {
+        let (mut count, mut sum) = (0, [0; D]);
         for i in points {
-            let point = self.tree.point(i);
+            let (point, weight) = (self.tree.point(i), self.weight(i));
+            count += u64::from(weight);
             for j in 0..D {
-                sum[j] += i128::from((point[j] * self.scales[j]) as i64);
+                sum[j] += i128::from(weight) * i128::from((point[j] * self.scales[j]) as i64);
             }
         }
-        sum
+        (count, sum)
     }
 
-    /// Adds the counts and sums of all points to `partial`, and where it is `measured` their inertia, as [`Assigner::accumulate`]
+    /// Adds the counts and sums of all points to `partial` of a flat clustering, and where it is `measured` their inertia, as [`Assigner::accumulate`]
     /// does; far points are not touched. To measure, each point is looked at once.
     pub fn accumulate(&self, assigner: &Assigner, measured: bool, partial: &mut Partial) {
         let Some(root) = self.tree.root() else { return };
         let centroids: Vec<[f64; D]> = assigner
+            .centers()
             .centroids()
             .chunks_exact(self.columns)
             .map(|centroid| std::array::from_fn(|j| centroid.get(j).copied().unwrap_or(0.0)))
@@ -162,22 +181,23 @@ impl<const D: usize> Pass<'_, D> {
 
     /// All points of a node are nearest to one centroid.
     fn take(&mut self, node: Node, cluster: usize) {
-        let points = self.of.tree.points(node);
-        self.partial.counts[cluster] += points.len() as u64;
-        let sum = match self.of.place[node.index] {
-            NO_SUM => self.of.add_up(points),
-            place => self.of.sums[place as usize],
+        let (count, sum) = match self.of.place[node.index] {
+            NO_SUM => self.of.add_up(self.of.tree.points(node)),
+            place => (self.of.counts[place as usize], self.of.sums[place as usize]),
         };
+        self.partial.counts[cluster] += count;
         let columns = self.of.columns;
         let sums = &mut self.partial.sums[cluster * columns..(cluster + 1) * columns];
         sums.iter_mut().zip(sum).for_each(|(total, sum)| *total += sum);
         if let Some(scale) = self.inertia_scale {
             let centroid = self.centroids[cluster];
             for leaf in node.first_leaf..node.first_leaf + node.leaves {
-                self.of.tree.leaf_distances(leaf, &centroid, |_, distances| {
+                self.of.tree.leaf_distances(leaf, &centroid, |at, distances| {
                     // NaN stands for no point.
-                    let there = distances.iter().filter(|distance| !distance.is_nan());
-                    self.partial.inertia[cluster] += there.map(|distance| fine_quanta(distance * scale)).sum::<i128>();
+                    let there = (at..).zip(distances).filter(|(_, distance)| !distance.is_nan());
+                    let terms =
+                        there.map(|(i, distance)| i128::from(self.of.weight(i)) * fine_quanta(distance * scale));
+                    self.partial.inertia[cluster] += terms.sum::<i128>();
                 });
             }
         }
@@ -204,13 +224,14 @@ impl<const D: usize> Pass<'_, D> {
         }
         for i in points {
             let (cluster, point) = (nearest[i - block] as usize, self.of.tree.point(i));
-            self.partial.counts[cluster] += 1;
+            let weight = self.of.weight(i);
+            self.partial.counts[cluster] += u64::from(weight);
             if let Some(scale) = self.inertia_scale {
-                self.partial.inertia[cluster] += fine_quanta(least[i - block] * scale);
+                self.partial.inertia[cluster] += i128::from(weight) * fine_quanta(least[i - block] * scale);
             }
             let sums = &mut self.partial.sums[cluster * columns..(cluster + 1) * columns];
             for ((sum, value), scale) in sums.iter_mut().zip(point).zip(self.of.scales) {
-                *sum += i128::from((value * scale) as i64);
+                *sum += i128::from(weight) * i128::from((value * scale) as i64);
             }
         }
     }

@@ -9,20 +9,33 @@
 //!   driver  merge ──▶ Lloyd::step ──▶ new centroids, or converged
 //! ```
 //!
-//! Starts, convergence and the treatment of empty clusters follow scikit-learn's `KMeans(algorithm="lloyd")`, so that
-//! from the same start both take the same steps.
+//! Convergence and the treatment of empty clusters follow scikit-learn's `KMeans(algorithm="lloyd")`, so that from the same start
+//! both take the same steps. Beside Lloyd's, [`MiniBatch`] and [`Bisection`] are driven by the same pass; starts come from
+//! [`best_of`] on a sample or on what [`oversample`] drew.
 
 mod assign;
+mod bisecting;
+mod centers;
 mod elbow;
 mod filter;
+mod gap;
 mod lanes;
+mod local;
+mod mini_batch;
+mod oversampling;
 mod plus_plus;
 mod quality;
 mod sweep;
 
 pub use assign::{Assigner, FarPoint, Partial};
-pub use elbow::{Elbow, elbow};
+pub use bisecting::{Bisected, Bisection};
+pub use centers::{Branch, Centers, Split};
+pub use elbow::{Elbow, elbow, prominences};
 pub use filter::{FilterTree, MAX_FILTERED};
+pub use gap::{Gap, by_gap, gaps};
+pub use local::{LocalClustering, best_of};
+pub use mini_batch::MiniBatch;
+pub use oversampling::{ROUNDS, oversample};
 pub use plus_plus::plus_plus;
 pub use quality::{Judge, Quality, within_clusters};
 pub use sweep::accumulate_all;
@@ -123,12 +136,12 @@ impl Lloyd {
             }
             let old = far.cluster as usize;
             for (j, quantum) in quanta.iter().enumerate() {
-                let value = i128::from(quantum.quanta(far.point[j]));
+                let value = i128::from(far.weight) * i128::from(quantum.quanta(far.point[j]));
                 sums[old * d + j] -= value;
                 sums[cluster * d + j] = value;
             }
-            counts[old] -= 1;
-            counts[cluster] = 1;
+            counts[old] -= u64::from(far.weight);
+            counts[cluster] = u64::from(far.weight);
             self.relocated += 1;
         }
         let mut moved = 0.0;
@@ -193,11 +206,11 @@ mod tests {
         let mut lloyd = Lloyd::new(start, d, 1e-4, 300);
         loop {
             let pass = |farthest: usize, centroids: &[f64]| {
-                let assigner = Assigner::new(centroids.to_vec(), &bounds, farthest);
+                let assigner = Assigner::new(Centers::flat(centroids.to_vec(), d), &bounds, farthest);
                 let mut merged = assigner.empty_partial();
                 for (part, ids) in parts {
                     let mut partial = assigner.empty_partial();
-                    assigner.accumulate(part, ids, &mut partial);
+                    assigner.accumulate(part, ids, None, &mut partial);
                     merged.merge(&partial, farthest);
                 }
                 merged
@@ -245,32 +258,56 @@ mod tests {
         #[test]
         fn every_way_of_a_pass_gives_the_same_bits(
             seed in any::<u64>(), n in 1usize..600, d in 1usize..20, k in 1usize..20, steps in 1u64..12, far in any::<bool>(),
+            is_weighted in any::<bool>(),
         ) {
             let value = |i: u64| (mix(seed ^ i) % steps) as f64 * 0.1;
             let mut values: Vec<f64> = (0..(n * d) as u64).map(value).collect();
             values[0] = if far { 1e9 } else { values[0] };
             let points = Matrix::new(values, d);
-            let ids: Vec<u64> = (0..n as u64).collect();
+            let weights: Vec<u32> = (0..n as u64).map(|i| (mix(i ^ seed) >> 39) as u32).collect();
+            let weights = is_weighted.then_some(weights.as_slice());
             let mut bounds = vec![Bounds::default(); d];
             points.iter().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
             let centroids = (0..(k * d) as u64).map(|i| value(i + 7) + 0.05 * (mix(i ^ seed) % 2) as f64).collect();
-            let assigner = Assigner::new(centroids, &bounds, 0);
+            let assigner = Assigner::new(Centers::flat(centroids, d), &bounds, 0);
             let mut expected = assigner.empty_partial();
-            assigner.accumulate(&points, &ids, &mut expected);
+            assigner.accumulate(&points, &[], weights, &mut expected);
             for measured in [true, false] {
                 if !measured {
                     expected.inertia.fill(0);
                 }
                 let mut found = [assigner.empty_partial(), assigner.empty_partial()];
-                accumulate_all(&points, found.iter_mut().map(|partial| (&assigner, measured, partial)));
+                accumulate_all(&points, weights, found.iter_mut().map(|partial| (&assigner, measured, partial)));
                 prop_assert_eq!(&found[0], &expected);
                 prop_assert_eq!(&found[1], &expected);
                 let mut found = assigner.empty_partial();
                 crate::with_dimensions!(d, D => {
-                    FilterTree::<D>::build(&points, &bounds).accumulate(&assigner, measured, &mut found);
+                    FilterTree::<D>::build(points.clone(), weights, &bounds).accumulate(&assigner, measured, &mut found);
                 });
                 prop_assert_eq!(&found, &expected);
             }
+        }
+
+        #[test]
+        fn a_weight_is_so_many_equal_rows(seed in any::<u64>(), n in 5usize..60, d in 1usize..9) {
+            let (points, ids) = blobs(seed, n, d);
+            let weights: Vec<u32> = ids.iter().map(|id| (id % 4) as u32 + 1).collect();
+            let mut repeated = Matrix::with_capacity(0, d);
+            for (row, weight) in points.iter().zip(&weights) {
+                (0..*weight).for_each(|_| repeated.push(row));
+            }
+            let mut bounds = vec![Bounds::default(); d];
+            points.iter().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
+            let centers = Centers::flat(points.values()[..3 * d].to_vec(), d);
+            let assigner = Assigner::new(centers.clone(), &bounds, 0);
+            let (mut one, mut other) = (assigner.empty_partial(), assigner.empty_partial());
+            assigner.accumulate(&points, &[], Some(&weights), &mut one);
+            assigner.accumulate(&repeated, &[], None, &mut other);
+            prop_assert_eq!(&one, &other);
+            let means = assigner.means(&one);
+            let within = within_clusters(&assigner, &means, &one.counts, &assigner.inertias(&one));
+            let judge = Judge::new(&centers, &means, &one.counts, &within, &bounds);
+            prop_assert_eq!(judge.judge(&points, Some(&weights)), judge.judge(&repeated, None));
         }
 
         #[test]
@@ -278,12 +315,12 @@ mod tests {
             let (points, ids) = blobs(seed, n, 2);
             let mut bounds = vec![Bounds::default(); 2];
             points.iter().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
-            let mut lloyd = Lloyd::new(plus_plus(&points, 4, seed), 2, 0.0, 50);
+            let mut lloyd = Lloyd::new(plus_plus(&points, &vec![1.0; n], 4, seed), 2, 0.0, 50);
             let mut last = f64::INFINITY;
             while lloyd.progress() == Progress::Running {
-                let assigner = Assigner::new(lloyd.centroids().to_vec(), &bounds, 4);
+                let assigner = Assigner::new(Centers::flat(lloyd.centroids().to_vec(), 2), &bounds, 4);
                 let mut partial = assigner.empty_partial();
-                assigner.accumulate(&points, &ids, &mut partial);
+                assigner.accumulate(&points, &ids, None, &mut partial);
                 let inertia = assigner.inertia(&partial);
                 prop_assert!(inertia <= last * (1.0 + 1e-12));
                 last = inertia;

@@ -1,59 +1,79 @@
 //! The k-means++ start: Arthur and Vassilvitskii (SODA 2007), greedy as in scikit-learn.
 
-use crate::hashing::{combine, unit_interval};
-use crate::matrix::{Matrix, squared_distance};
+use pulp::Arch;
 
-/// Chooses `k` rows of `sample` (`n x d`) as a start, `k x d` row-major: the first uniformly, each next one with a
-/// probability proportional to its squared distance from the rows chosen so far; of `2 + ln k` such trials the one that
-/// lowers the inertia most is taken (ties: the first trial). `O(n k d log k)`.
+use super::lanes::{CentroidLanes, LANES};
+use crate::hashing::{combine, unit_interval};
+use crate::matrix::Matrix;
+
+/// Chooses `k` rows of `points` (`n x d`) as a start, `k x d` row-major: the first with a probability proportional to its
+/// weight, each next one to its weight times its squared distance from the rows chosen so far; of `2 + ln k` such trials the
+/// one that lowers the inertia most is taken (ties: the first trial). `weights` are `n` numbers above 0. `O(n k d)`.
 ///
 /// A pure function of its arguments; the order of the rows matters, so pass them in the order of their ids. When there
 /// are fewer than `k` distinct rows, rows repeat.
 #[must_use]
-pub fn plus_plus(sample: &Matrix, k: usize, seed: u64) -> Vec<f64> {
-    let n = sample.rows();
-    let mut centroids = Vec::with_capacity(k * sample.columns());
-    if n == 0 {
-        return centroids;
+pub fn plus_plus(points: &Matrix, weights: &[f64], k: usize, seed: u64) -> Vec<f64> {
+    if points.rows() == 0 {
+        return vec![];
     }
+    Arch::new().dispatch(|| choose(points, weights, k, seed))
+}
+
+/// Compiled for each width of vectors, by being part of what is dispatched.
+#[inline(always)]
+fn choose(points: &Matrix, weights: &[f64], k: usize, seed: u64) -> Vec<f64> {
+    let (n, d) = (points.rows(), points.columns());
     let mut draws = 0u64;
     let mut draw = || {
         draws += 1;
         unit_interval(combine(seed, draws))
     };
-    let trials = 2 + (k as f64).ln() as usize;
-    let first = ((draw() * n as f64) as usize).min(n - 1);
-    centroids.extend_from_slice(sample.row(first));
-    let mut nearest: Vec<f64> = sample.iter().map(|row| squared_distance(row, sample.row(first))).collect();
+    // Their distances are computed side by side.
+    let trials = (2 + (k as f64).ln() as usize).min(LANES);
+    let first = pick(weights.iter().copied(), draw() * weights.iter().sum::<f64>());
+    let mut centroids = Vec::with_capacity(k * d);
+    centroids.extend_from_slice(points.row(first));
+    let mut nearest: Vec<f64> = Vec::with_capacity(n);
+    let lanes = CentroidLanes::new(points.row(first), d, |_| true);
+    for row in points.iter() {
+        nearest.push(lanes.nearest(row).1);
+    }
+    let mut updated = vec![[0.0; LANES]; n];
     for _ in 1..k {
-        let total: f64 = nearest.iter().sum();
-        let mut best: Option<(f64, usize, Vec<f64>)> = None;
-        for _ in 0..trials {
-            let target = draw() * total;
-            let mut cumulative = 0.0;
-            let chosen = nearest
-                .iter()
-                .position(|distance| {
-                    cumulative += distance;
-                    cumulative > target
-                })
-                .unwrap_or(n - 1);
-            let updated: Vec<f64> = sample
-                .iter()
-                .zip(&nearest)
-                .map(|(row, distance)| distance.min(squared_distance(row, sample.row(chosen))))
-                .collect();
-            let inertia: f64 = updated.iter().sum();
-            if best.as_ref().is_none_or(|(least, _, _)| inertia < *least) {
-                best = Some((inertia, chosen, updated));
-            }
+        let potential = || nearest.iter().zip(weights).map(|(distance, weight)| distance * weight);
+        let total: f64 = potential().sum();
+        let chosen: Vec<usize> = (0..trials).map(|_| pick(potential(), draw() * total)).collect();
+        let tried: Vec<f64> = chosen.iter().flat_map(|row| points.row(*row).iter().copied()).collect();
+        let lanes = CentroidLanes::new(&tried, d, |_| true);
+        let mut inertia = [0.0; LANES];
+        for (i, row) in points.iter().enumerate() {
+            lanes.squared_distances(row, |_, distances| {
+                for lane in 0..LANES {
+                    updated[i][lane] = distances[lane].min(nearest[i]);
+                    inertia[lane] += updated[i][lane] * weights[i];
+                }
+            });
         }
-        if let Some((_, chosen, updated)) = best {
-            centroids.extend_from_slice(sample.row(chosen));
-            nearest = updated;
-        }
+        let best = (0..trials).reduce(|best, t| if inertia[t] < inertia[best] { t } else { best }).unwrap_or(0);
+        centroids.extend_from_slice(points.row(chosen[best]));
+        nearest.iter_mut().zip(&updated).for_each(|(nearest, updated)| *nearest = updated[best]);
     }
     centroids
+}
+
+/// The first place at which the running sum of `shares` exceeds `target`; the last one when none does.
+#[inline(always)]
+fn pick(shares: impl ExactSizeIterator<Item = f64>, target: f64) -> usize {
+    let last = shares.len().saturating_sub(1);
+    let mut sum = 0.0;
+    for (i, share) in shares.enumerate() {
+        sum += share;
+        if sum > target {
+            return i;
+        }
+    }
+    last
 }
 
 #[cfg(test)]
@@ -64,7 +84,7 @@ mod tests {
     fn finds_separated_blobs() {
         let points = Matrix::new((0..300).map(|i| f64::from(i % 3) * 100.0 + f64::from(i) * 1e-3).collect(), 1);
         for seed in 0..20 {
-            let mut start = plus_plus(&points, 3, seed);
+            let mut start = plus_plus(&points, &[1.0; 300], 3, seed);
             start.sort_by(f64::total_cmp);
             assert!(start[0] < 1.0 && (start[1] - 100.0).abs() < 1.0 && (start[2] - 200.0).abs() < 1.0);
         }
@@ -73,7 +93,14 @@ mod tests {
     #[test]
     fn fewer_distinct_rows_than_clusters() {
         let points = Matrix::new(vec![1.0; 10], 1);
-        assert_eq!(plus_plus(&points, 3, 1), vec![1.0; 3]);
-        assert!(plus_plus(&Matrix::new(vec![], 1), 3, 1).is_empty());
+        assert_eq!(plus_plus(&points, &[1.0; 10], 3, 1), vec![1.0; 3]);
+        assert!(plus_plus(&Matrix::new(vec![], 1), &[], 3, 1).is_empty());
+    }
+
+    #[test]
+    fn heavy_rows_are_chosen_more_often() {
+        let points = Matrix::new(vec![0.0, 1.0], 1);
+        let heavy = (0..200).filter(|seed| plus_plus(&points, &[1.0, 9.0], 1, *seed) == [1.0]).count();
+        assert!((150..200).contains(&heavy), "{heavy}");
     }
 }

@@ -8,13 +8,14 @@
 //! The mean squared distance of a row to the `n` rows of a cluster of mean `m` and within-cluster sum of squares `w` is
 //! `|x - m|^2 + w / n`, so that no pair is looked at. The first is what Spark's `ClusteringEvaluator` computes by default, the second is
 //! due to Hruschka, de Castro and Campello (IEEE ICDM 2004). Both are `(b - a) / max(a, b)`, and 0 for a row alone in its cluster, as in
-//! Rousseeuw's.
+//! Rousseeuw's. A row of weight `w` stands for `w` equal rows.
 
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
+use super::assign::weight_of;
 use super::lanes::CentroidLanes;
-use super::{Assigner, squared_reach};
+use super::{Assigner, Centers, squared_reach};
 use crate::matrix::Matrix;
 use crate::sums::{Bounds, FineQuantum, Quantum};
 
@@ -43,6 +44,8 @@ impl Quality {
 pub struct Judge {
     k: usize,
     /// What rows are assigned by.
+    centers: Centers,
+    /// The same where they are flat.
     centroids: CentroidLanes,
     /// What distances are measured from.
     means: CentroidLanes,
@@ -53,14 +56,15 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// For `centroids` (`k x d`) that rows are assigned by, and the `means` (`k x d`), `counts` and sums of squared distances to the means
+    /// For `centers` that rows are assigned by, and the `means` (`k x d`), `counts` and sums of squared distances to the means
     /// (`within`) of what was assigned to them; rows lie within `bounds`.
     #[must_use]
-    pub fn new(centroids: &[f64], means: &[f64], counts: &[u64], within: &[f64], bounds: &[Bounds]) -> Self {
+    pub fn new(centers: &Centers, means: &[f64], counts: &[u64], within: &[f64], bounds: &[Bounds]) -> Self {
         let d = bounds.len();
         Self {
             k: counts.len(),
-            centroids: CentroidLanes::new(centroids, d, |_| true),
+            centers: centers.clone(),
+            centroids: CentroidLanes::new(centers.centroids(), d, |_| true),
             means: CentroidLanes::new(means, d, |c| counts[c] > 0),
             variances: within.iter().zip(counts).map(|(sum, count)| sum / (*count).max(1) as f64).collect(),
             counts: counts.to_vec(),
@@ -80,27 +84,29 @@ impl Judge {
         Quantum::for_bound(1.0)
     }
 
-    /// Judges `points` (`n x d`). `O(n k d)`.
+    /// Judges `points` (`n x d`, of `weights`, `n`). `O(n k d)`.
     #[must_use]
-    pub fn judge(&self, points: &Matrix) -> Quality {
+    pub fn judge(&self, points: &Matrix, weights: Option<&[u32]>) -> Quality {
         let zeros = || vec![0; self.k];
         let mut quality = Quality { distances: zeros(), squared_silhouettes: zeros(), simplified_silhouettes: zeros() };
         let clusters = self.counts.iter().filter(|count| **count > 0).count();
-        Arch::new().dispatch(|| self.add(points, clusters, &mut quality));
+        Arch::new().dispatch(|| self.add(points, weights, clusters, &mut quality));
         quality
     }
 
     #[inline(always)]
-    fn add(&self, points: &Matrix, clusters: usize, quality: &mut Quality) {
+    fn add(&self, points: &Matrix, weights: Option<&[u32]>, clusters: usize, quality: &mut Quality) {
         let unit = Self::silhouette_quantum();
         let mut from_means = vec![0.0; self.k.next_multiple_of(super::lanes::LANES)];
-        for row in points.iter() {
-            let (cluster, _) = self.centroids.nearest(row);
+        let is_flat = self.centers.splits().is_empty();
+        for (i, row) in points.iter().enumerate() {
+            let (cluster, _) = if is_flat { self.centroids.nearest(row) } else { self.centers.nearest(row) };
+            let weight = i128::from(weight_of(weights, i));
             self.means.squared_distances(row, |first, distances| {
                 from_means[first..first + distances.len()].copy_from_slice(distances);
             });
             let own = from_means[cluster];
-            quality.distances[cluster] += self.distance_quantum.quanta(own.sqrt());
+            quality.distances[cluster] += weight * self.distance_quantum.quanta(own.sqrt());
             if clusters < 2 || self.counts[cluster] < 2 {
                 continue;
             }
@@ -113,9 +119,9 @@ impl Judge {
             }
             let count = self.counts[cluster] as f64;
             let within = (own + self.variances[cluster]) * (count / (count - 1.0));
-            quality.squared_silhouettes[cluster] += i128::from(unit.quanta(silhouette(within, nearest)));
+            quality.squared_silhouettes[cluster] += weight * i128::from(unit.quanta(silhouette(within, nearest)));
             let simplified = silhouette(own.sqrt(), nearest_mean.sqrt());
-            quality.simplified_silhouettes[cluster] += i128::from(unit.quanta(simplified));
+            quality.simplified_silhouettes[cluster] += weight * i128::from(unit.quanta(simplified));
         }
     }
 }
@@ -131,7 +137,7 @@ fn silhouette(within: f64, beyond: f64) -> f64 {
 #[must_use]
 pub fn within_clusters(assigner: &Assigner, means: &[f64], counts: &[u64], measured: &[f64]) -> Vec<f64> {
     let d = assigner.quanta().len().max(1);
-    let moved = assigner.centroids().chunks_exact(d).zip(means.chunks_exact(d));
+    let moved = assigner.centers().centroids().chunks_exact(d).zip(means.chunks_exact(d));
     let moved = moved.map(|(centroid, mean)| crate::matrix::squared_distance(centroid, mean));
     measured.iter().zip(moved.zip(counts)).map(|(sum, (moved, count))| (sum - *count as f64 * moved).max(0.0)).collect()
 }
@@ -167,15 +173,16 @@ mod tests {
             let mut bounds = vec![Bounds::default(); d];
             points.iter().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
             let centroids: Vec<f64> = (0..k * d).map(|i| unit_interval(mix(!seed ^ i as u64))).collect();
-            let assigner = Assigner::new(centroids.clone(), &bounds, 0);
+            let centers = Centers::flat(centroids, d);
+            let assigner = Assigner::new(centers.clone(), &bounds, 0);
             let mut partial = assigner.empty_partial();
-            assigner.accumulate(&points, &vec![0; n], &mut partial);
+            assigner.accumulate(&points, &[], None, &mut partial);
             let means = assigner.means(&partial);
             let within = within_clusters(&assigner, &means, &partial.counts, &assigner.inertias(&partial));
-            let judge = Judge::new(&centroids, &means, &partial.counts, &within, &bounds);
-            let quality = judge.judge(&points);
+            let judge = Judge::new(&centers, &means, &partial.counts, &within, &bounds);
+            let quality = judge.judge(&points, None);
 
-            let labels: Vec<usize> = points.iter().map(|row| assigner.nearest(row).0).collect();
+            let labels: Vec<usize> = points.iter().map(|row| centers.nearest(row).0).collect();
             let expected = squared_silhouettes(&points, &labels, k);
             let unit = Judge::silhouette_quantum();
             for (found, expected) in quality.squared_silhouettes.iter().zip(expected) {
@@ -192,8 +199,8 @@ mod tests {
             // Any split gives the same.
             let half = n / 2;
             let split = |from: usize, to: usize| Matrix::new(points.values()[from * d..to * d].to_vec(), d);
-            let mut merged = judge.judge(&split(0, half));
-            merged.merge(&judge.judge(&split(half, n)));
+            let mut merged = judge.judge(&split(0, half), None);
+            merged.merge(&judge.judge(&split(half, n), None));
             prop_assert_eq!(merged, quality);
         }
     }

@@ -7,7 +7,7 @@
 use pulp::Arch;
 
 use super::Assigner;
-use super::assign::Partial;
+use super::assign::{Partial, weight_of};
 use super::lanes::CentroidLanes;
 use crate::matrix::Matrix;
 use crate::sums::fine_quanta;
@@ -30,20 +30,22 @@ struct Running<'a> {
     low: Vec<i64>,
 }
 
-/// Adds the rows of `points` (`n x d`) to the partials of several candidates over the same bounds, as [`Assigner::accumulate`] does
-/// to one; far points are not touched, and the inertia only of those that are `measured`. `O(n d sum(k))`.
-pub fn accumulate_all<'a>(points: &Matrix, candidates: impl Iterator<Item = (&'a Assigner, bool, &'a mut Partial)>) {
+/// Adds the rows of `points` (`n x d`, of `weights`, `n`) to the partials of several flat candidates over the same bounds, as
+/// [`Assigner::accumulate`] does to one; far points are not touched, and the inertia only of those that are `measured`. `O(n d sum(k))`.
+pub fn accumulate_all<'a>(
+    points: &Matrix,
+    weights: Option<&[u32]>,
+    candidates: impl Iterator<Item = (&'a Assigner, bool, &'a mut Partial)>,
+) {
     let d = points.columns();
     let mut running: Vec<Running<'_>> = candidates
         .map(|(assigner, measured, partial)| {
-            let centroids = CentroidLanes::new(assigner.centroids(), d, |_| true);
+            let centroids = CentroidLanes::new(assigner.centers().centroids(), d, |_| true);
             let (high, low) = (vec![0; assigner.k() * d], vec![0; assigner.k() * d]);
             Running { assigner, measured, partial, centroids, high, low }
         })
         .collect();
-    let Some(first) = running.first() else { return };
-    let scales: Vec<f64> = first.assigner.quanta().iter().map(|quantum| quantum.scale()).collect();
-    Arch::new().dispatch(|| pass(points, &scales, &mut running));
+    add_all(points, weights, &mut running);
     for Running { partial, high, low, .. } in running {
         for (sum, (high, low)) in partial.sums.iter_mut().zip(high.into_iter().zip(low)) {
             *sum += (i128::from(high) << LOW_BITS) + i128::from(low);
@@ -51,12 +53,21 @@ pub fn accumulate_all<'a>(points: &Matrix, candidates: impl Iterator<Item = (&'a
     }
 }
 
+fn add_all(points: &Matrix, weights: Option<&[u32]>, running: &mut [Running<'_>]) {
+    let Some(first) = running.first() else { return };
+    let scales: Vec<f64> = first.assigner.quanta().iter().map(|quantum| quantum.scale()).collect();
+    Arch::new().dispatch(|| match weights {
+        None => pass(points, None, &scales, running),
+        Some(_) => pass(points, weights, &scales, running),
+    });
+}
+
 /// Compiled for each width of vectors, by being part of what is dispatched.
 #[inline(always)]
-fn pass(points: &Matrix, scales: &[f64], running: &mut [Running<'_>]) {
+fn pass(points: &Matrix, weights: Option<&[u32]>, scales: &[f64], running: &mut [Running<'_>]) {
     let d = scales.len();
     let (mut high, mut low) = (vec![0_i64; BLOCK * d], vec![0_i64; BLOCK * d]);
-    for block in points.values().chunks(BLOCK * d.max(1)) {
+    for (b, block) in points.values().chunks(BLOCK * d.max(1)).enumerate() {
         for ((value, scale), (high, low)) in
             block.iter().zip(scales.iter().cycle()).zip(high.iter_mut().zip(low.iter_mut()))
         {
@@ -68,13 +79,21 @@ fn pass(points: &Matrix, scales: &[f64], running: &mut [Running<'_>]) {
             let inertia_scale = candidate.assigner.inertia_quantum().scale();
             for (i, row) in block.chunks_exact(d).enumerate() {
                 let (cluster, distance) = candidate.centroids.nearest(row);
-                candidate.partial.counts[cluster] += 1;
+                let weight = weight_of(weights, b * BLOCK + i);
+                candidate.partial.counts[cluster] += u64::from(weight);
                 if candidate.measured {
-                    candidate.partial.inertia[cluster] += fine_quanta(distance * inertia_scale);
+                    candidate.partial.inertia[cluster] += i128::from(weight) * fine_quanta(distance * inertia_scale);
                 }
                 let (sums, quanta) = (cluster * d..(cluster + 1) * d, i * d..(i + 1) * d);
-                add(&mut candidate.high[sums.clone()], &high[quanta.clone()]);
-                add(&mut candidate.low[sums], &low[quanta]);
+                if weights.is_some() {
+                    let terms = high[quanta.clone()].iter().zip(&low[quanta]);
+                    for (sum, (high, low)) in candidate.partial.sums[sums].iter_mut().zip(terms) {
+                        *sum += i128::from(weight) * ((i128::from(*high) << LOW_BITS) + i128::from(*low));
+                    }
+                } else {
+                    add(&mut candidate.high[sums.clone()], &high[quanta.clone()]);
+                    add(&mut candidate.low[sums], &low[quanta]);
+                }
             }
         }
     }

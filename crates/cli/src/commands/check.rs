@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use segmenta_engine::runtime::planning_state;
-use segmenta_pipeline::job::Job;
 
+use super::run::load;
 use crate::console;
 
 /// Check a job without running it: the spec, the sources' schemas, the query
@@ -19,9 +19,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let job = Job::load(&arguments.spec)?;
+    let job = load(&arguments.spec)?;
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
     let plan = runtime.block_on(async { job.check(&planning_state()?).await })?;
-    console::plan(&job, &plan)?;
+    console::plan(job.name(), &plan)?;
     Ok(())
 }

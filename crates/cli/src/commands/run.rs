@@ -1,13 +1,14 @@
 //! `segmenta run`: runs a job on an embedded cluster.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
 use segmenta_engine::EngineError;
 use segmenta_engine::cluster::{Cluster, EmbeddedOptions};
-use segmenta_pipeline::job::{Job, Outcome, RunOptions};
+use segmenta_pipeline::job::{RunOptions, read_spec};
+use segmenta_pipeline::submission::{Done, Submission};
 use segmenta_service::shutdown;
 
 use super::embedded::Embedded;
@@ -45,9 +46,9 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Some(url) = &arguments.coordinator {
         let how = submit::How { fresh: arguments.fresh, ..submit::How::default() };
-        return submit::and_wait(&arguments.access.target(url)?, &arguments.spec, &how);
+        return submit::and_wait(&arguments.access.target(url)?, submit::request(&arguments.spec, &how)?);
     }
-    let job = Job::load(&arguments.spec)?;
+    let job = load(&arguments.spec)?;
     let embedded = arguments.embedded.options()?;
     let options = RunOptions {
         fresh: arguments.fresh,
@@ -55,12 +56,30 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ..RunOptions::default()
     };
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
-    let outcome = runtime.block_on(run_embedded(&job, embedded, &options))?;
-    console::outcome(&job, &outcome)?;
+    show(&job, &runtime.block_on(run_embedded(&job, embedded, &options))?)
+}
+
+/// Reads a spec of either kind.
+pub(crate) fn load(spec: &Path) -> Result<Submission, EngineError> {
+    let (text, base) = read_spec(spec)?;
+    Submission::parse(&text, &spec.display().to_string(), base)
+}
+
+/// Shows what came out of a job.
+pub(crate) fn show(job: &Submission, done: &Done) -> anyhow::Result<()> {
+    match (job, done) {
+        (Submission::Segment(job), Done::Segmented(outcome)) => console::outcome(job, outcome)?,
+        (_, Done::Scored(manifest)) => console::scored(manifest, &job.output()?)?,
+        (Submission::Score(_), Done::Segmented(_)) => {}
+    }
     Ok(())
 }
 
-async fn run_embedded(job: &Job, embedded: EmbeddedOptions, options: &RunOptions) -> Result<Outcome, EngineError> {
+pub(crate) async fn run_embedded(
+    job: &Submission,
+    embedded: EmbeddedOptions,
+    options: &RunOptions,
+) -> Result<Done, EngineError> {
     let cluster = Cluster::embedded(embedded).await?;
     let console = Console::new(cluster.task_progress());
     let stop = async {

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use segmenta_engine::EngineError;
-use segmenta_engine::cluster::Cluster;
-use segmenta_pipeline::score::{ScoreManifest, ScoreRequest, score};
-use segmenta_service::shutdown;
+use segmenta_pipeline::job::RunOptions;
+use segmenta_pipeline::score::ScoreJob;
+use segmenta_pipeline::spec::ScoreSpec;
+use segmenta_pipeline::submission::Submission;
 
 use super::embedded::Embedded;
-use crate::console::{self, Console};
+use super::run::{run_embedded, show};
+use super::submit;
+use crate::remote::Access;
 
 /// Score new customers: give them the segments of a published model
 ///
@@ -18,7 +20,9 @@ use crate::console::{self, Console};
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  segmenta score --model runs/cdnow/model.json --input 'new/*.parquet' --output runs/scores")]
+  segmenta score --model runs/cdnow/model.json --input 'new/*.parquet' --output runs/scores
+  segmenta score --model s3://lake/model.json --input s3://lake/new/ --output s3://lake/scores \\
+    --coordinator http://coordinator:50050")]
 pub(crate) struct Arguments {
     /// The model.json that a job published
     #[arg(long, value_name = "FILE")]
@@ -29,35 +33,30 @@ pub(crate) struct Arguments {
     /// The folder to write to: empty, or a URL
     #[arg(long, value_name = "FOLDER")]
     output: String,
+    /// Score on a coordinator (http://host:port) instead of in this process, and wait for it; paths are as it sees them
+    #[arg(long, value_name = "URL", conflicts_with_all = ["threads", "memory"])]
+    coordinator: Option<String>,
+    #[command(flatten)]
+    access: Access,
     #[command(flatten)]
     embedded: Embedded,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let embedded = arguments.embedded.options()?;
-    let request = ScoreRequest {
+    let spec = ScoreSpec {
+        name: "score".to_owned(),
         model: arguments.model.clone(),
         input: arguments.input.clone(),
         output: arguments.output.clone(),
     };
     let base = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    if let Some(url) = &arguments.coordinator {
+        let text = serde_json::to_string(&spec).context("the arguments cannot be written as a spec")?;
+        let request = submit::request_of(text, &base, &submit::How::default());
+        return submit::and_wait(&arguments.access.target(url)?, request);
+    }
+    let job = Submission::Score(ScoreJob::new(spec, base));
+    let embedded = arguments.embedded.options()?;
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
-    let scored = async {
-        let cluster = Cluster::embedded(embedded).await?;
-        let console = Console::new(cluster.task_progress());
-        let scored = score(&cluster, &request, &base, &console).await;
-        console.finish();
-        scored
-    };
-    let manifest: ScoreManifest = runtime.block_on(async {
-        tokio::select! {
-            scored = scored => scored,
-            stop = shutdown::requested() => Err(EngineError::job(match stop {
-                Ok(()) => "stopped on request; nothing was published".to_owned(),
-                Err(error) => format!("signals cannot be listened for: {error}"),
-            })),
-        }
-    })?;
-    console::scored(&manifest, &request.output)?;
-    Ok(())
+    show(&job, &runtime.block_on(run_embedded(&job, embedded, &RunOptions::default()))?)
 }

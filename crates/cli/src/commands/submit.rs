@@ -50,7 +50,7 @@ pub(crate) struct How {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let target = arguments.remote.target()?;
     if arguments.wait {
-        return and_wait(&target, &arguments.spec, &arguments.how);
+        return and_wait(&target, request(&arguments.spec, &arguments.how)?);
     }
     let request = request(&arguments.spec, &arguments.how)?;
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
@@ -60,8 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Submits a job and shows it until it is over.
-pub(crate) fn and_wait(target: &Target, spec: &Path, how: &How) -> anyhow::Result<()> {
-    let request = request(spec, how)?;
+pub(crate) fn and_wait(target: &Target, request: SubmitRequest) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
     runtime.block_on(async {
         let job = submit(target, request).await?;
@@ -78,11 +77,16 @@ pub(crate) fn and_wait(target: &Target, spec: &Path, how: &How) -> anyhow::Resul
 }
 
 /// What is submitted of a spec file.
-fn request(spec: &Path, how: &How) -> Result<SubmitRequest, EngineError> {
+pub(crate) fn request(spec: &Path, how: &How) -> Result<SubmitRequest, EngineError> {
     let (text, folder) = read_spec(spec)?;
-    let base = Url::from_directory_path(&folder).map(String::from).unwrap_or_default();
-    let source = Some(JobSource { spec: text, base });
-    Ok(SubmitRequest { source, priority: how.priority, timeout_seconds: how.timeout, fresh: how.fresh })
+    Ok(request_of(text, &folder, how))
+}
+
+/// What is submitted of the text of a spec, whose relative paths start from `folder`.
+pub(crate) fn request_of(spec: String, folder: &Path, how: &How) -> SubmitRequest {
+    let base = Url::from_directory_path(folder).map(String::from).unwrap_or_default();
+    let source = Some(JobSource { spec, base });
+    SubmitRequest { source, priority: how.priority, timeout_seconds: how.timeout, fresh: how.fresh }
 }
 
 async fn submit(target: &Target, request: SubmitRequest) -> Result<Job, EngineError> {

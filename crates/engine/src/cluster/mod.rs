@@ -5,6 +5,7 @@
 
 mod connection;
 mod embedded;
+mod placement;
 mod scheduler;
 mod shuffle_files;
 mod worker;

@@ -16,7 +16,7 @@ use ballista_core::serde::protobuf::scheduler_grpc_server::SchedulerGrpcServer;
 use ballista_core::serde::protobuf::task_status;
 use ballista_core::utils::{GrpcServerConfig, create_grpc_server};
 use ballista_scheduler::cluster::BallistaCluster;
-use ballista_scheduler::config::SchedulerConfig;
+use ballista_scheduler::config::{SchedulerConfig, TaskDistributionPolicy};
 use ballista_scheduler::metrics::SchedulerMetricsCollector;
 use ballista_scheduler::scheduler_server::SchedulerServer;
 use ballista_scheduler::state::execution_stage::{ExecutionStage, TaskInfo};
@@ -29,6 +29,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Status};
 
 use super::connection::{MemberTls, endpoints};
+use super::placement::Placement;
 use crate::runtime::{MAX_MESSAGE_BYTES, session_like};
 
 pub(super) type Codec = BallistaCodec<LogicalPlanNode, PhysicalPlanNode>;
@@ -114,6 +115,7 @@ impl Scheduler {
             executor_termination_grace_period: options.drain_timeout.as_secs(),
             // Plans wait for workers, however long these take to be there; jobs have timeouts.
             no_executors_grace_period_seconds: PATIENCE.as_secs(),
+            task_distribution: TaskDistributionPolicy::Custom(Arc::new(Placement::default())),
             task_max_failures: options.task_attempts,
             stage_max_failures: options.stage_attempts,
             override_create_grpc_client_endpoint: Some(endpoints(options.tls.clone())),

@@ -8,10 +8,10 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use futures::StreamExt;
-use segmenta_algorithms::kmeans::Assigner;
-use segmenta_algorithms::sums::Bounds;
+use segmenta_algorithms::kmeans::Centers;
 use serde::{Deserialize, Serialize};
 
+use super::impute::{with_flag_fields, with_flags};
 use super::{PartTask, only};
 use crate::artifact::{Batches, Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
 use crate::error::{EngineError, Result};
@@ -24,10 +24,8 @@ pub struct Assign {
     pub prefix: String,
     /// Features, in order.
     pub features: Vec<String>,
-    /// Bounds of the scaled features over all parts.
-    pub bounds: Vec<Bounds>,
-    /// `k x d`, in scaled space.
-    pub centroids: Vec<f64>,
+    /// What rows are assigned by, in scaled space.
+    pub centers: Centers,
 }
 
 #[async_trait]
@@ -43,8 +41,7 @@ impl PartTask for Assign {
             _ => return only(&[]).cloned(),
         };
         let runtime = context.runtime_env();
-        let mut fields: Vec<Field> = part_schema(&runtime, kept)
-            .await?
+        let mut fields: Vec<Field> = with_flag_fields(&*part_schema(&runtime, kept).await?, &self.features)
             .fields()
             .iter()
             .filter(|field| field.name() != ROW_COLUMN)
@@ -60,7 +57,6 @@ impl PartTask for Assign {
         }
         let schema = Arc::new(Schema::new(fields));
         let mut writer = PartWriter::create(&runtime, &self.prefix, kept.index, Arc::clone(&schema))?;
-        let assigner = Assigner::new(self.centroids.clone(), &self.bounds, 0);
         let mut rows = read_part(&runtime, kept, None).await?;
         let mut points = read_part(&runtime, prepared, None).await?;
         let mut labelled = match labels {
@@ -69,7 +65,7 @@ impl PartTask for Assign {
         };
         // All files are read in batches of the same size, so that they stay aligned.
         while let Some(batch) = rows.next().await {
-            let batch = batch?;
+            let batch = with_flags(&batch?, &self.features)?;
             let aligned = next_aligned(&mut points, &batch, kept, prepared).await?;
             let labels = match &mut labelled {
                 Some((part, labels)) => Some(next_aligned(labels, &batch, kept, part).await?),
@@ -79,7 +75,7 @@ impl PartTask for Assign {
             append_rows(&aligned, &self.features, &mut values)?;
             let (mut clusters, mut distances) = (Vec::new(), Vec::new());
             for point in values.chunks_exact(self.features.len()) {
-                let (cluster, squared) = assigner.nearest(point);
+                let (cluster, squared) = self.centers.nearest(point);
                 clusters.push(cluster as i32);
                 distances.push(squared.sqrt());
             }

@@ -1,31 +1,48 @@
-//! How good the clusterings of all candidates are, in one pass.
+//! How good the clusterings of all candidates are, in one pass, which also draws the rows whose silhouettes are computed.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use datafusion::arrow::array::{ArrayRef, Float64Array, RecordBatch, UInt32Array, UInt64Array};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
-use segmenta_algorithms::kmeans::{Judge, Quality};
+use segmenta_algorithms::hashing::combine;
+use segmenta_algorithms::kmeans::{Centers, Judge, Quality};
 use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
-use crate::artifact::{Part, load_points};
+use crate::artifact::{Part, PartWriter, Points, ROW_COLUMN, WEIGHT_COLUMN, points_once};
 use crate::error::Result;
 
 /// One candidate, of `k` clusters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JudgedCandidate {
-    /// `k x d`: what points are assigned by.
-    pub centroids: Vec<f64>,
+    /// What points are assigned by.
+    pub centers: Centers,
     /// `k x d`: the means of what was assigned to them.
     pub means: Vec<f64>,
-    /// Points of each cluster.
+    /// Weight of the points of each cluster.
     pub counts: Vec<u64>,
     /// Sums of squared distances of each cluster's points to its mean.
     pub within: Vec<f64>,
 }
 
-/// Measures the points of a part by the means of all clusters. Holds the part: `8 (d + 1)` bytes a row.
+/// A seeded sample whose rate differs between clusters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StratifiedSample {
+    /// URL to write the drawn points under.
+    pub prefix: String,
+    /// Seed.
+    pub seed: u64,
+    /// The strata are its clusters.
+    pub strata: Centers,
+    /// Of each stratum, the largest hash of (seed, row id) that is drawn.
+    pub thresholds: Vec<u64>,
+}
+
+/// Measures the points of a part by the means of all clusters, and draws a sample. Holds the part: `8 (d + 1)` bytes a row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClusterQuality {
     /// Features, in order.
@@ -34,20 +51,80 @@ pub struct ClusterQuality {
     pub bounds: Vec<Bounds>,
     /// The candidates.
     pub candidates: Vec<JudgedCandidate>,
+    /// The sample, where one is wanted.
+    pub sample: Option<StratifiedSample>,
+}
+
+/// What the driver gets back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// As the candidates.
+    pub qualities: Vec<Quality>,
+    /// The points that were drawn, if any.
+    pub drawn: Option<Part>,
+    /// Of each stratum, the weights of what was drawn, added up.
+    pub drawn_weights: Vec<u64>,
 }
 
 #[async_trait]
 impl PartTask for ClusterQuality {
     const NAME: &'static str = "cluster_quality";
-    /// As `candidates`.
-    type Output = Vec<Quality>;
+    type Output = Judged;
 
-    async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Vec<Quality>> {
-        let points = load_points(context, only(inputs)?, &self.columns).await?;
+    async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Judged> {
+        let part = only(inputs)?;
+        let points = points_once(context, part, &self.columns).await?;
         let qualities = self.candidates.iter().map(|candidate| {
-            let JudgedCandidate { centroids, means, counts, within } = candidate;
-            Judge::new(centroids, means, counts, within, &self.bounds).judge(&points.rows)
+            let JudgedCandidate { centers, means, counts, within } = candidate;
+            Judge::new(centers, means, counts, within, &self.bounds).judge(&points.rows, points.weights.as_deref())
         });
-        Ok(qualities.collect())
+        let qualities = qualities.collect();
+        let (drawn, drawn_weights) = match &self.sample {
+            Some(sample) => self.draw(sample, part.index, &points, context).await?,
+            None => (None, vec![]),
+        };
+        Ok(Judged { qualities, drawn, drawn_weights })
+    }
+}
+
+impl ClusterQuality {
+    async fn draw(
+        &self,
+        sample: &StratifiedSample,
+        index: u32,
+        points: &Points,
+        context: &TaskContext,
+    ) -> Result<(Option<Part>, Vec<u64>)> {
+        let rate = sample.thresholds.iter().max().copied().unwrap_or(0);
+        let mut weights = vec![0; sample.thresholds.len()];
+        let mut chosen = vec![];
+        for (i, (id, row)) in points.ids.iter().zip(points.rows.iter()).enumerate() {
+            let hash = combine(sample.seed, *id);
+            if hash > rate {
+                continue;
+            }
+            let (stratum, _) = sample.strata.nearest(row);
+            if hash <= sample.thresholds[stratum] {
+                weights[stratum] += points.weights.as_ref().map_or(1, |weights| u64::from(weights[i]));
+                chosen.push(i);
+            }
+        }
+        if chosen.is_empty() {
+            return Ok((None, weights));
+        }
+        let mut fields = vec![Field::new(ROW_COLUMN, DataType::UInt64, false)];
+        fields.extend(self.columns.iter().map(|name| Field::new(name, DataType::Float64, false)));
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(chosen.iter().map(|i| points.ids[*i]).collect::<UInt64Array>())];
+        for j in 0..self.columns.len() {
+            columns.push(Arc::new(chosen.iter().map(|i| points.rows.row(*i)[j]).collect::<Float64Array>()));
+        }
+        if let Some(weights) = &points.weights {
+            fields.push(Field::new(WEIGHT_COLUMN, DataType::UInt32, false));
+            columns.push(Arc::new(chosen.iter().map(|i| weights[*i]).collect::<UInt32Array>()));
+        }
+        let schema = Arc::new(Schema::new(fields));
+        let mut writer = PartWriter::create(&context.runtime_env(), &sample.prefix, index, Arc::clone(&schema))?;
+        writer.write(&RecordBatch::try_new(schema, columns).map_err(DataFusionError::from)?).await?;
+        Ok((Some(writer.finish().await?), weights))
     }
 }

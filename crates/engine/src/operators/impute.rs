@@ -14,24 +14,63 @@ use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 
-use super::{PartTask, RowSample, only};
+use super::{PartTask, only};
 use crate::artifact::{Part, PartWriter, append_rows, part_schema, read_part, row_ids};
 use crate::error::Result;
-use crate::store::PartitionStore;
+use crate::store::{PartitionStore, StoreKey};
 
-/// Where the donors of the nearest-neighbour imputation come from.
+/// The donors of a nearest-neighbour imputation, and how it goes about it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DonorSet {
-    /// The parts of the whole feature table.
+    /// Parts with their row ids and features (see [`super::DrawDonors`]).
     pub parts: Vec<Part>,
-    /// The rows of them that are donors.
-    pub sample: RowSample,
-    /// How many donors that is, about.
-    pub rows: u64,
     /// Number of neighbours.
     pub neighbors: usize,
     /// Their weights.
     pub weights: NeighborWeights,
+}
+
+impl DonorSet {
+    /// Number of donors.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.parts.iter().map(|part| part.rows).sum()
+    }
+
+    /// The imputer of this worker: made by the first task, shared by the others. `fill` has a value for each of `features`, where there is
+    /// no donor.
+    pub(super) async fn imputer(
+        &self,
+        features: &[String],
+        fill: &[f64],
+        context: &TaskContext,
+    ) -> Result<Arc<KnnImputer>> {
+        let store = PartitionStore::of(context)?;
+        let fill_bits: Vec<u64> = fill.iter().map(|value| value.to_bits()).collect();
+        let settings = (self.neighbors, self.weights, fill_bits);
+        let made = format!("imputer#{settings:x?}#{}", features.join("\u{1f}"));
+        let imputer = store
+            .get_or_load(&StoreKey::of_all(&self.parts, &made), async {
+                let d = features.len();
+                let bytes = KnnImputer::bytes(self.rows() as usize, d);
+                let reservation = MemoryConsumer::new("segmenta donors").register(context.memory_pool());
+                reservation.try_grow(bytes)?;
+                let (mut values, mut ids) = (Vec::new(), Vec::new());
+                for part in &self.parts {
+                    let mut batches = read_part(&context.runtime_env(), part, None).await?;
+                    while let Some(batch) = batches.next().await {
+                        let batch = batch?;
+                        append_rows(&batch, features, &mut values)?;
+                        ids.extend_from_slice(row_ids(&batch)?);
+                    }
+                }
+                let rows = Matrix::new(values, d);
+                let imputer = KnnImputer::new(&rows, &ids, self.neighbors, self.weights, fill.to_vec());
+                Ok((imputer, bytes))
+            })
+            .await?;
+        Ok(imputer)
+    }
 }
 
 /// Writes a part with its missing cells filled and a flag `<feature>_imputed` a feature. Streams the part; with donors,
@@ -80,6 +119,29 @@ pub(crate) fn flag_column(feature: &str) -> String {
     format!("{feature}_imputed")
 }
 
+/// A batch of feature rows as it is published: no feature is null, and each has its flag. Rows that had no missing cell may not
+/// have been through [`Impute`] and have neither.
+pub(crate) fn with_flags(batch: &RecordBatch, features: &[String]) -> Result<RecordBatch> {
+    let schema = with_flag_fields(&batch.schema(), features);
+    let flags = schema.fields().len() - batch.num_columns();
+    let mut columns = batch.columns().to_vec();
+    let no: ArrayRef = Arc::new(BooleanArray::from(vec![false; batch.num_rows()]));
+    columns.extend(std::iter::repeat_n(no, flags));
+    Ok(RecordBatch::try_new(schema, columns).map_err(DataFusionError::from)?)
+}
+
+/// The schema of [`with_flags`].
+pub(crate) fn with_flag_fields(schema: &Schema, features: &[String]) -> SchemaRef {
+    let filled = |field: &Arc<Field>| {
+        let nullable = field.is_nullable() && !features.contains(field.name());
+        field.as_ref().clone().with_nullable(nullable)
+    };
+    let mut fields: Vec<Field> = schema.fields().iter().map(filled).collect();
+    let flags = features.iter().map(|name| flag_column(name)).filter(|flag| schema.index_of(flag).is_err());
+    fields.extend(flags.map(|flag| Field::new(flag, DataType::Boolean, false)));
+    Arc::new(Schema::new(fields))
+}
+
 #[async_trait]
 impl PartTask for Impute {
     const NAME: &'static str = "impute";
@@ -89,11 +151,11 @@ impl PartTask for Impute {
         let part = only(inputs)?;
         let runtime = context.runtime_env();
         let imputer = match &self.donors {
-            Some(donors) => Some(self.imputer(donors, context).await?),
+            Some(donors) => Some(donors.imputer(&self.features, &self.fill, context).await?),
             None => None,
         };
         let input = part_schema(&runtime, part).await?;
-        let schema = self.output_schema(&input);
+        let schema = with_flag_fields(&input, &self.features);
         let mut writer = PartWriter::create(&runtime, &self.prefix, part.index, Arc::clone(&schema))?;
         let mut features = vec![ImputedFeature::default(); self.features.len()];
         let mut batches = read_part(&runtime, part, None).await?;
@@ -106,60 +168,6 @@ impl PartTask for Impute {
 }
 
 impl Impute {
-    /// The imputer of this worker: made by the first task, shared by the others.
-    async fn imputer(&self, donors: &DonorSet, context: &Arc<TaskContext>) -> Result<Arc<KnnImputer>> {
-        let store = PartitionStore::of(context)?;
-        let checksums: Vec<&str> = donors.parts.iter().map(|part| part.sha256.as_str()).collect();
-        let key = format!(
-            "imputer#{}#{:?}#{}#{:?}#{}",
-            checksums.join(","),
-            donors.sample,
-            donors.neighbors,
-            donors.weights,
-            self.features.join("\u{1f}")
-        );
-        let imputer = store
-            .get_or_load(&key, async {
-                let d = self.features.len();
-                let bytes = KnnImputer::bytes(donors.rows as usize, d);
-                let reservation = MemoryConsumer::new("segmenta donors").register(context.memory_pool());
-                reservation.try_grow(bytes)?;
-                let (mut values, mut ids) = (Vec::new(), Vec::new());
-                for part in &donors.parts {
-                    let mut batches = read_part(&context.runtime_env(), part, None).await?;
-                    while let Some(batch) = batches.next().await {
-                        let batch = batch?;
-                        let mut rows = Vec::new();
-                        append_rows(&batch, &self.features, &mut rows)?;
-                        for (row, id) in rows.chunks_exact(d).zip(row_ids(&batch)?) {
-                            if donors.sample.holds(*id) {
-                                values.extend_from_slice(row);
-                                ids.push(*id);
-                            }
-                        }
-                    }
-                }
-                let rows = Matrix::new(values, d);
-                let imputer = KnnImputer::new(&rows, &ids, donors.neighbors, donors.weights, self.fill.clone());
-                Ok((imputer, bytes))
-            })
-            .await?;
-        Ok(imputer)
-    }
-
-    fn output_schema(&self, input: &Schema) -> SchemaRef {
-        let mut fields: Vec<Field> = input
-            .fields()
-            .iter()
-            .map(|field| {
-                let nullable = field.is_nullable() && !self.features.contains(field.name());
-                field.as_ref().clone().with_nullable(nullable)
-            })
-            .collect();
-        fields.extend(self.features.iter().map(|name| Field::new(flag_column(name), DataType::Boolean, false)));
-        Arc::new(Schema::new(fields))
-    }
-
     fn fill_batch(
         &self,
         batch: &RecordBatch,

@@ -1,25 +1,30 @@
-//! The map side of K-Means: one pass serves all candidates.
+//! The map side of K-Means, of all its variants: one pass serves all candidates.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
-use segmenta_algorithms::kmeans::{Assigner, FilterTree, MAX_FILTERED, Partial, accumulate_all};
+use segmenta_algorithms::hashing::combine;
+use segmenta_algorithms::kmeans::{
+    Assigner, Centers, FilterTree, MAX_FILTERED, Partial, accumulate_all, coordinate_quanta,
+};
+use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::sums::Bounds;
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
 
-use super::{PartTask, only};
-use crate::artifact::{Part, Points, load_points};
+use super::{PartTask, RowSample, only};
+use crate::artifact::{Part, Points, decode_points, load_points};
 use crate::error::Result;
-use crate::store::PartitionStore;
+use crate::store::{PartitionStore, StoreKey};
 
 /// One candidate of a pass.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PassCandidate {
-    /// `k x d`, row-major.
-    pub centroids: Vec<f64>,
+    /// What points are assigned by.
+    pub centers: Centers,
     /// What is wanted of it beside counts and sums.
     pub wanted: Wanted,
 }
@@ -46,10 +51,46 @@ impl Wanted {
     }
 }
 
-/// Assigns the points of a part to the nearest centroid of each candidate and returns counts, sums and what else is wanted. In
-/// few columns it goes by boxes of points, else by the points. The partition store keeps for the next pass the part's tree,
-/// about `13 d + 2` bytes a row, or its points, `8 (d + 1)`; a tree is built from the points, which takes both for that while. Besides
-/// those it holds `16 k (d + 1)` bytes a candidate.
+/// A seeded batch of points: those of some of the equal slices that the space of row ids is cut into. As ids are hashes, that is as good
+/// as any sample, and a slice is a run of rows of a part, so that nothing else is looked at. Which points it holds depends on
+/// nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Seed of the step.
+    pub seed: u64,
+    /// There are 2 to the power of this many slices.
+    slice_bits: u32,
+    /// Largest hash of a slice that is in the batch.
+    threshold: u64,
+}
+
+/// A batch has so many slices, about.
+const SLICES: u64 = 64;
+
+impl Batch {
+    /// About `wanted` of `rows` rows; `None` where that is all of them.
+    #[must_use]
+    pub fn of(seed: u64, wanted: u64, rows: u64) -> Option<Self> {
+        let RowSample { threshold, .. } = RowSample::of(seed, wanted, rows);
+        let slices = SLICES.saturating_mul(rows / wanted.max(1));
+        (wanted < rows).then(|| Self { seed, slice_bits: slices.next_power_of_two().ilog2().clamp(1, 40), threshold })
+    }
+
+    /// The rows of a part, given by its ascending `ids`.
+    fn rows(&self, ids: &[u64]) -> Vec<Range<usize>> {
+        let slice = |id: &u64| id >> (64 - self.slice_bits);
+        let (Some(first), Some(last)) = (ids.first().map(slice), ids.last().map(slice)) else { return vec![] };
+        let chosen = (first..=last).filter(|slice| combine(self.seed, *slice) <= self.threshold);
+        chosen
+            .map(|chosen| ids.partition_point(|id| slice(id) < chosen)..ids.partition_point(|id| slice(id) <= chosen))
+            .collect()
+    }
+}
+
+/// Assigns the points of a part by each candidate and returns counts, sums and what else is wanted. In few columns it goes by boxes
+/// of points, else by the points. The partition store keeps for the next pass the part's tree, about `14 d + 2` bytes a row, or
+/// its points, `8 (d + 1)`; a tree is built from the points, which takes `16 d + 8` more for that while. Besides those it holds
+/// `16 k (d + 1)` bytes a candidate.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KMeansPass {
     /// Features, in order.
@@ -58,6 +99,8 @@ pub struct KMeansPass {
     pub bounds: Vec<Bounds>,
     /// The candidates that still move.
     pub candidates: Vec<PassCandidate>,
+    /// Only these points.
+    pub batch: Option<Batch>,
 }
 
 #[async_trait]
@@ -71,30 +114,59 @@ impl PartTask for KMeansPass {
         let assigners: Vec<Assigner> = self
             .candidates
             .iter()
-            .map(|asked| Assigner::new(asked.centroids.clone(), &self.bounds, asked.wanted.farthest()))
+            .map(|asked| Assigner::new(asked.centers.clone(), &self.bounds, asked.wanted.farthest()))
             .collect();
         let mut partials: Vec<Partial> = assigners.iter().map(Assigner::empty_partial).collect();
-        let (mut near, mut far) = (vec![], vec![]);
+        // Those that have a fast way, and those that go point by point.
+        let (mut fast, mut plain) = (vec![], vec![]);
         for ((asked, assigner), partial) in self.candidates.iter().zip(&assigners).zip(&mut partials) {
             match asked.wanted {
-                Wanted::Sums => near.push((assigner, false, partial)),
-                Wanted::Inertia => near.push((assigner, true, partial)),
-                Wanted::Farthest(_) => far.push((assigner, partial)),
+                Wanted::Sums | Wanted::Inertia if assigner.centers().splits().is_empty() => {
+                    fast.push((assigner, asked.wanted == Wanted::Inertia, partial));
+                }
+                _ => plain.push((assigner, partial)),
             }
         }
+        if let Some(batch) = self.batch {
+            let points = self.points(context, part).await?;
+            let rows = batch.rows(&points.ids);
+            let reservation = MemoryConsumer::new("segmenta batch").register(context.memory_pool());
+            let count: usize = rows.iter().map(Range::len).sum();
+            reservation.try_grow(count * (8 * self.columns.len() + 12))?;
+            let points = points.take(&rows);
+            accumulate_all(&points.rows, points.weights.as_deref(), fast.into_iter());
+            return Ok(partials);
+        }
         if self.columns.len() > MAX_FILTERED {
-            accumulate_all(&self.points(context, part).await?.rows, near.into_iter());
-        } else if !near.is_empty() {
+            let points = self.points(context, part).await?;
+            accumulate_all(&points.rows, points.weights.as_deref(), fast.into_iter());
+        } else if !fast.is_empty() {
             with_dimensions!(self.columns.len(), D => {
                 let tree = self.tree::<D>(context, part).await?;
-                near.into_iter().for_each(|(assigner, measured, partial)| tree.accumulate(assigner, measured, partial));
+                fast.into_iter().for_each(|(assigner, measured, partial)| tree.accumulate(assigner, measured, partial));
             });
         }
-        if !far.is_empty() {
+        if !plain.is_empty() {
             let points = self.points(context, part).await?;
-            far.into_iter().for_each(|(assigner, partial)| assigner.accumulate(&points.rows, &points.ids, partial));
+            for (assigner, partial) in plain {
+                assigner.accumulate(&points.rows, &points.ids, points.weights.as_deref(), partial);
+            }
         }
         Ok(partials)
+    }
+}
+
+impl Points {
+    /// Only these rows.
+    fn take(&self, rows: &[Range<usize>]) -> Self {
+        let d = self.rows.columns();
+        let values = rows.iter().flat_map(|rows| &self.rows.values()[rows.start * d..rows.end * d]);
+        let weights = |weights: &Vec<u32>| rows.iter().flat_map(|rows| &weights[rows.clone()]).copied().collect();
+        Self {
+            ids: rows.iter().flat_map(|rows| &self.ids[rows.clone()]).copied().collect(),
+            rows: Matrix::new(values.copied().collect(), d),
+            weights: self.weights.as_ref().map(weights),
+        }
     }
 }
 
@@ -104,17 +176,39 @@ impl KMeansPass {
     }
 
     async fn tree<const D: usize>(&self, context: &TaskContext, part: &Part) -> Result<Arc<FilterTree<D>>> {
-        let key = format!("filter#{}#{}", part.sha256, self.columns.join("\u{1f}"));
+        // Its sums are in units that come from the bounds of all parts.
+        let made = format!("filter#{:?}#{}", coordinate_quanta(&self.bounds), self.columns.join("\u{1f}"));
+        let key = StoreKey::of(part, &made);
         let store = PartitionStore::of(context)?;
         let tree = store.get_or_load(&key, async {
-            let points = self.points(context, part).await?;
             let reservation = MemoryConsumer::new("segmenta filter tree").register(context.memory_pool());
             // The points with their rows while they are sorted, and the tree.
-            reservation.try_grow(part.rows as usize * (8 * D + 8 + 13 * D + 2))?;
-            let tree = FilterTree::<D>::build(&points.rows, &self.bounds);
+            reservation.try_grow(part.rows as usize * (8 * D + 8 + 14 * D + 2))?;
+            let points = decode_points(context, part, &self.columns).await?;
+            let tree = FilterTree::<D>::build(points.rows, points.weights.as_deref(), &self.bounds);
             let bytes = tree.bytes();
             Ok((tree, bytes))
         });
         Ok(tree.await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use segmenta_algorithms::hashing::mix;
+
+    #[test]
+    fn a_batch_is_the_same_however_rows_are_split() {
+        let mut ids: Vec<u64> = (0..200_000).map(mix).collect();
+        ids.sort_unstable();
+        let batch = Batch::of(3, 10_000, 200_000).unwrap();
+        assert_eq!(Batch::of(3, 200_000, 200_000), None);
+        let drawn = |ids: &[u64]| batch.rows(ids).into_iter().flat_map(|rows| ids[rows].to_vec()).collect::<Vec<u64>>();
+        let whole = drawn(&ids);
+        assert!((7_500..12_500).contains(&whole.len()), "{}", whole.len());
+        let (low, high) = ids.split_at(70_001);
+        assert_eq!(whole, [drawn(low), drawn(high)].concat());
+        assert_eq!(drawn(&[]), Vec::<u64>::new());
     }
 }

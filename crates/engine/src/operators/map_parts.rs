@@ -9,6 +9,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
@@ -23,12 +24,14 @@ use super::{DynPartTask, result_batch, result_schema};
 use crate::artifact::Part;
 use crate::progress::{Progress, observed};
 
+const PARTS_COLUMN: &str = "parts";
+
 /// A leaf with one partition for each item: the parts, one of each artifact, that a task works on together.
 ///
 /// # Errors
 /// Never for parts that can be written as JSON, which all can.
 pub fn parts_table(items: &[Vec<Part>]) -> Result<Arc<dyn ExecutionPlan>> {
-    let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("parts", DataType::Utf8, false)]));
+    let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new(PARTS_COLUMN, DataType::Utf8, false)]));
     let partitions: Vec<Vec<RecordBatch>> = items
         .iter()
         .map(|parts| {
@@ -37,6 +40,20 @@ pub fn parts_table(items: &[Vec<Part>]) -> Result<Arc<dyn ExecutionPlan>> {
         })
         .collect::<Result<_>>()?;
     Ok(MemorySourceConfig::try_new_exec(&partitions, schema, None)?)
+}
+
+/// The items that the leaf of a plan lists, where that is a [`parts_table`].
+pub(crate) fn listed_parts(plan: &Arc<dyn ExecutionPlan>) -> Option<Vec<Vec<Part>>> {
+    let source = match plan.children().as_slice() {
+        [child] => return listed_parts(child),
+        [] => plan.downcast_ref::<DataSourceExec>()?.data_source().downcast_ref::<MemorySourceConfig>()?,
+        _ => return None,
+    };
+    let item = |batches: &Vec<RecordBatch>| {
+        let column = batches.first()?.column_by_name(PARTS_COLUMN)?.as_string_opt::<i32>()?;
+        serde_json::from_str(column.iter().flatten().next()?).ok()
+    };
+    source.partitions().iter().map(item).collect()
 }
 
 /// The items of a [`parts_table`], one after the other.

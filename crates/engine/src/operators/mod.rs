@@ -9,12 +9,15 @@
 
 mod assign;
 mod cluster_quality;
+mod count_bins;
 mod count_brackets;
+mod draw_donors;
 pub mod hdbscan;
 mod impute;
 mod kmeans_pass;
 mod map_parts;
 mod moments;
+mod oversample;
 mod sample;
 mod scale;
 mod score;
@@ -24,16 +27,20 @@ mod verify;
 mod write_features;
 
 pub use assign::Assign;
-pub use cluster_quality::{ClusterQuality, JudgedCandidate};
+pub use cluster_quality::{ClusterQuality, Judged, JudgedCandidate, StratifiedSample};
+pub use count_bins::CountBins;
 pub use count_brackets::{BracketTarget, CountBrackets, Group};
+pub use draw_donors::DrawDonors;
 pub use impute::{DonorSet, Impute, Imputed, ImputedFeature};
-pub use kmeans_pass::{KMeansPass, PassCandidate, Wanted};
+pub use kmeans_pass::{Batch, KMeansPass, PassCandidate, Wanted};
+pub(crate) use map_parts::listed_parts;
 pub use map_parts::{MapPartsExec, TaskTimeout, parts_table};
 pub use moments::{ColumnMoments, GroupColumn, Moments};
+pub use oversample::Oversample;
 pub use sample::{Sample, Sampled};
 pub use scale::{Scale, Scaled};
 pub use score::{Score, Scored};
-pub use silhouette::{Silhouette, SilhouetteSums};
+pub use silhouette::{Silhouette, SilhouetteSums, SilhouettesByStratum};
 pub use split_outliers::{Split, SplitOutliers};
 pub use verify::Verify;
 pub use write_features::{FeatureStatistics, FeaturesWritten, PART_COLUMN, WriteFeatures, WriteFeaturesExec};
@@ -103,7 +110,9 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
     match name {
         Assign::NAME => task::<Assign>(body),
         ClusterQuality::NAME => task::<ClusterQuality>(body),
+        CountBins::NAME => task::<CountBins>(body),
         CountBrackets::NAME => task::<CountBrackets>(body),
+        DrawDonors::NAME => task::<DrawDonors>(body),
         hdbscan::CountPoints::NAME => task::<hdbscan::CountPoints>(body),
         hdbscan::FindLinks::NAME => task::<hdbscan::FindLinks>(body),
         hdbscan::FindNeighbors::NAME => task::<hdbscan::FindNeighbors>(body),
@@ -113,6 +122,7 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
         Impute::NAME => task::<Impute>(body),
         KMeansPass::NAME => task::<KMeansPass>(body),
         Moments::NAME => task::<Moments>(body),
+        Oversample::NAME => task::<Oversample>(body),
         Sample::NAME => task::<Sample>(body),
         Scale::NAME => task::<Scale>(body),
         Score::NAME => task::<Score>(body),
@@ -213,7 +223,7 @@ mod tests {
 
     #[test]
     fn tasks_survive_the_codec() {
-        let task = Sample { columns: vec!["recency".into()], seed: 1, rows: 10, threshold: u64::MAX };
+        let task = Sample { columns: vec!["recency".into()], seed: 1, rows: 10, threshold: u64::MAX, keep: false };
         let restored = decode_task(Sample::NAME, &task.encode().unwrap()).unwrap();
         assert_eq!(format!("{task:?}"), format!("{restored:?}"));
         assert!(decode_task("no_such_task", &[]).is_err());

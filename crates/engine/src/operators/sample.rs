@@ -8,7 +8,7 @@ use segmenta_algorithms::hashing::combine;
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
-use crate::artifact::{Part, load_points};
+use crate::artifact::{Part, load_points, points_once};
 use crate::error::Result;
 
 /// Draws the `rows` points of a part whose hash of (seed, row id) is smallest, so that the union over parts holds the
@@ -23,6 +23,8 @@ pub struct Sample {
     pub rows: usize,
     /// No point with a larger hash: keeps what the parts send together near to what is wanted of them together.
     pub threshold: u64,
+    /// Whether passes over the same points follow, for which the partition store keeps them.
+    pub keep: bool,
 }
 
 /// A point and the hash that drew it.
@@ -32,6 +34,8 @@ pub struct Sampled {
     pub hash: u64,
     /// The row id.
     pub id: u64,
+    /// Its weight.
+    pub weight: u32,
     /// Its features.
     pub point: Vec<f64>,
 }
@@ -42,7 +46,11 @@ impl PartTask for Sample {
     type Output = Vec<Sampled>;
 
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Vec<Sampled>> {
-        let points = load_points(context, only(inputs)?, &self.columns).await?;
+        let part = only(inputs)?;
+        let points = match self.keep {
+            true => load_points(context, part, &self.columns).await?,
+            false => points_once(context, part, &self.columns).await?,
+        };
         let mut drawn: Vec<(u64, u64, usize)> =
             points.ids.iter().enumerate().map(|(i, id)| (combine(self.seed, *id), *id, i)).collect();
         drawn.retain(|(hash, _, _)| *hash <= self.threshold);
@@ -51,7 +59,13 @@ impl PartTask for Sample {
             drawn.truncate(self.rows);
         }
         drawn.sort_unstable();
-        let sampled = |(hash, id, i): (u64, u64, usize)| Sampled { hash, id, point: points.rows.row(i).to_vec() };
+        let weight = |i: usize| points.weights.as_ref().map_or(1, |weights| weights[i]);
+        let sampled = |(hash, id, i): (u64, u64, usize)| Sampled {
+            hash,
+            id,
+            weight: weight(i),
+            point: points.rows.row(i).to_vec(),
+        };
         Ok(drawn.into_iter().map(sampled).collect())
     }
 }

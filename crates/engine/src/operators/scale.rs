@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::array::{ArrayRef, Float64Array, RecordBatch, UInt64Array};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, UInt64Array};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, UInt32Type};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use futures::StreamExt;
@@ -36,6 +36,8 @@ pub struct Scaled {
     pub part: Part,
     /// Bounds of the scaled features.
     pub bounds: Vec<Bounds>,
+    /// Weights of its rows, added up; their number where they have none.
+    pub weight: u64,
 }
 
 #[async_trait]
@@ -52,7 +54,7 @@ impl PartTask for Scale {
         fields.extend(self.weight.iter().map(|_| Field::new(WEIGHT_COLUMN, DataType::UInt32, false)));
         let schema = Arc::new(Schema::new(fields));
         let mut writer = PartWriter::create(&runtime, &self.prefix, part.index, Arc::clone(&schema))?;
-        let mut bounds = vec![Bounds::default(); d];
+        let (mut bounds, mut weight) = (vec![Bounds::default(); d], 0_u64);
         let mut batches = read_part(&runtime, part, None).await?;
         while let Some(batch) = batches.next().await {
             let batch = batch?;
@@ -69,14 +71,17 @@ impl PartTask for Scale {
                 columns.push(Arc::new(values.iter().skip(j).step_by(d).copied().collect::<Float64Array>()));
             }
             if let Some(name) = &self.weight {
-                let weights = batch.column_by_name(name);
-                columns.push(Arc::clone(
-                    weights.ok_or_else(|| EngineError::job(format!("a batch without the column {name}")))?,
-                ));
+                let missing = || EngineError::job(format!("a batch without the column {name}"));
+                let weights = batch.column_by_name(name).ok_or_else(missing)?;
+                let values = weights.as_primitive_opt::<UInt32Type>().ok_or_else(missing)?.values();
+                weight += values.iter().map(|weight| u64::from(*weight)).sum::<u64>();
+                columns.push(Arc::clone(weights));
+            } else {
+                weight += batch.num_rows() as u64;
             }
             let rows = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(DataFusionError::from)?;
             writer.write(&rows).await?;
         }
-        Ok(Scaled { part: writer.finish().await?, bounds })
+        Ok(Scaled { part: writer.finish().await?, bounds, weight })
     }
 }

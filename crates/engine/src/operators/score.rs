@@ -8,35 +8,36 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use futures::StreamExt;
-use segmenta_algorithms::kmeans::Assigner;
+use segmenta_algorithms::kmeans::Centers;
 use segmenta_algorithms::outliers::{Fence, first_outside};
 use segmenta_algorithms::scalers::Scaler;
-use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 
 use super::hdbscan::{CLUSTER_COLUMN, DensityModel, PROBABILITY_COLUMN, SCORE_COLUMN};
-use super::{PartTask, only};
+use super::{DonorSet, PartTask, only};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
 use crate::error::Result;
 use crate::progress::Progress;
 
 /// Streams a part of a feature table into one of scores: its columns with missing cells filled, the first feature outside
 /// its fence, the nearest centroid, and where the model has a density clustering, what that makes of the row. Holds a batch, and
-/// the density model's points once a worker.
+/// the donors and the density model's points once a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Score {
     /// URL to write under.
     pub prefix: String,
     /// Features, in order.
     pub features: Vec<String>,
-    /// What missing cells are filled with.
+    /// Nearest neighbours that missing cells are filled from; without them, `fill` does.
+    pub donors: Option<DonorSet>,
+    /// What missing cells are filled with where there is no donor.
     pub fill: Vec<f64>,
     /// Fences; none where the model cut nothing.
     pub fences: Vec<Fence>,
     /// Scalers.
     pub scalers: Vec<Scaler>,
-    /// `k x d`, in scaled space.
-    pub centroids: Vec<f64>,
+    /// What rows are assigned by, in scaled space.
+    pub centers: Centers,
     /// HDBSCAN's part of the model.
     pub density: Option<DensityModel>,
 }
@@ -52,6 +53,8 @@ pub struct Scored {
     pub outside: u64,
     /// Rows of noise.
     pub noise: u64,
+    /// Of each K-Means cluster, rows within all fences.
+    pub inside: Vec<u64>,
 }
 
 #[async_trait]
@@ -62,6 +65,10 @@ impl PartTask for Score {
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Scored> {
         let part = only(inputs)?;
         let runtime = context.runtime_env();
+        let imputer = match &self.donors {
+            Some(donors) => Some(donors.imputer(&self.features, &self.fill, context).await?),
+            None => None,
+        };
         let predictor = match &self.density {
             Some(density) => Some(density.load(&self.features, context).await?),
             None => None,
@@ -87,8 +94,7 @@ impl PartTask for Score {
         let schema = Arc::new(Schema::new(fields));
         let mut writer = PartWriter::create(&runtime, &self.prefix, part.index, Arc::clone(&schema))?;
         let d = self.features.len();
-        let assigner = Assigner::new(self.centroids.clone(), &vec![Bounds { min: 0.0, max: 0.0 }; d], 0);
-        let (mut filled, mut outside, mut noise) = (0, 0, 0);
+        let (mut filled, mut outside, mut noise, mut inside) = (0, 0, 0, vec![0; self.centers.k()]);
         let mut batches = read_part(&runtime, part, None).await?;
         while let Some(batch) = batches.next().await {
             let batch = batch?;
@@ -99,9 +105,13 @@ impl PartTask for Score {
             let (mut clusters, mut distances, mut members) = (Vec::new(), Vec::new(), Vec::new());
             let mut scaled = vec![0.0; d];
             for row in values.chunks_exact_mut(d) {
-                for (cell, fill) in row.iter_mut().zip(&self.fill).filter(|(cell, _)| cell.is_nan()) {
-                    *cell = *fill;
-                    filled += 1;
+                filled += row.iter().filter(|cell| cell.is_nan()).count() as u64;
+                match &imputer {
+                    Some(imputer) => _ = imputer.impute(row),
+                    None => {
+                        let gaps = row.iter_mut().zip(&self.fill).filter(|(cell, _)| cell.is_nan());
+                        gaps.for_each(|(cell, fill)| *cell = *fill);
+                    }
                 }
                 let feature = first_outside(row, &self.fences);
                 outside += u64::from(feature.is_some());
@@ -109,7 +119,8 @@ impl PartTask for Score {
                 for ((scaled, cell), scaler) in scaled.iter_mut().zip(row).zip(&self.scalers) {
                     *scaled = scaler.apply(*cell);
                 }
-                let (cluster, squared) = assigner.nearest(&scaled);
+                let (cluster, squared) = self.centers.nearest(&scaled);
+                inside[cluster] += u64::from(feature.is_none());
                 clusters.push(cluster as i32);
                 distances.push(squared.sqrt());
                 members.extend(predictor.as_ref().map(|predictor| predictor.predict(&scaled)));
@@ -137,6 +148,6 @@ impl PartTask for Score {
             let rows = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(DataFusionError::from)?;
             writer.write(&rows).await?;
         }
-        Ok(Scored { part: writer.finish().await?, filled, outside, noise })
+        Ok(Scored { part: writer.finish().await?, filled, outside, noise, inside })
     }
 }

@@ -1,58 +1,63 @@
-//! The silhouette over all pairs of a (sample of) points, for all candidates in one pass.
+//! The silhouettes of a sample of points, for all candidates in one pass.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
-use segmenta_algorithms::kmeans::Assigner;
+use segmenta_algorithms::kmeans::Centers;
 use segmenta_algorithms::matrix::Matrix;
-use segmenta_algorithms::metrics::SilhouetteReference;
-use segmenta_algorithms::sums::{Bounds, Quantum};
+use segmenta_algorithms::metrics::{Labelling, SilhouetteReference};
+use segmenta_algorithms::sums::Quantum;
 use serde::{Deserialize, Serialize};
 
-use super::{PartTask, RowSample, only};
-use crate::artifact::{Part, load_points};
+use super::{PartTask, only};
+use crate::artifact::{Part, Points, points_once};
 use crate::error::Result;
-use crate::store::PartitionStore;
+use crate::store::{PartitionStore, StoreKey};
 
-/// Computes the silhouettes of the sampled points of a part against all sampled points. A worker holds the sample once
-/// for each candidate, `8 d` bytes a point, in the partition store; a task holds its own part.
+/// Computes the silhouettes of a part of a sample against the whole sample. A worker holds the sample once in the partition store,
+/// `8 (d + 1)` bytes a point, and up to eight times that where few points have the same clusters in all candidates.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Silhouette {
     /// Features, in order.
     pub columns: Vec<String>,
-    /// Bounds of the scaled features over all parts.
-    pub bounds: Vec<Bounds>,
-    /// All parts: the reference points come from everywhere.
-    pub parts: Vec<Part>,
-    /// Which points take part.
-    pub sample: RowSample,
-    /// How many that is, about.
-    pub rows: u64,
-    /// The centroids of each candidate, `k x d`.
-    pub candidates: Vec<Vec<f64>>,
+    /// The whole sample.
+    pub sample: Vec<Part>,
+    /// The strata of the sample are its clusters.
+    pub strata: Centers,
+    /// For each stratum, how many rows a row of the sample stands for.
+    pub factors: Vec<f64>,
+    /// What points are assigned by in each candidate.
+    pub candidates: Vec<Centers>,
 }
 
-/// Of one candidate and cluster.
+/// Of the points of one stratum in one cluster.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SilhouetteSums {
     /// Points.
-    pub count: u64,
-    /// Sum of their silhouettes, in [`Silhouette::quantum`].
+    pub points: u64,
+    /// Their weights, added up.
+    pub weight: u64,
+    /// Weighted sum of their silhouettes, in [`Silhouette::quantum`].
     pub sum: i128,
-    /// Sum of their squares, in the same unit.
+    /// Weighted sum of their squares, in the same unit.
     pub squares: i128,
 }
 
 impl SilhouetteSums {
     /// Adds the points of another part.
     pub fn merge(&mut self, other: &Self) {
-        self.count += other.count;
+        self.points += other.points;
+        self.weight += other.weight;
         self.sum += other.sum;
         self.squares += other.squares;
     }
 }
+
+/// By stratum and cluster.
+pub type SilhouettesByStratum = BTreeMap<(u32, u32), SilhouetteSums>;
 
 impl Silhouette {
     /// The unit of the sums: silhouettes lie in `[-1, 1]`.
@@ -61,67 +66,74 @@ impl Silhouette {
         Quantum::for_bound(1.0)
     }
 
-    async fn references(&self, context: &Arc<TaskContext>) -> Result<Arc<Vec<SilhouetteReference>>> {
+    /// The weight of point `i`, how many rows a row of its stratum stands for, and the stratum.
+    fn weight(&self, points: &Points, i: usize) -> (u32, f64, u32) {
+        let weight = points.weights.as_ref().map_or(1, |weights| weights[i]);
+        let (stratum, _) = self.strata.nearest(points.rows.row(i));
+        (weight, self.factors[stratum], stratum as u32)
+    }
+
+    async fn reference(&self, context: &Arc<TaskContext>) -> Result<Arc<SilhouetteReference>> {
         let store = PartitionStore::of(context)?;
-        let checksums: Vec<&str> = self.parts.iter().map(|part| part.sha256.as_str()).collect();
-        let bits: Vec<u64> = self.candidates.iter().flatten().map(|value| value.to_bits()).collect();
-        let key = format!("silhouette#{}#{:?}#{bits:x?}", checksums.join(","), self.sample);
-        let references = store
+        let bits: Vec<u64> = self.candidates.iter().flat_map(Centers::centroids).map(|value| value.to_bits()).collect();
+        let key = StoreKey::of_all(&self.sample, &format!("silhouette#{bits:x?}"));
+        let reference = store
             .get_or_load(&key, async {
                 let d = self.columns.len();
-                let bytes = self.rows as usize * 8 * d * (self.candidates.len() + 1);
+                let rows = self.sample.iter().map(|part| part.rows as usize).sum::<usize>();
+                // The points, their labels, and as they are laid out: at worst each point is alone in its group.
+                let bytes = rows * (8 * (d + 1) + 12 * self.candidates.len() + 64 * (d + 1) + 64);
                 let reservation = MemoryConsumer::new("segmenta silhouette").register(context.memory_pool());
                 reservation.try_grow(bytes)?;
-                let mut points = Matrix::with_capacity(self.rows as usize, d);
-                for part in &self.parts {
-                    let part = load_points(context, part, &self.columns).await?;
-                    for (row, id) in part.rows.iter().zip(&part.ids) {
-                        if self.sample.holds(*id) {
-                            points.push(row);
-                        }
+                let mut points = Matrix::with_capacity(rows, d);
+                let mut weights = Vec::with_capacity(rows);
+                for part in &self.sample {
+                    let part = points_once(context, part, &self.columns).await?;
+                    for (i, row) in part.rows.iter().enumerate() {
+                        points.push(row);
+                        let (weight, factor, _) = self.weight(&part, i);
+                        weights.push(f64::from(weight) * factor);
                     }
                 }
-                let references = self
-                    .candidates
-                    .iter()
-                    .map(|centroids| {
-                        let assigner = Assigner::new(centroids.clone(), &self.bounds, 0);
-                        let labels: Vec<u32> = points.iter().map(|row| assigner.nearest(row).0 as u32).collect();
-                        SilhouetteReference::new(&points, &labels, assigner.k())
-                    })
-                    .collect::<Vec<_>>();
-                Ok((references, bytes))
+                let labelling = |centers: &Centers| Labelling {
+                    k: centers.k(),
+                    labels: points.iter().map(|row| centers.nearest(row).0 as u32).collect(),
+                };
+                let labellings: Vec<Labelling> = self.candidates.iter().map(labelling).collect();
+                let reference = SilhouetteReference::new(&points, &weights, &labellings);
+                let bytes = reference.bytes();
+                Ok((reference, bytes))
             })
             .await?;
-        Ok(references)
+        Ok(reference)
     }
 }
 
 #[async_trait]
 impl PartTask for Silhouette {
     const NAME: &'static str = "silhouette";
-    /// `[candidate][cluster]`
-    type Output = Vec<Vec<SilhouetteSums>>;
+    /// As `candidates`.
+    type Output = Vec<SilhouettesByStratum>;
 
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Self::Output> {
-        let references = self.references(context).await?;
-        let points = load_points(context, only(inputs)?, &self.columns).await?;
+        let reference = self.reference(context).await?;
+        let points = points_once(context, only(inputs)?, &self.columns).await?;
         let quantum = Self::quantum();
-        let mut result = Vec::with_capacity(self.candidates.len());
-        for (centroids, reference) in self.candidates.iter().zip(references.iter()) {
-            let assigner = Assigner::new(centroids.clone(), &self.bounds, 0);
-            let mut sums = vec![SilhouetteSums::default(); assigner.k()];
-            for (row, id) in points.rows.iter().zip(&points.ids) {
-                if !self.sample.holds(*id) {
-                    continue;
-                }
-                let (cluster, _) = assigner.nearest(row);
-                let silhouette = reference.silhouette(row, cluster as u32);
-                sums[cluster].count += 1;
-                sums[cluster].sum += i128::from(quantum.quanta(silhouette));
-                sums[cluster].squares += i128::from(quantum.quanta(silhouette * silhouette));
+        let mut result = vec![SilhouettesByStratum::new(); self.candidates.len()];
+        for (i, row) in points.rows.iter().enumerate() {
+            let (weight, factor, stratum) = self.weight(&points, i);
+            let labels: Vec<u32> = self.candidates.iter().map(|centers| centers.nearest(row).0 as u32).collect();
+            let silhouettes = reference.silhouettes(row, factor, &labels);
+            for ((result, cluster), silhouette) in result.iter_mut().zip(labels).zip(silhouettes) {
+                let term = |value: f64| i128::from(weight) * i128::from(quantum.quanta(value));
+                let sums = SilhouetteSums {
+                    points: 1,
+                    weight: u64::from(weight),
+                    sum: term(silhouette),
+                    squares: term(silhouette * silhouette),
+                };
+                result.entry((stratum, cluster)).or_default().merge(&sums);
             }
-            result.push(sums);
         }
         Ok(result)
     }

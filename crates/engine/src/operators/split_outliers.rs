@@ -13,6 +13,7 @@ use segmenta_algorithms::outliers::{Fence, first_outside};
 use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 
+use super::impute::{with_flag_fields, with_flags};
 use super::{PartTask, only};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
 use crate::error::Result;
@@ -55,7 +56,7 @@ impl PartTask for SplitOutliers {
         let part = only(inputs)?;
         let runtime = context.runtime_env();
         let schema = part_schema(&runtime, part).await?;
-        let rejected_schema = rejected_schema(&schema);
+        let rejected_schema = rejected_schema(&with_flag_fields(&schema, &self.features));
         let d = self.features.len();
         let mut split = Split { kept: None, rejected: None, cut_by: vec![0; d], bounds: vec![Bounds::default(); d] };
         let (mut kept, mut rejected) = (None, None);
@@ -130,6 +131,7 @@ impl SplitOutliers {
         let d = self.features.len();
         let reject: BooleanArray = cut.iter().map(|c| Some(c.is_some())).collect();
         let rows = filter_record_batch(batch, &reject).map_err(DataFusionError::from)?;
+        let rows = with_flags(&rows, &self.features)?;
         let outside: Vec<(usize, f64)> =
             cut.iter().enumerate().filter_map(|(i, feature)| feature.map(|j| (j, values[i * d + j]))).collect();
         let mut columns: Vec<ArrayRef> = rows

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 
 pub use reader::{SpecError, SpecErrors};
 
+/// Coordinates of the centroids of a sweep, one start each, up to which the gap statistic takes no more than seconds.
+pub(crate) const MAX_GAP_SWEEP: usize = 25_000;
+
 /// A whole job.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct JobSpec {
@@ -49,7 +52,7 @@ pub struct Source {
     pub id: Vec<String>,
     /// Columns to segment by, 1 to 64.
     pub features: Vec<String>,
-    /// Column that says how many customers a row stands for: a whole number from 1.
+    /// Column that says how many customers a row stands for to the clusterings: a whole number from 1.
     pub weight: Option<String>,
 }
 
@@ -159,13 +162,51 @@ pub struct Scale {
 }
 
 /// What decides on k.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Select {
     /// The elbow of the inertia.
     Elbow,
     /// The largest silhouette.
     Silhouette,
+    /// The largest Calinski-Harabasz index.
+    CalinskiHarabasz,
+    /// The least Davies-Bouldin index.
+    DaviesBouldin,
+    /// The gap statistic.
+    Gap,
+}
+
+impl Select {
+    /// Every rule.
+    pub const ALL: [Self; 5] = [Self::Elbow, Self::Silhouette, Self::CalinskiHarabasz, Self::DaviesBouldin, Self::Gap];
+
+    /// As it is written in the spec.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Elbow => "elbow",
+            Self::Silhouette => "silhouette",
+            Self::CalinskiHarabasz => "calinski_harabasz",
+            Self::DaviesBouldin => "davies_bouldin",
+            Self::Gap => "gap",
+        }
+    }
+}
+
+/// How clusters are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KMeansAlgorithm {
+    /// Lloyd's.
+    Lloyd,
+    /// Mini-batch K-Means.
+    Minibatch {
+        /// Rows of a batch, about.
+        batch_rows: u64,
+    },
+    /// Bisecting K-Means.
+    Bisecting,
 }
 
 /// Where K-Means starts from.
@@ -174,6 +215,9 @@ pub enum Start {
     /// Greedy k-means++ on a seeded sample.
     #[serde(rename = "kmeans++")]
     KmeansPlusPlus,
+    /// k-means|| over all rows.
+    #[serde(rename = "kmeans||")]
+    KmeansParallel,
     /// These centroids, `k` rows of as many numbers as there are features, in scaled space.
     #[serde(rename = "centroids")]
     Centroids(Vec<Vec<f64>>),
@@ -186,6 +230,8 @@ pub struct KMeans {
     pub k: Vec<usize>,
     /// How one is chosen.
     pub select: Select,
+    /// How clusters are found.
+    pub algorithm: KMeansAlgorithm,
     /// Seed of the start.
     pub seed: u64,
     /// Starts for each k; the one with the least inertia counts.
@@ -269,12 +315,47 @@ pub struct Profile {
     pub monetary: Option<String>,
 }
 
-impl JobSpec {
-    /// Parses a spec; `origin` (the file) is named in errors.
+/// A scoring job: a published model, and the rows that it labels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ScoreSpec {
+    /// Names the job.
+    pub name: String,
+    /// Path or URL of a `model.json`.
+    pub model: String,
+    /// Paths, globs, folders or URLs of Parquet with the columns of the model.
+    pub input: Vec<String>,
+    /// Folder to write to: a path relative to the spec, or a URL.
+    pub output: String,
+}
+
+/// What a document holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Spec {
+    /// A job that segments.
+    Job(Box<JobSpec>),
+    /// One that scores: it has a key `model`.
+    Score(ScoreSpec),
+}
+
+impl Spec {
+    /// Parses a document; `origin` (the file) is named in errors.
     ///
     /// # Errors
     /// Every mistake of the spec, each with its key and line.
     pub fn parse(text: &str, origin: &str) -> Result<Self, SpecErrors> {
-        parse::job(text, origin)
+        parse::spec(text, origin)
+    }
+}
+
+impl JobSpec {
+    /// Parses the spec of a job that segments; `origin` (the file) is named in errors.
+    ///
+    /// # Errors
+    /// Every mistake of the spec, each with its key and line; a spec that scores.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, SpecErrors> {
+        match Spec::parse(text, origin)? {
+            Spec::Job(spec) => Ok(*spec),
+            Spec::Score(_) => Err(parse::not_a_job(origin)),
+        }
     }
 }

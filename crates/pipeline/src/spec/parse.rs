@@ -5,15 +5,18 @@ use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions}
 use segmenta_algorithms::imputation::{MAX_FEATURES, NeighborWeights};
 use segmenta_algorithms::scalers::Transform;
 
-use super::reader::{Errors, Section, SpecErrors, integer, number};
+use super::reader::{Errors, Section, SpecError, SpecErrors, integer, number};
 use super::{
-    Donors, Evaluate, Graph, Hdbscan, Impute, ImputeMethod, JobSpec, KMeans, MinClusterSize, OutlierMethod, Outliers,
-    Profile, Resolution, Scale, ScaleMethod, Select, Source, Start, Table,
+    Donors, Evaluate, Graph, Hdbscan, Impute, ImputeMethod, JobSpec, KMeans, KMeansAlgorithm, MAX_GAP_SWEEP,
+    MinClusterSize, OutlierMethod, Outliers, Profile, Resolution, Scale, ScaleMethod, ScoreSpec, Select, Source, Spec,
+    Start, Table,
 };
 
 const MAX_K: u64 = 1_000;
 /// Coordinates of all centroids of a sweep: they travel with every plan, which has a limit of 64 MiB.
 const MAX_SWEEP: usize = 2_000_000;
+/// Rows of a batch of mini-batch K-Means.
+const BATCH_ROWS: u64 = 65_536;
 /// Columns that the output adds.
 const OUTPUT_COLUMNS: &[&str] = &[
     "kmeans_cluster",
@@ -32,10 +35,38 @@ const POINT_BUDGET: u64 = 20_000_000;
 /// Neighbours of `graph: knn`, unless `min_samples` needs more.
 const NEIGHBORS: u64 = 15;
 
-pub(super) fn job(text: &str, origin: &str) -> Result<JobSpec, SpecErrors> {
+pub(super) fn spec(text: &str, origin: &str) -> Result<Spec, SpecErrors> {
     let errors = Errors::new(origin);
     let Some(node) = errors.load(text) else { return Err(errors.finish()) };
-    let mut top = Section::top(&errors, &node);
+    let top = Section::top(&errors, &node);
+    let spec = if top.has("model") { Spec::Score(score(top)) } else { Spec::Job(Box::new(job(top))) };
+    if errors.none() { Ok(spec) } else { Err(errors.finish()) }
+}
+
+/// Of a document that scores, where one that segments is wanted.
+pub(super) fn not_a_job(origin: &str) -> SpecErrors {
+    let message = "this spec scores rows by a model; here one is wanted that segments (source, kmeans, …)".to_owned();
+    SpecErrors(vec![SpecError { origin: origin.to_owned(), line: 1, column: 1, key: "model".to_owned(), message }])
+}
+
+fn score(mut top: Section<'_>) -> ScoreSpec {
+    let name = name(&mut top);
+    let model = top.text("model").unwrap_or_default();
+    top.required(
+        "input",
+        "Parquet files with the columns of the model: a path, glob, folder or URL, or a list of such",
+    );
+    let input = match top.node("input") {
+        Some(node) => top.texts("input", node),
+        None => vec![],
+    };
+    top.required("output", "the folder to write to");
+    let output = top.text("output").unwrap_or_default();
+    top.finish();
+    ScoreSpec { name, model, input, output }
+}
+
+fn job(mut top: Section<'_>) -> JobSpec {
     let name = name(&mut top);
     top.required("source", "where the customers come from: {tables, sql, id, features}");
     let source = source(top.section("source"));
@@ -55,7 +86,7 @@ pub(super) fn job(text: &str, origin: &str) -> Result<JobSpec, SpecErrors> {
         },
     };
     top.finish();
-    if errors.none() { Ok(spec) } else { Err(errors.finish()) }
+    spec
 }
 
 fn name(top: &mut Section<'_>) -> String {
@@ -215,15 +246,23 @@ fn kmeans(mut section: Section<'_>, features: usize) -> KMeans {
             }
         },
     };
-    let selects = [("elbow", Select::Elbow), ("silhouette", Select::Silhouette)];
-    let select = section.choice("select", &selects, Select::Elbow);
+    let select = section.choice("select", &Select::ALL.map(|rule| (rule.name(), rule)), Select::Elbow);
+    let algorithm = kmeans_algorithm(&mut section);
+    if algorithm == KMeansAlgorithm::Bisecting && k.contains(&1) {
+        section.wrong("k", "`algorithm: bisecting` makes two clusters or more");
+    }
     let seed = section.integer("seed", 0, 0, u64::MAX);
     let restarts = section.integer("restarts", 1, 1, 100) as usize;
     let max_iterations = section.integer("max_iterations", 300, 1, 1_000_000) as usize;
     let tolerance = section.number("tolerance", 1e-4, |value| value >= 0.0, "of at least 0");
     let start = match section.node("start") {
         None => Start::KmeansPlusPlus,
+        Some(_) if algorithm == KMeansAlgorithm::Bisecting => {
+            section.wrong("start", "`algorithm: bisecting` starts each split by itself; remove it");
+            Start::KmeansPlusPlus
+        }
         Some(Node::Scalar(scalar)) if scalar.as_str() == "kmeans++" => Start::KmeansPlusPlus,
+        Some(Node::Scalar(scalar)) if scalar.as_str() == "kmeans||" => Start::KmeansParallel,
         Some(node) => match centroids(node, features) {
             Some(rows) if k.len() == 1 && rows.len() == k[0] => {
                 if restarts > 1 {
@@ -237,8 +276,9 @@ fn kmeans(mut section: Section<'_>, features: usize) -> KMeans {
                 Start::KmeansPlusPlus
             }
             None => {
-                let message =
-                    format!("must be `kmeans++`, or a list of centroids of {features} numbers each (scaled features)");
+                let message = format!(
+                    "must be `kmeans++`, `kmeans||`, or a list of centroids of {features} numbers each (scaled features)"
+                );
                 section.wrong("start", message);
                 Start::KmeansPlusPlus
             }
@@ -253,8 +293,36 @@ fn kmeans(mut section: Section<'_>, features: usize) -> KMeans {
             ),
         );
     }
+    let values = k.iter().sum::<usize>() * features;
+    if select == Select::Gap && values > MAX_GAP_SWEEP {
+        section.wrong(
+            "select",
+            format!(
+                "the gap statistic of a sweep of {values} coordinates of centroids takes too long, more than {MAX_GAP_SWEEP}; \
+                 try fewer k, or choose another rule"
+            ),
+        );
+    }
     section.finish();
-    KMeans { k, select, seed, restarts, max_iterations, tolerance, start }
+    KMeans { k, select, algorithm, seed, restarts, max_iterations, tolerance, start }
+}
+
+fn kmeans_algorithm(section: &mut Section<'_>) -> KMeansAlgorithm {
+    let minibatch = KMeansAlgorithm::Minibatch { batch_rows: BATCH_ROWS };
+    let algorithms =
+        [("lloyd", KMeansAlgorithm::Lloyd), ("minibatch", minibatch), ("bisecting", KMeansAlgorithm::Bisecting)];
+    let algorithm = section.choice("algorithm", &algorithms, KMeansAlgorithm::Lloyd);
+    let batch_rows = section.integer("batch_rows", BATCH_ROWS, 1_000, u64::MAX);
+    if algorithm == minibatch {
+        unused(
+            section,
+            &["tolerance"],
+            "`algorithm: minibatch` stops when the batches' inertia does not fall; remove it",
+        );
+        return KMeansAlgorithm::Minibatch { batch_rows };
+    }
+    unused(section, &["batch_rows"], "only `algorithm: minibatch` uses it; remove it");
+    algorithm
 }
 
 fn centroids(node: &Node, features: usize) -> Option<Vec<Vec<f64>>> {
@@ -385,6 +453,22 @@ output: runs/cdnow
     }
 
     #[test]
+    fn a_spec_that_scores() {
+        let text = "name: scores\nmodel: runs/model.json\ninput: new/*.parquet\noutput: runs/scores\n";
+        let Ok(Spec::Score(spec)) = Spec::parse(text, "job.yaml") else { panic!("not a score") };
+        assert_eq!((spec.name.as_str(), spec.model.as_str()), ("scores", "runs/model.json"));
+        assert_eq!(spec.input, ["new/*.parquet"]);
+        let list = text.replace("new/*.parquet", "[a, s3://b/c]");
+        assert!(matches!(Spec::parse(&list, "job.yaml"), Ok(Spec::Score(spec)) if spec.input == ["a", "s3://b/c"]));
+        assert!(errors(text)[0].2.contains("scores rows by a model"));
+        for (wrong, key) in [("inptu: x", "inptu"), ("input: []", "input"), ("input: {a: b}", "input")] {
+            let found = Spec::parse(&text.replace("input: new/*.parquet", wrong), "job.yaml").unwrap_err();
+            assert!(found.0.iter().any(|error| error.key == key), "{wrong}: {found}");
+        }
+        assert!(matches!(Spec::parse(WHOLE, "job.yaml"), Ok(Spec::Job(_))));
+    }
+
+    #[test]
     fn json_and_defaults() {
         let json = r#"{"name": "a", "source": {"tables": {"t": ["x", "y"]}, "id": ["a", "b"], "features": ["f"]}, "output": "o"}"#;
         let spec = JobSpec::parse(json, "job.json").unwrap();
@@ -443,6 +527,33 @@ output: runs/cdnow
         );
         assert!(errors(&with("3", "[[0, 0, 0], [1, 1, 1]]"))[0].2.contains("set `k: 2`"));
         assert!(errors(&with("2", "[[0, 0], [1, 1, 1]]"))[0].2.contains("3 numbers"));
+    }
+
+    #[test]
+    fn kmeans_variants() {
+        let with = |settings: &str| WHOLE.replace("seed: 7, tolerance: 1e-3", settings);
+        let parsed = |settings: &str| JobSpec::parse(&with(settings), "job.yaml").unwrap().kmeans;
+        assert_eq!(parsed("seed: 7").algorithm, KMeansAlgorithm::Lloyd);
+        assert_eq!(parsed("start: kmeans||").start, Start::KmeansParallel);
+        assert_eq!(parsed("algorithm: bisecting").algorithm, KMeansAlgorithm::Bisecting);
+        let batches = parsed("algorithm: minibatch, batch_rows: 5000").algorithm;
+        assert_eq!(batches, KMeansAlgorithm::Minibatch { batch_rows: 5_000 });
+        for (settings, message) in [
+            ("algorithm: bisect", "did you mean `bisecting`?"),
+            ("algorithm: bisecting, start: kmeans++", "starts each split by itself"),
+            ("batch_rows: 5000", "only `algorithm: minibatch`"),
+            ("algorithm: minibatch, batch_rows: 10", "at least 1000"),
+            ("algorithm: minibatch, tolerance: 1", "inertia does not fall"),
+            ("start: random", "`kmeans||`"),
+        ] {
+            let found = errors(&with(settings));
+            assert!(found.len() == 1 && found[0].2.contains(message), "{settings}: {found:?}");
+        }
+        let rules = WHOLE.replace("select: silhouette", "select: gap");
+        assert_eq!(JobSpec::parse(&rules, "job.yaml").unwrap().kmeans.select, Select::Gap);
+        assert!(errors(&rules.replace("to: 6", "to: 200"))[0].2.contains("takes too long"));
+        let one = WHOLE.replace("k: {from: 2, to: 6}", "k: 1, algorithm: bisecting");
+        assert!(errors(&one)[0].2.contains("two clusters or more"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use segmenta_algorithms::scalers::Transform;
 use segmenta_algorithms::sums::Bounds;
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::{DonorSet, Impute as ImputeTask, ImputedFeature, RowSample};
+use segmenta_engine::operators::{DonorSet, DrawDonors, Impute as ImputeTask, ImputedFeature, RowSample};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
@@ -18,12 +18,12 @@ const DONOR_SEED: u64 = 0x0064_6f6e_6f72;
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Imputed {
-    /// The feature table without a gap, with `<feature>_imputed` flags.
+    /// The feature table without a gap, with `<feature>_imputed` flags; as it was extracted where nothing was missing.
     pub parts: Vec<Part>,
     /// A feature each.
     pub features: Vec<ImputedFeature>,
-    /// Donor rows, about, where a nearest-neighbour search was needed.
-    pub donors: Option<u64>,
+    /// The rows that neighbours were looked for among, with their features, where that was needed.
+    pub donors: Vec<Part>,
     /// What cells were filled with where there was no neighbour, or always (mean, median); a feature each, where needed.
     pub fill: Option<Vec<f64>>,
 }
@@ -41,49 +41,46 @@ pub async fn run(
     let rows = rows_of(&extracted.parts);
     let missing: u64 = extracted.features.iter().map(|feature| feature.missing).sum();
     let bounds: Vec<Bounds> = extracted.features.iter().map(|feature| feature.bounds).collect();
-    let mut fill = None;
-    let mut donors = None;
-    if missing > 0 {
-        if settings.method == ImputeMethod::None {
-            let cells = features.iter().zip(&extracted.features).filter(|(_, feature)| feature.missing > 0);
-            let listed: Vec<String> = cells.map(|(name, f)| format!("{} of `{name}`", f.missing)).collect();
-            return Err(EngineError::input(format!(
-                "cells are missing ({}) and `impute: {{method: none}}` does not fill them: choose a method, or filter the \
-                 rows out in source.sql",
-                listed.join(", ")
-            )));
-        }
-        fill = Some(match settings.method {
-            ImputeMethod::Median => medians(context, features, extracted, &bounds).await?,
-            _ => means(context, features, extracted, &bounds).await?,
-        });
-        if settings.method == ImputeMethod::Knn {
-            let (sample, count) = match settings.donors {
-                Donors::AtMost(most) if most < rows => (RowSample::of(DONOR_SEED, most, rows), most),
-                _ => (RowSample::of(DONOR_SEED, rows, rows), rows),
-            };
-            if !sample.is_everything() {
-                context.warn(format!(
-                    "impute: neighbours are looked for among a sample of about {count} of {rows} rows; `impute.donors: \
-                     all` takes every row"
-                ));
-            }
-            donors = Some(DonorSet {
-                parts: extracted.parts.clone(),
-                sample,
-                rows: count,
-                neighbors: settings.neighbors,
-                weights: settings.weights,
-            });
-        }
+    if missing == 0 {
+        // The feature table has no gap, and need not be written again.
+        let features = bounds.into_iter().map(|bounds| ImputedFeature { filled: 0, bounds }).collect();
+        return Ok(Imputed { parts: extracted.parts.clone(), features, donors: vec![], fill: None });
     }
-    let donor_rows = donors.as_ref().map(|donors| donors.rows);
-    let task = ImputeTask {
-        prefix: context.prefix.clone(),
-        features: features.to_vec(),
-        donors,
-        fill: fill.clone().unwrap_or_else(|| vec![0.0; features.len()]),
+    if settings.method == ImputeMethod::None {
+        let cells = features.iter().zip(&extracted.features).filter(|(_, feature)| feature.missing > 0);
+        let listed: Vec<String> = cells.map(|(name, f)| format!("{} of `{name}`", f.missing)).collect();
+        return Err(EngineError::input(format!(
+            "cells are missing ({}) and `impute: {{method: none}}` does not fill them: choose a method, or filter the \
+             rows out in source.sql",
+            listed.join(", ")
+        )));
+    }
+    let fill = match settings.method {
+        ImputeMethod::Median => medians(context, features, extracted, &bounds).await?,
+        _ => means(context, features, extracted, &bounds).await?,
     };
+    let mut donors = None;
+    if settings.method == ImputeMethod::Knn {
+        let (sample, count) = match settings.donors {
+            Donors::AtMost(most) if most < rows => (RowSample::of(DONOR_SEED, most, rows), most),
+            _ => (RowSample::of(DONOR_SEED, rows, rows), rows),
+        };
+        if !sample.is_everything() {
+            context.warn(format!(
+                "impute: neighbours are looked for among a sample of about {count} of {rows} rows; `impute.donors: \
+                 all` takes every row"
+            ));
+        }
+        let prefix = format!("{}donors/", context.prefix);
+        let task = DrawDonors { prefix, features: features.to_vec(), sample };
+        let parts: Vec<Part> =
+            context.map_parts(task, &singly(&extracted.parts)).await?.into_iter().flatten().collect();
+        // A tiny sample may be empty: then `fill` does.
+        let set = DonorSet { parts, neighbors: settings.neighbors, weights: settings.weights };
+        donors = (!set.parts.is_empty()).then_some(set);
+    }
+    let donor_parts = donors.as_ref().map(|donors| donors.parts.clone()).unwrap_or_default();
+    let task = ImputeTask { prefix: context.prefix.clone(), features: features.to_vec(), donors, fill: fill.clone() };
     let mut totals = vec![ImputedFeature::default(); features.len()];
     let mut parts = Vec::with_capacity(extracted.parts.len());
     for imputed in context.map_parts(task, &singly(&extracted.parts)).await? {
@@ -92,7 +89,7 @@ pub async fn run(
         }
         parts.push(imputed.part);
     }
-    Ok(Imputed { parts, features: totals, donors: donor_rows, fill })
+    Ok(Imputed { parts, features: totals, donors: donor_parts, fill: Some(fill) })
 }
 
 async fn means(

@@ -16,7 +16,7 @@ use crate::spec::{OutlierMethod, Outliers};
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Split {
-    /// The rows kept.
+    /// The rows kept; the imputed ones as they are where none is cut by rule.
     pub kept: Vec<Part>,
     /// The rows cut, with the rule and the feature that cut them.
     pub rejected: Vec<Part>,
@@ -40,6 +40,11 @@ pub async fn run(
 ) -> Result<Split> {
     let bounds: Vec<Bounds> = imputed.features.iter().map(|feature| feature.bounds).collect();
     let rows = rows_of(&imputed.parts);
+    if settings.method == OutlierMethod::None {
+        // Every row is kept, and need not be written again.
+        let (fences, cut_by) = (vec![None; features.len()], vec![0; features.len()]);
+        return Ok(Split { kept: imputed.parts.clone(), rejected: vec![], fences, cut_by, bounds });
+    }
     let fences: Vec<Option<Fence>> = match settings.method {
         OutlierMethod::None => vec![None; features.len()],
         OutlierMethod::Iqr => {
@@ -67,13 +72,11 @@ pub async fn run(
             centers.iter().zip(&deviations).map(fence).collect()
         }
     };
-    if settings.method != OutlierMethod::None {
-        for (name, _) in features.iter().zip(&fences).filter(|(_, fence)| fence.is_none()) {
-            context.warn(format!(
-                "outliers: `{name}` has no spread by `{}` (at least half of its values are equal), so no row is cut by it",
-                settings.method.name()
-            ));
-        }
+    for (name, _) in features.iter().zip(&fences).filter(|(_, fence)| fence.is_none()) {
+        context.warn(format!(
+            "outliers: `{name}` has no spread by `{}` (at least half of its values are equal), so no row is cut by it",
+            settings.method.name()
+        ));
     }
     let everything = Fence { low: f64::NEG_INFINITY, high: f64::INFINITY };
     let task = SplitOutliers {

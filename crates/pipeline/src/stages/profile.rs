@@ -1,5 +1,6 @@
 //! Profile: what each segment looks like in the units of the features, and what to call it.
 
+use segmenta_algorithms::drift::Distribution;
 use segmenta_algorithms::labels::{Label, Standing, label_segments};
 use segmenta_algorithms::scalers::Transform;
 use segmenta_engine::Result;
@@ -8,9 +9,11 @@ use segmenta_engine::operators::hdbscan::CLUSTER_COLUMN;
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::Evaluated;
+use super::extract::Extracted;
 use super::hdbscan::DensityClustered;
 use super::outliers::Split;
 use super::{MomentColumns, StageContext, means_and_variances, rows_of};
+use crate::drift;
 use crate::quantiles::{self, Columns, Wanted};
 use crate::spec::Profile;
 
@@ -22,6 +25,8 @@ pub const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 pub struct Profiled {
     /// The segments that hold a row, by algorithm and cluster.
     pub segments: Vec<Segment>,
+    /// How each feature is distributed over all customers, to tell drift by.
+    pub distributions: Vec<Distribution>,
 }
 
 /// What found a segment.
@@ -90,10 +95,14 @@ pub async fn run(
     context: &StageContext<'_>,
     settings: &Profile,
     features: &[String],
+    extracted: &Extracted,
     split: &Split,
     evaluated: &Evaluated,
     density: Option<&DensityClustered>,
 ) -> Result<Profiled> {
+    context.begin_step("count distributions");
+    let distributions = drift::distributions(context, features, &extracted.parts).await?;
+    context.begin_step("describe the segments");
     let k = evaluated.chosen_k;
     let group = GroupColumn { name: "kmeans_cluster".to_owned(), first: 0, groups: k };
     let mut segments = profile(context, Algorithm::Kmeans, group, features, split, evaluated).await?;
@@ -117,7 +126,7 @@ pub async fn run(
         label(settings, features, &mut found[noise..]);
         segments.append(&mut found);
     }
-    Ok(Profiled { segments })
+    Ok(Profiled { segments, distributions })
 }
 
 /// The segments of one clustering, without labels.

@@ -135,7 +135,10 @@ pub async fn is_whole(runtime: &RuntimeEnv, output: &str, manifest: &Manifest) -
 }
 
 /// The first of the files that is not there with its size.
-async fn first_gone(runtime: &RuntimeEnv, files: impl Iterator<Item = (String, u64)>) -> Result<Option<String>> {
+pub(crate) async fn first_gone(
+    runtime: &RuntimeEnv,
+    files: impl Iterator<Item = (String, u64)>,
+) -> Result<Option<String>> {
     let checks = files.map(|(url, bytes)| async move {
         let (store, path) = resolve(runtime, &url)?;
         match store.head(&path).await {
@@ -163,8 +166,12 @@ pub async fn run(
     // Before anything is taken away, what replaces it has to be there.
     let model_cells = || results.density.iter().flat_map(|density| &density.model);
     let of_model = |of: fn(&DensityModelCell) -> &Part| -> Vec<Part> { model_cells().map(of).cloned().collect() };
-    let model_tables =
-        [("points", of_model(|c| &c.points)), ("cores", of_model(|c| &c.cores)), ("tree", of_model(|c| &c.tree))];
+    let model_tables = [
+        ("points", of_model(|c| &c.points)),
+        ("cores", of_model(|c| &c.cores)),
+        ("tree", of_model(|c| &c.tree)),
+        ("donors", results.imputed.donors.clone()),
+    ];
     let of_model = || model_tables.iter().flat_map(|(_, parts)| parts);
     let parts = || results.evaluated.assignments.iter().chain(&results.split.rejected).chain(of_model());
     if let Some(gone) = first_gone(&runtime, parts().map(|part| (part.url.clone(), part.bytes))).await? {
@@ -314,13 +321,14 @@ fn model(results: &Results<'_>) -> Value {
     };
     let clusters: Vec<Value> = chosen
         .iter()
-        .flat_map(|candidate| candidate.centroids.chunks(d).zip(&candidate.counts).enumerate())
+        .flat_map(|candidate| candidate.centers.centroids().chunks(d).zip(&candidate.counts).enumerate())
         .map(|(cluster, (centroid, count))| {
             let mut segments = results.profiled.segments.iter().filter(|s| s.algorithm == Algorithm::Kmeans);
             let segment = segments.find(|s| s.cluster as usize == cluster);
             json!({
                 "cluster": cluster,
                 "size": count,
+                "rows": segment.map_or(0, |segment| segment.size),
                 "centroid_scaled": centroid,
                 "centroid": raw(centroid),
                 "label": segment.and_then(|s| s.label.as_ref()),
@@ -337,9 +345,11 @@ fn model(results: &Results<'_>) -> Value {
             "method": spec.impute.method,
             "neighbors": spec.impute.neighbors,
             "weights": spec.impute.weights,
-            "donors": results.imputed.donors,
+            "donors": (!results.imputed.donors.is_empty()).then(|| rows_of(&results.imputed.donors)),
+            "donor_parts": results.imputed.donors.iter().map(|part| published_part("donors", part)).collect::<Vec<_>>(),
             "fill": results.imputed.fill,
         },
+        "distributions": results.profiled.distributions,
         "outliers": {
             "method": spec.outliers.method,
             "factor": spec.outliers.factor,
@@ -351,8 +361,10 @@ fn model(results: &Results<'_>) -> Value {
         },
         "kmeans": {
             "k": results.evaluated.chosen_k,
+            "algorithm": spec.kmeans.algorithm,
             "seed": spec.kmeans.seed,
             "clusters": clusters,
+            "splits": chosen.map(|candidate| candidate.centers.splits()),
         },
         "hdbscan": results.density.map(|density| json!({
             "min_cluster_size": density.min_cluster_size,
@@ -366,13 +378,17 @@ fn model(results: &Results<'_>) -> Value {
     })
 }
 
-/// A cell of HDBSCAN's points, as the model names it: by paths relative to the model.
+/// A part of one of the model's tables, as the model names it: by its path relative to the model.
+fn published_part(table: &str, part: &Part) -> Part {
+    Part { url: part_url(&format!("model/{table}/"), part.index), ..part.clone() }
+}
+
+/// A cell of HDBSCAN's points, as the model names it.
 fn published_cell(cell: &DensityModelCell) -> DensityModelCell {
-    let at = |table: &str, part: &Part| Part { url: part_url(&format!("model/{table}/"), part.index), ..part.clone() };
     DensityModelCell {
-        points: at("points", &cell.points),
-        cores: at("cores", &cell.cores),
-        tree: at("tree", &cell.tree),
+        points: published_part("points", &cell.points),
+        cores: published_part("cores", &cell.cores),
+        tree: published_part("tree", &cell.tree),
     }
 }
 
@@ -388,13 +404,18 @@ fn metrics(results: &Results<'_>) -> Value {
             json!({
                 "k": candidate.k,
                 "inertia": measures.inertia,
+                "elbow_prominence": measures.elbow_prominence,
                 "silhouette": measures.silhouette,
                 "silhouette_error": measures.silhouette_error,
                 "silhouette_by_cluster": measures.silhouette_by_cluster,
                 "silhouette_squared": measures.silhouette_squared,
+                "silhouette_squared_by_cluster": measures.silhouette_squared_by_cluster,
                 "silhouette_simplified": measures.silhouette_simplified,
+                "silhouette_simplified_by_cluster": measures.silhouette_simplified_by_cluster,
                 "calinski_harabasz": measures.calinski_harabasz,
                 "davies_bouldin": measures.davies_bouldin,
+                "gap": measures.gap,
+                "gap_error": measures.gap_error,
                 "sizes": candidate.counts,
                 "iterations": candidate.iterations,
                 "ended": candidate.progress,
@@ -450,9 +471,13 @@ fn metrics(results: &Results<'_>) -> Value {
         })),
         "kmeans": {
             "chosen_k": evaluated.chosen_k,
+            "selected_by": (results.spec.kmeans.k.len() > 1).then_some(results.spec.kmeans.select),
             "why": evaluated.why,
+            "choices": evaluated.choices,
+            "algorithm": results.spec.kmeans.algorithm,
             "passes": results.clustered.passes,
             "start_sample_rows": results.clustered.sample_rows,
+            "oversampled_rows": results.clustered.oversampled_rows,
             "silhouette_rows": evaluated.silhouette_rows,
             "silhouette_is_exact": evaluated.silhouette_is_exact,
             "candidates": candidates,

@@ -1,7 +1,7 @@
 //! Scale: puts the features on one footing, and writes the prepared points.
 
 use segmenta_algorithms::scalers::{Scaler, Transform};
-use segmenta_algorithms::sums::Bounds;
+use segmenta_algorithms::sums::{Bounds, MOST_TERMS};
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::Scale as ScaleTask;
 use segmenta_engine::{EngineError, Result};
@@ -25,6 +25,8 @@ pub struct Scaled {
     pub variances: Vec<f64>,
     /// Whether the points have weights.
     pub is_weighted: bool,
+    /// Their weights, added up; their number where they have none.
+    pub weight: u64,
 }
 
 /// Runs the stage.
@@ -76,10 +78,16 @@ pub async fn run(context: &StageContext<'_>, settings: &Scale, source: &Source, 
         weight: source.weight.clone(),
     };
     let mut scaled_bounds = vec![Bounds::default(); features.len()];
-    let mut parts = Vec::with_capacity(split.kept.len());
+    let (mut parts, mut weight) = (Vec::with_capacity(split.kept.len()), 0_u64);
     for scaled in context.map_parts(task, &singly(&split.kept)).await? {
         scaled_bounds.iter_mut().zip(&scaled.bounds).for_each(|(total, bounds)| total.merge(bounds));
         parts.push(scaled.part);
+        weight = weight.saturating_add(scaled.weight);
+    }
+    if weight > MOST_TERMS {
+        return Err(EngineError::input(format!(
+            "source.weight: the rows stand for {weight} customers; {MOST_TERMS} are the most that can be added up exactly"
+        )));
     }
     for (name, bounds) in features.iter().zip(&scaled_bounds) {
         if bounds.min == bounds.max {
@@ -88,5 +96,5 @@ pub async fn run(context: &StageContext<'_>, settings: &Scale, source: &Source, 
         }
     }
     let variances = moments.iter().zip(&scalers).map(|(m, s)| m.variance / (s.scale * s.scale)).collect();
-    Ok(Scaled { parts, scalers, bounds: scaled_bounds, variances, is_weighted: source.weight.is_some() })
+    Ok(Scaled { parts, scalers, bounds: scaled_bounds, variances, is_weighted: source.weight.is_some(), weight })
 }

@@ -1,7 +1,7 @@
 //! Where jobs may read and write.
 
 use segmenta_engine::{EngineError, Result};
-use segmenta_pipeline::job::Job;
+use segmenta_pipeline::submission::Submission;
 use url::Url;
 
 /// The prefixes that a coordinator allows its jobs.
@@ -33,9 +33,13 @@ impl Allowed {
     ///
     /// # Errors
     /// The first location that is not below an allowed prefix.
-    pub fn check(&self, job: &Job) -> Result<()> {
+    pub fn check(&self, job: &Submission) -> Result<()> {
+        let key = match job {
+            Submission::Segment(_) => "source.tables",
+            Submission::Score(_) => "model, input",
+        };
         for location in job.sources()? {
-            self.check_location("source.tables", &location)?;
+            self.check_location(key, &location)?;
         }
         self.check_location("output", &job.output()?)
     }

@@ -13,8 +13,9 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 use segmenta_engine::cluster::{Cluster, PlanProgress};
 use segmenta_engine::{EngineError, Result};
-use segmenta_pipeline::job::{Job, Observer, Plan, RunOptions, StageReport};
+use segmenta_pipeline::job::{Observer, Plan, RunOptions, StageReport};
 use segmenta_pipeline::lease::{LeaseOptions, is_lost};
+use segmenta_pipeline::submission::Submission;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tracing::Instrument;
 use url::Url;
@@ -371,7 +372,7 @@ impl Jobs {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub async fn check(&self, request: &Request) -> Result<(Job, Plan), Refusal> {
+    pub async fn check(&self, request: &Request) -> Result<(Submission, Plan), Refusal> {
         let limit = self.0.limits.spec_bytes;
         if request.spec.len() > limit {
             let bytes = request.spec.len();
@@ -400,8 +401,8 @@ impl Jobs {
         let now = Utc::now();
         loop {
             let record = Record {
-                id: id_for(&job.spec().name),
-                name: job.spec().name.clone(),
+                id: id_for(job.name()),
+                name: job.name().to_owned(),
                 owner: owner.to_owned(),
                 output: plan.output.clone(),
                 request: request.clone(),
@@ -593,14 +594,14 @@ fn check_owner(record: &Record, owner: Option<&str>) -> Result<(), Refusal> {
 }
 
 /// The job of a request. The spec's place in messages is its key and line alone.
-fn parse(request: &Request) -> Result<Job> {
+fn parse(request: &Request) -> Result<Submission> {
     let base = if request.base.is_empty() {
         std::path::PathBuf::new()
     } else {
         let folder = Url::parse(&request.base).ok().and_then(|url| url.to_file_path().ok());
         folder.ok_or_else(|| EngineError::spec(format!("base: {} is not a file:// URL of a folder", request.base)))?
     };
-    Job::parse(&request.spec, "spec", base)
+    Submission::parse(&request.spec, "spec", base)
 }
 
 /// The job's name in the characters that are safe everywhere, and some of chance.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::scatter::{CLUSTER_COLUMN, HEIGHT_COLUMN, NODE_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, WEIGHT_COLUMN, read_part};
 use crate::error::{EngineError, Result};
-use crate::store::PartitionStore;
+use crate::store::{PartitionStore, StoreKey};
 
 /// The point that a row was collapsed to: its place in its cell's tree.
 pub(super) const POINT_COLUMN: &str = "__point";
@@ -78,7 +78,7 @@ pub(super) async fn load_cell<const D: usize>(
     features: &[String],
 ) -> Result<Arc<Cell<D>>> {
     let store = PartitionStore::of(context)?;
-    let key = format!("{}#cell", part.sha256);
+    let key = StoreKey::of(part, "cell");
     let cell = store
         .get_or_load(&key, async {
             let cell = decode_cell::<D>(context, part, features).await?;
@@ -119,7 +119,7 @@ pub(super) struct Cores {
 /// Loads them through the process's partition store.
 pub(super) async fn load_cores(context: &TaskContext, part: &Part) -> Result<Arc<Cores>> {
     let store = PartitionStore::of(context)?;
-    let key = format!("{}#cores", part.sha256);
+    let key = StoreKey::of(part, "cores");
     let cores = store
         .get_or_load(&key, async {
             let columns = read_columns(context, part, &[CORE_COLUMN, FRAGMENT_COLUMN]).await?;

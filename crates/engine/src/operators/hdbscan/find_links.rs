@@ -16,7 +16,7 @@ use super::super::{PartTask, only};
 use super::cell::{Cell, CellBounds, Cores, load_cell, load_cores};
 use crate::artifact::{Part, put, resolve};
 use crate::error::{EngineError, Result};
-use crate::store::PartitionStore;
+use crate::store::{PartitionStore, StoreKey};
 
 /// Finds the shortest edges from the components that have points in a cell to points of other cells. Other cells are read
 /// where such an edge may lead, one at a time.
@@ -148,7 +148,7 @@ impl FindLinks {
         let points = load_cell::<D>(context, &cell.points, &self.features).await?;
         let cores = load_cores(context, &cell.cores).await?;
         let store = PartitionStore::of(context)?;
-        let key = format!("{}#{}", self.components, cell.points.index);
+        let key = StoreKey::of(&cell.points, &format!("components#{}", self.components));
         let labels = store
             .get_or_load(&key, async {
                 let limits = self.read_components(cell, context).await?;

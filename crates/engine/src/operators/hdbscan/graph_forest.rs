@@ -17,7 +17,7 @@ use super::super::PartTask;
 use super::cell::{CORE_COLUMN, FRAGMENT_COLUMN, columns_of, read_columns, u32s, write_columns};
 use crate::artifact::Part;
 use crate::error::{EngineError, Result};
-use crate::store::PartitionStore;
+use crate::store::{PartitionStore, StoreKey};
 
 /// Gives the pairs that [`FindNeighbors`](super::FindNeighbors) found their mutual reachability distance and keeps those
 /// that a spanning forest may need.
@@ -117,7 +117,7 @@ impl PartTask for GraphForest {
 
 async fn load_squared_cores(context: &TaskContext, part: &Part) -> Result<Arc<Vec<f64>>> {
     let store = PartitionStore::of(context)?;
-    let key = format!("{}#squared_core", part.sha256);
+    let key = StoreKey::of(part, "squared_core");
     let cores = store
         .get_or_load(&key, async {
             let columns = read_columns(context, part, &[CORE_COLUMN]).await?;

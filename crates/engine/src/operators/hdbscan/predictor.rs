@@ -18,7 +18,7 @@ use super::cell::{CORE_COLUMN, read_columns};
 use super::scatter::{HEIGHT_COLUMN, NODE_COLUMN};
 use crate::artifact::{Part, WEIGHT_COLUMN};
 use crate::error::{EngineError, Result};
-use crate::store::PartitionStore;
+use crate::store::{PartitionStore, StoreKey};
 
 /// The points of a cell in three tables, row for row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -70,8 +70,8 @@ impl DensityModel {
             return Err(EngineError::job(format!("a model of {} features", features.len())));
         }
         let store = PartitionStore::of(context)?;
-        let checksums: Vec<&str> = self.cells.iter().map(|cell| cell.tree.sha256.as_str()).collect();
-        let key = format!("predictor#{}#{}", checksums.join(","), self.min_samples);
+        let trees: Vec<Part> = self.cells.iter().map(|cell| cell.tree.clone()).collect();
+        let key = StoreKey::of_all(&trees, &format!("predictor#{}", self.min_samples));
         let load = async {
             with_dimensions!(features.len(), D => {
                 let predictor = self.predictor::<D>(features, context).await?;

@@ -63,7 +63,8 @@ pub(super) async fn cells(
     } else {
         let wanted = count * SAMPLE_ROWS_A_CELL;
         let threshold = RowSample::of(SAMPLE_SEED, wanted, rows).threshold;
-        let task = Sample { columns: features.to_vec(), seed: SAMPLE_SEED, rows: 2 * wanted as usize, threshold };
+        let task =
+            Sample { columns: features.to_vec(), seed: SAMPLE_SEED, rows: 2 * wanted as usize, threshold, keep: false };
         let mut drawn: Vec<Sampled> =
             context.map_parts(task, &singly(&scaled.parts)).await?.into_iter().flatten().collect();
         drawn.sort_by_key(|sampled| (sampled.hash, sampled.id));

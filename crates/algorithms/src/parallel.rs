@@ -2,8 +2,8 @@
 
 use std::sync::Mutex;
 
-/// Runs `work` on every chunk and returns the results in the chunks' order. With one thread nothing is spawned.
-pub(super) fn for_each_chunk<T: Send, R: Send>(chunks: Vec<T>, threads: usize, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+/// Runs `work` on every chunk, on up to `threads` threads, and returns the results in the chunks' order. With one thread nothing is spawned.
+pub fn for_each_chunk<T: Send, R: Send>(chunks: Vec<T>, threads: usize, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let threads = threads.min(chunks.len());
     if threads <= 1 {
         return chunks.into_iter().map(work).collect();
@@ -37,7 +37,7 @@ pub(super) fn for_each_chunk<T: Send, R: Send>(chunks: Vec<T>, threads: usize, w
 }
 
 /// Cuts a slice into pieces of these lengths.
-pub(super) fn split_mut<T>(mut slice: &mut [T], lengths: impl Iterator<Item = usize>) -> Vec<&mut [T]> {
+pub(crate) fn split_mut<T>(mut slice: &mut [T], lengths: impl Iterator<Item = usize>) -> Vec<&mut [T]> {
     let mut pieces = Vec::new();
     for length in lengths {
         let (piece, rest) = std::mem::take(&mut slice).split_at_mut(length);

@@ -1,0 +1,211 @@
+//! Evaluate: judges every k, chooses one, and labels the rows by it.
+//!
+//! One pass over the points measures every candidate and draws the rows whose silhouettes are computed; see [`silhouettes`] and
+//! [`choosing`].
+
+mod choosing;
+mod silhouettes;
+
+use segmenta_algorithms::kmeans::{Gap, Judge, Quality, prominences};
+use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::metrics::{calinski_harabasz, davies_bouldin};
+use segmenta_engine::artifact::Part;
+use segmenta_engine::operators::{Assign, ClusterQuality, Judged, JudgedCandidate, StratifiedSample};
+use segmenta_engine::{EngineError, Result};
+use serde::{Deserialize, Serialize};
+
+use self::silhouettes::Estimate;
+use super::hdbscan::DensityClustered;
+use super::kmeans::{Candidate, Clustered};
+use super::outliers::Split;
+use super::scale::Scaled;
+use super::{StageContext, rows_of, singly};
+use crate::spec::{Evaluate, KMeans};
+
+pub use self::choosing::Choice;
+
+/// What the stage made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Evaluated {
+    /// By ascending k, as the candidates of K-Means.
+    pub measures: Vec<Measures>,
+    /// The chosen k.
+    pub chosen_k: usize,
+    /// Why, in a sentence.
+    pub why: String,
+    /// What each rule would choose; none for a fixed k.
+    pub choices: Vec<Choice>,
+    /// Rows that the silhouette was computed from, and whether that is all of them.
+    pub silhouette_rows: u64,
+    /// True when the silhouette is that of all rows.
+    pub silhouette_is_exact: bool,
+    /// The kept rows with their cluster and distance.
+    pub assignments: Vec<Part>,
+}
+
+/// How good the clustering with one k is. Measures that need two clusters are `None` for one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Measures {
+    /// Number of clusters.
+    pub k: usize,
+    /// Sum of squared distances to the centroid.
+    pub inertia: f64,
+    /// How far the curve of inertia lies below the line between its ends, as a share of its height.
+    pub elbow_prominence: f64,
+    /// Mean silhouette of Euclidean distances, -1 to 1; more is better.
+    pub silhouette: Option<f64>,
+    /// Its standard error where it comes from a sample; 0 when it is exact.
+    pub silhouette_error: Option<f64>,
+    /// The same of each cluster; `None` where no row of the cluster was in the sample.
+    pub silhouette_by_cluster: Vec<Option<f64>>,
+    /// Silhouette of squared distances over all rows, exact, as Spark's evaluator has it.
+    pub silhouette_squared: Option<f64>,
+    /// The same of each cluster; `None` without a row.
+    pub silhouette_squared_by_cluster: Vec<Option<f64>>,
+    /// Simplified silhouette over all rows, exact: distances to means in the place of mean distances.
+    pub silhouette_simplified: Option<f64>,
+    /// The same of each cluster; `None` without a row.
+    pub silhouette_simplified_by_cluster: Vec<Option<f64>>,
+    /// More is better.
+    pub calinski_harabasz: Option<f64>,
+    /// Less is better.
+    pub davies_bouldin: Option<f64>,
+    /// The gap statistic.
+    pub gap: Option<f64>,
+    /// Its standard error.
+    pub gap_error: Option<f64>,
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// Those of its passes; a rule that no k has a value of.
+#[allow(clippy::too_many_arguments)]
+pub async fn run(
+    context: &StageContext<'_>,
+    settings: &Evaluate,
+    kmeans: &KMeans,
+    features: &[String],
+    split: &Split,
+    scaled: &Scaled,
+    clustered: &Clustered,
+    density: Option<&DensityClustered>,
+) -> Result<Evaluated> {
+    let candidates = &clustered.candidates;
+    context.begin_step("judge every k");
+    let sample = silhouettes::sample(context, settings, scaled, candidates);
+    let (qualities, drawn, weights) = judge(context, features, scaled, candidates, sample.clone()).await?;
+    context.begin_step("compute silhouettes");
+    let estimates = match &sample {
+        Some(sample) => silhouettes::estimate(context, features, candidates, sample, &drawn, &weights).await?,
+        None => vec![],
+    };
+    let is_exact = sample.as_ref().is_some_and(silhouettes::is_exact);
+    let curve: Vec<(usize, f64)> = candidates.iter().map(|candidate| (candidate.k, candidate.inertia)).collect();
+    let mut estimates = estimates.into_iter();
+    let judged = candidates.iter().zip(&qualities).zip(prominences(&curve));
+    let measures: Vec<Measures> = judged
+        .map(|((candidate, quality), elbow_prominence)| {
+            // A single cluster has no silhouette, and was not asked for one.
+            let estimate = if candidate.k > 1 { estimates.next() } else { None };
+            let gap = clustered.gaps.iter().find(|gap| gap.k == candidate.k);
+            Measures { elbow_prominence, ..measure(candidate, quality, estimate, gap, scaled) }
+        })
+        .collect();
+    let choices = choosing::choices(&measures, &clustered.gaps);
+    let (chosen_k, why) = choosing::choose(kmeans, &measures, &choices)?;
+    let chosen = candidates
+        .iter()
+        .find(|candidate| candidate.k == chosen_k)
+        .ok_or_else(|| EngineError::job("evaluate: there is no candidate to choose"))?;
+    context.begin_step("assign the rows");
+    let task = Assign {
+        prefix: format!("{}assignments/", context.prefix),
+        features: features.to_vec(),
+        centers: chosen.centers.clone(),
+    };
+    let mut aligned: Vec<Vec<Part>> =
+        split.kept.iter().zip(&scaled.parts).map(|(kept, points)| vec![kept.clone(), points.clone()]).collect();
+    if let Some(density) = density {
+        aligned.iter_mut().zip(&density.labels).for_each(|(parts, labels)| parts.push(labels.clone()));
+    }
+    let assignments = context.map_parts(task, &aligned).await?;
+    let silhouette_rows = rows_of(&drawn);
+    Ok(Evaluated { measures, chosen_k, why, choices, silhouette_rows, silhouette_is_exact: is_exact, assignments })
+}
+
+/// The quality of each candidate, the sample's points, in parts, and what they weigh in each stratum.
+async fn judge(
+    context: &StageContext<'_>,
+    features: &[String],
+    scaled: &Scaled,
+    candidates: &[Candidate],
+    sample: Option<StratifiedSample>,
+) -> Result<(Vec<Quality>, Vec<Part>, Vec<u64>)> {
+    let strata = sample.as_ref().map_or(0, |sample| sample.thresholds.len());
+    let task = ClusterQuality {
+        columns: features.to_vec(),
+        bounds: scaled.bounds.clone(),
+        candidates: candidates
+            .iter()
+            .map(|candidate| JudgedCandidate {
+                centers: candidate.centers.clone(),
+                means: candidate.means.clone(),
+                counts: candidate.counts.clone(),
+                within: candidate.within.clone(),
+            })
+            .collect(),
+        sample,
+    };
+    let (mut total, mut drawn, mut weights): (Vec<Quality>, Vec<Part>, _) = (vec![], vec![], vec![0; strata]);
+    for Judged { qualities, drawn: part, drawn_weights } in context.map_parts(task, &singly(&scaled.parts)).await? {
+        if total.is_empty() {
+            total = qualities;
+        } else {
+            total.iter_mut().zip(&qualities).for_each(|(total, quality)| total.merge(quality));
+        }
+        drawn.extend(part);
+        weights.iter_mut().zip(drawn_weights).for_each(|(total, weight)| *total += weight);
+    }
+    drawn.sort_by_key(|part| part.index);
+    Ok((total, drawn, weights))
+}
+
+fn measure(
+    candidate: &Candidate,
+    quality: &Quality,
+    estimate: Option<Estimate>,
+    gap: Option<&Gap>,
+    scaled: &Scaled,
+) -> Measures {
+    let distance = Judge::distance_quantum(&candidate.means, &scaled.bounds);
+    let within = candidate.within.iter().sum();
+    let mean_distances: Vec<f64> =
+        quality.distances.iter().zip(&candidate.counts).map(|(sum, count)| distance.mean(*sum, *count)).collect();
+    let means = Matrix::new(candidate.means.clone(), scaled.bounds.len());
+    let clusters = candidate.counts.iter().filter(|count| **count > 0).count();
+    let weight = candidate.counts.iter().sum();
+    let unit = Judge::silhouette_quantum();
+    let overall = |sums: &[i128]| (clusters > 1).then(|| unit.mean(sums.iter().sum(), weight));
+    let by_cluster = |sums: &[i128]| -> Vec<Option<f64>> {
+        let of = |(sum, count): (&i128, &u64)| (clusters > 1 && *count > 0).then(|| unit.mean(*sum, *count));
+        sums.iter().zip(&candidate.counts).map(of).collect()
+    };
+    let estimate = estimate.filter(|_| clusters > 1);
+    Measures {
+        k: candidate.k,
+        inertia: candidate.inertia,
+        elbow_prominence: 0.0,
+        silhouette: estimate.as_ref().map(|estimate| estimate.mean),
+        silhouette_error: estimate.as_ref().map(|estimate| estimate.error),
+        silhouette_by_cluster: estimate.map(|estimate| estimate.by_cluster).unwrap_or_default(),
+        silhouette_squared: overall(&quality.squared_silhouettes),
+        silhouette_squared_by_cluster: by_cluster(&quality.squared_silhouettes),
+        silhouette_simplified: overall(&quality.simplified_silhouettes),
+        silhouette_simplified_by_cluster: by_cluster(&quality.simplified_silhouettes),
+        calinski_harabasz: calinski_harabasz(&means, &candidate.counts, within),
+        davies_bouldin: davies_bouldin(&means, &candidate.counts, &mean_distances),
+        gap: gap.map(|gap| gap.gap),
+        gap_error: gap.map(|gap| gap.error),
+    }
+}

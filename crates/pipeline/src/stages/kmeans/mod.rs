@@ -1,0 +1,222 @@
+//! K-Means: sweeps k by map-reduce. One pass over the points serves every candidate (k, restart) that still moves, of whichever
+//! variant.
+//!
+//! | file | |
+//! |---|---|
+//! | [`starts`] | the sample of the points, the starts, and the gap statistic |
+//! | [`lloyd`] | Lloyd's algorithm |
+//! | [`mini_batch`] | mini-batch K-Means |
+//! | [`bisecting`] | bisecting K-Means |
+
+mod bisecting;
+mod lloyd;
+mod mini_batch;
+mod starts;
+
+use segmenta_algorithms::kmeans::{Assigner, Centers, Gap, MAX_FILTERED, Partial, Progress, within_clusters};
+use segmenta_engine::artifact::Part;
+use segmenta_engine::operators::{Batch, KMeansPass, PassCandidate, Wanted};
+use segmenta_engine::{EngineError, Result};
+use serde::{Deserialize, Serialize};
+
+use super::scale::Scaled;
+use super::{StageContext, rows_of, singly};
+use crate::spec::{KMeans, KMeansAlgorithm, Start};
+
+/// What the stage made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Clustered {
+    /// The best start of each k, by ascending k.
+    pub candidates: Vec<Candidate>,
+    /// The gap statistic of each k that has one.
+    pub gaps: Vec<Gap>,
+    /// Points of the sample that starts and gaps come from; 0 where none was needed.
+    pub sample_rows: u64,
+    /// Points that k-means|| drew; 0 for another start.
+    pub oversampled_rows: u64,
+    /// Passes over the points, that of the sample included.
+    pub passes: u64,
+}
+
+/// The outcome for one k.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Number of clusters.
+    pub k: usize,
+    /// Which restart it comes from, from 0.
+    pub restart: usize,
+    /// What points are assigned by, in scaled space.
+    pub centers: Centers,
+    /// `k x d`: the means of the points assigned to each, which differ from the centroids by no more than the tolerance.
+    pub means: Vec<f64>,
+    /// Weight of the points of each cluster: their number where they have none.
+    pub counts: Vec<u64>,
+    /// Sums of squared distances of each cluster's points to its mean.
+    pub within: Vec<f64>,
+    /// Sum of squared distances to the centroid.
+    pub inertia: f64,
+    /// Steps taken.
+    pub iterations: usize,
+    /// Empty clusters re-seeded on the way.
+    pub relocated: usize,
+    /// How it ended.
+    pub progress: Progress,
+}
+
+/// A candidate's start: `k x d` centroids, for a k and a restart.
+struct Started {
+    k: usize,
+    restart: usize,
+    centroids: Vec<f64>,
+}
+
+/// The prepared points, and the way to pass over them.
+struct Points<'a> {
+    context: &'a StageContext<'a>,
+    features: &'a [String],
+    scaled: &'a Scaled,
+    inputs: Vec<Vec<Part>>,
+}
+
+impl Points<'_> {
+    /// The merged partial of each candidate, of all points or of a batch.
+    async fn pass(&self, candidates: Vec<PassCandidate>, batch: Option<Batch>) -> Result<Vec<Partial>> {
+        let farthest: Vec<usize> = candidates.iter().map(|asked| asked.wanted.farthest()).collect();
+        let task =
+            KMeansPass { columns: self.features.to_vec(), bounds: self.scaled.bounds.clone(), candidates, batch };
+        let merge = |total: &mut Vec<Partial>, part: Vec<Partial>| {
+            for ((total, partial), farthest) in total.iter_mut().zip(&part).zip(&farthest) {
+                total.merge(partial, *farthest);
+            }
+        };
+        self.context.merge_parts(task, &self.inputs, merge).await
+    }
+
+    fn assigner(&self, centers: Centers) -> Assigner {
+        Assigner::new(centers, &self.scaled.bounds, 0)
+    }
+
+    /// Whether passes look at points, rather than at boxes of them.
+    fn go_by_points(&self, settings: &KMeans) -> bool {
+        self.columns() > MAX_FILTERED || settings.algorithm != KMeansAlgorithm::Lloyd
+    }
+
+    fn columns(&self) -> usize {
+        self.features.len()
+    }
+}
+
+/// A flat candidate of a pass.
+fn flat(centroids: &[f64], columns: usize, wanted: Wanted) -> PassCandidate {
+    PassCandidate { centers: Centers::flat(centroids.to_vec(), columns), wanted }
+}
+
+/// Runs the stage.
+///
+/// # Errors
+/// Fewer rows than clusters.
+pub async fn run(
+    context: &StageContext<'_>,
+    settings: &KMeans,
+    features: &[String],
+    scaled: &Scaled,
+) -> Result<Clustered> {
+    let rows = rows_of(&scaled.parts);
+    let largest = settings.k.last().copied().unwrap_or(1);
+    if rows < largest as u64 {
+        return Err(EngineError::spec(format!(
+            "kmeans.k: {largest} clusters of {rows} rows cannot be; lower k to at most {rows}, or check what \
+             source.sql and outliers leave"
+        )));
+    }
+    let points = Points { context, features, scaled, inputs: singly(&scaled.parts) };
+    let needs_sample = settings.k.len() > 1 || !matches!(settings.start, Start::Centroids(_));
+    context.begin_step("draw a sample");
+    let sample = if needs_sample { Some(starts::sample(&points, settings).await?) } else { None };
+    let tolerance = settings.tolerance * scaled.variances.iter().sum::<f64>() / features.len() as f64;
+    let mut oversampled_rows = 0;
+    context.begin_step("find starts");
+    let candidates = if settings.algorithm == KMeansAlgorithm::Bisecting {
+        context.begin_step("move the centroids");
+        bisecting::run(&points, settings, sample.as_ref(), tolerance).await?
+    } else {
+        let started = match (&settings.start, &sample) {
+            (Start::Centroids(rows), _) => vec![Started { k: rows.len(), restart: 0, centroids: rows.concat() }],
+            (Start::KmeansPlusPlus, Some(sample)) => sample.starts(settings).await?,
+            (Start::KmeansParallel, Some(sample)) => {
+                let drawn = starts::oversample(&points, settings, sample).await?;
+                oversampled_rows = drawn.rows();
+                drawn.starts(settings).await?
+            }
+            (_, None) => return Err(EngineError::job("k-means: no sample to start from")),
+        };
+        context.begin_step("move the centroids");
+        match settings.algorithm {
+            KMeansAlgorithm::Minibatch { batch_rows } => {
+                mini_batch::run(&points, settings, started, batch_rows).await?
+            }
+            _ => lloyd::run(&points, settings, started, tolerance).await?,
+        }
+    };
+    let best = best_of_each(candidates);
+    context.begin_step("compute gaps");
+    let gaps = match &sample {
+        Some(sample) if settings.k.len() > 1 => sample.gaps(settings).await?,
+        _ => vec![],
+    };
+    warn(context, &best);
+    let sample_rows = sample.map_or(0, |sample| sample.rows());
+    Ok(Clustered { candidates: best, gaps, sample_rows, oversampled_rows, passes: context.passes() })
+}
+
+/// Of the restarts of each k the one of the least inertia; the first of equal ones.
+fn best_of_each(candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let mut best: Vec<Candidate> = Vec::new();
+    for candidate in candidates {
+        match best.iter_mut().find(|b| b.k == candidate.k) {
+            Some(b) if candidate.inertia < b.inertia => *b = candidate,
+            Some(_) => {}
+            None => best.push(candidate),
+        }
+    }
+    best.sort_by_key(|candidate| candidate.k);
+    best
+}
+
+fn warn(context: &StageContext<'_>, candidates: &[Candidate]) {
+    for candidate in candidates {
+        let empty = candidate.counts.iter().filter(|count| **count == 0).count();
+        if empty > 0 {
+            context.warn(format!(
+                "k-means: {empty} of {} clusters stay empty: there are no more than {} distinct points",
+                candidate.k,
+                candidate.k - empty
+            ));
+        }
+        if candidate.progress == Progress::IterationLimit {
+            context.warn(format!(
+                "k-means: k = {} was still moving after {} iterations; raise `kmeans.max_iterations`",
+                candidate.k, candidate.iterations
+            ));
+        }
+    }
+}
+
+impl Candidate {
+    /// From the pass with the final centers, inertia included. Steps are left to be filled in.
+    fn finish(started: (usize, usize), assigner: &Assigner, partial: &Partial) -> Self {
+        let means = assigner.means(partial);
+        Self {
+            k: started.0,
+            restart: started.1,
+            centers: assigner.centers().clone(),
+            within: within_clusters(assigner, &means, &partial.counts, &assigner.inertias(partial)),
+            means,
+            counts: partial.counts.clone(),
+            inertia: assigner.inertia(partial),
+            iterations: 0,
+            relocated: 0,
+            progress: Progress::Converged,
+        }
+    }
+}
