@@ -8,8 +8,13 @@ mod remote;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
 use segmenta_engine::{EngineError, Fault};
 use segmenta_service::log::{self, LogFormat};
+
+/// The system's allocator keeps what a stage has freed; this one gives it back, so that a later stage has it.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// What the exit codes mean, for the long help.
 const EXIT_CODES: &str = "\
