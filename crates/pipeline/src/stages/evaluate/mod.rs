@@ -1,7 +1,7 @@
 //! Evaluate: judges every k, chooses one, and labels the rows by it.
 //!
-//! One pass over the points measures every candidate and draws the rows whose silhouettes are computed; see [`silhouettes`] and
-//! [`choosing`].
+//! One pass over the points measures every candidate and draws the rows whose silhouettes are computed; see `silhouettes` and
+//! `choosing`.
 
 mod choosing;
 mod silhouettes;

@@ -3,10 +3,10 @@
 //!
 //! | file | |
 //! |---|---|
-//! | [`starts`] | the sample of the points, the starts, and the gap statistic |
-//! | [`lloyd`] | Lloyd's algorithm |
-//! | [`mini_batch`] | mini-batch K-Means |
-//! | [`bisecting`] | bisecting K-Means |
+//! | `starts` | the sample of the points, the starts, and the gap statistic |
+//! | `lloyd` | Lloyd's algorithm |
+//! | `mini_batch` | mini-batch K-Means |
+//! | `bisecting` | bisecting K-Means |
 
 mod bisecting;
 mod lloyd;
