@@ -237,6 +237,11 @@ fn near_neighbor<const D: usize>(
 ) -> Option<u32> {
     let core = neighborhoods.squared_core[i];
     let list = &neighborhoods.neighbors[i * neighborhoods.kept..(i + 1) * neighborhoods.kept];
+    // Beyond the last one that was kept there may be others at the same distance.
+    let limit = match list.last() {
+        Some(&last) if last != NONE => core.min(tree.squared_distance(i, last as usize)),
+        _ => core,
+    };
     let mut best: Option<(f64, u64, u64, u32)> = None;
     for &j in list {
         if j == NONE {
@@ -246,7 +251,7 @@ fn near_neighbor<const D: usize>(
             continue;
         }
         let distance = tree.squared_distance(i, j as usize);
-        if distance >= core || best.is_some_and(|best| distance > best.0) {
+        if distance >= limit || best.is_some_and(|best| distance > best.0) {
             break;
         }
         let (low, high) = ordered(ids[i], ids[j as usize]);
