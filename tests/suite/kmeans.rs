@@ -238,6 +238,5 @@ fn a_bisecting_model_sends_new_rows_down_its_tree() {
     assert_eq!(said.code, 0, "{}", said.err);
     let scores = read_parquet(&folder.path().join("scores/scores"));
     assert_eq!(by_customer(&scores, "kmeans_cluster"), by_customer(&assigned, "kmeans_cluster"));
-    // Some rows are nearer to another centroid than to their own: the tree decides.
     assert_eq!(by_customer(&scores, "kmeans_distance"), by_customer(&assigned, "kmeans_distance"));
 }

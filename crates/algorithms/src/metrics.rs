@@ -39,6 +39,14 @@ struct Totals {
 
 const LANES: usize = 8;
 
+/// The silhouette of a row from how far it is from its own cluster, and from the nearest other one; 0 where all are one place, or
+/// there is no other.
+#[inline(always)]
+pub(crate) fn silhouette(within: f64, beyond: f64) -> f64 {
+    let larger = within.max(beyond);
+    if larger > 0.0 && larger.is_finite() { (beyond - within) / larger } else { 0.0 }
+}
+
 impl SilhouetteReference {
     /// From the reference rows (`n x d`), the number of rows that each of them stands for (`weights`, `n`), and their clusters. The order
     /// of equally labelled rows is kept: pass the rows in one canonical order and the sums have the same bits everywhere.
@@ -104,8 +112,7 @@ impl SilhouetteReference {
             let beyond = sums.iter().zip(&totals.weights).enumerate();
             let beyond = beyond.filter(|(c, (_, weight))| *c != label as usize && **weight > 0.0);
             let beyond = beyond.map(|(_, (sum, weight))| sum / weight).fold(f64::INFINITY, f64::min);
-            let larger = f64::max(within, beyond);
-            if larger > 0.0 && larger.is_finite() { (beyond - within) / larger } else { 0.0 }
+            silhouette(within, beyond)
         };
         self.clusterings.iter().zip(labels).map(of).collect()
     }

@@ -11,7 +11,7 @@ use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
 use segmenta_algorithms::hdbscan::validity::relative_validity;
 use segmenta_algorithms::imputation::{KnnImputer, NeighborWeights};
 use segmenta_algorithms::kmeans::{
-    Assigner, Centers, FilterTree, Judge, Lloyd, Partial, Progress, accumulate_all, coordinate_quanta, within_clusters,
+    self, Assigner, Centers, FilterTree, Judge, Lloyd, Partial, Progress, accumulate_all, coordinate_quanta,
 };
 use segmenta_algorithms::matrix::{Matrix, squared_distance};
 use segmenta_algorithms::metrics::{Labelling, SilhouetteReference, calinski_harabasz, davies_bouldin};
@@ -161,9 +161,7 @@ fn kmeans_in_many_dimensions() {
                 case["labels"].as_array().unwrap().iter().map(|label| label.as_u64().unwrap() as u32).collect();
             assert_eq!(labels, expected, "{what}");
 
-            let means = assigner.means(&partial);
-            let within = within_clusters(&assigner, &means, &partial.counts, &assigner.inertias(&partial));
-            let judge = Judge::new(assigner.centers(), &means, &partial.counts, &within, &bounds);
+            let judge = Judge::new(&kmeans::Clustering::new(&assigner, &partial), &bounds);
             let total = partial.counts.iter().sum();
             let squared: i128 = judge.judge(&points, weights).squared_silhouettes.iter().sum();
             let squared = Judge::silhouette_quantum().mean(squared, total);

@@ -3,10 +3,10 @@
 use segmenta_algorithms::drift::{Distribution, Drift, Shift, decile_edges};
 use segmenta_engine::Result;
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::{CountBins, RowSample, Sample, Sampled};
+use segmenta_engine::operators::CountBins;
 use serde::{Deserialize, Serialize};
 
-use crate::stages::{StageContext, rows_of, singly};
+use crate::stages::{Draw, StageContext, draw, singly};
 
 /// The deciles come from a sample of this many rows: they only have to be near, the shares between them are exact.
 const SAMPLE_ROWS: usize = 10_000;
@@ -21,11 +21,8 @@ pub async fn distributions(
     features: &[String],
     parts: &[Part],
 ) -> Result<Vec<Distribution>> {
-    let threshold = RowSample::of(SAMPLE_SEED, 2 * SAMPLE_ROWS as u64, rows_of(parts)).threshold;
-    let task = Sample { columns: features.to_vec(), seed: SAMPLE_SEED, rows: SAMPLE_ROWS, threshold, keep: false };
-    let mut sampled: Vec<Sampled> = context.map_parts(task, &singly(parts)).await?.into_iter().flatten().collect();
-    sampled.sort_by_key(|row| (row.hash, row.id));
-    sampled.truncate(SAMPLE_ROWS);
+    let wanted = Draw { parts, columns: features, seed: SAMPLE_SEED, rows: SAMPLE_ROWS, keep: false };
+    let sampled = draw(context, &wanted).await?;
     let edges = (0..features.len()).map(|j| decile_edges(sampled.iter().map(|row| row.point[j]))).collect();
     count(context, features, parts, edges).await
 }

@@ -31,7 +31,7 @@ use crate::spec::{ImputeMethod, ScoreSpec, Source, Table};
 use crate::stages::hdbscan::DensityCluster;
 use crate::stages::publish::{FORMAT, Output, copy, first_gone, manifest_url, pretty};
 use crate::stages::{StageContext, extract, rows_of, singly};
-use crate::work::{Work, remove_all};
+use crate::work::{Work, fingerprint, remove_all};
 
 /// A scoring job: its spec, and the folder that relative paths start from.
 #[derive(Debug, Clone)]
@@ -224,9 +224,7 @@ impl ScoreJob {
         let sources = Sources::find(runtime, &source, &self.base, output).await?;
         sources.features(state, &source, None).await?;
         let shards: Vec<_> = sources.shards().map(|shard| (&shard.url, shard.bytes, &shard.version)).collect();
-        let made_from = serde_json::to_vec(&(FORMAT, &url, sha256, shards))
-            .map_err(|error| EngineError::job(format!("score: what it is made from is no JSON: {error}")))?;
-        let fingerprint = hex(&Sha256::digest(&made_from));
+        let fingerprint = fingerprint(STAGE, &(FORMAT, &url, sha256, shards), "")?;
         let published = published(runtime, output, &fingerprint).await?;
         Ok(Prepared { url, model, source, sources, fingerprint, published })
     }
@@ -237,20 +235,20 @@ impl ScoreJob {
     /// As [`ScoreJob::run_until`].
     pub async fn check(&self, state: &SessionState) -> Result<Plan> {
         let output = self.output()?;
-        let Prepared { model, sources, published, .. } = self.prepare(state, &output).await?;
+        let Prepared { model, sources, fingerprint, published, .. } = self.prepare(state, &output).await?;
         let clusters = model.kmeans.clusters.len();
         let density = if model.hdbscan.is_some() { ", and HDBSCAN's" } else { "" };
         let stage = PlannedStage {
             name: STAGE,
             what: format!("the {clusters} segments of job {}{density}; drift", model.job),
-            fingerprint: String::new(),
+            fingerprint,
             complete: published.is_some(),
         };
         Ok(Plan { tables: sources.tables, stages: vec![stage], output })
     }
 
-    /// Scores rows, unless an earlier run did so: one pass to bring them into the form of a feature table, one to score them, one to tell drift. Stops when
-    /// `stop` completes, with what it says as the error.
+    /// Scores rows, unless an earlier run did so: one pass to bring them into the form of a feature table, one to score them, one
+    /// to tell drift. Stops when `stop` completes, with what it says as the error.
     ///
     /// # Errors
     /// A model that cannot be read, input that does not have its columns, an output that holds other files.

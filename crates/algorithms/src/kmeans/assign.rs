@@ -148,8 +148,8 @@ impl Assigner {
     }
 
     /// Adds the rows of `points` (`n x d`) to `partial`: counts, sums, inertia, and where there are `ids` (`n`) far points. `weights`
-    /// are `n`, each from 1, of no more than [`MOST_TERMS`](crate::sums::MOST_TERMS) together. `O(n k d)`, down a tree `O(n d log k)`; a pass over a flat clustering that needs no far points goes by
-    /// [`super::FilterTree`] or [`super::accumulate_all`], which are faster.
+    /// are `n`, each from 1, of no more than [`MOST_TERMS`](crate::sums::MOST_TERMS) together. `O(n k d)`, down a tree
+    /// `O(n d log k)`; a pass over a flat clustering that needs no far points goes by [`super::FilterTree`] or [`super::accumulate_all`], which are faster.
     pub fn accumulate(&self, points: &Matrix, ids: &[u64], weights: Option<&[u32]>, partial: &mut Partial) {
         let d = self.features;
         let scales: Vec<f64> = self.quanta.iter().map(|q| q.scale()).collect();

@@ -13,22 +13,14 @@
 
 use super::assign::{Assigner, Partial};
 use super::centers::{Branch, Centers, Split};
-use super::quality::within_clusters;
+use super::clustering::Clustering;
 use crate::matrix::squared_distance;
 
 /// A clustering out of a [`Bisection`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bisected {
-    /// What rows are assigned by.
-    pub centers: Centers,
-    /// `k x d`: means of the rows of each cluster.
-    pub means: Vec<f64>,
-    /// Weight of each cluster; `k`. 0 where there were no rows left to split.
-    pub counts: Vec<u64>,
-    /// Sums of squared distances of each cluster's rows to its mean; `k`.
-    pub within: Vec<f64>,
-    /// Sum of squared distances to the centroid.
-    pub inertia: f64,
+    /// The clusters; those that there were no rows left to split for are empty.
+    pub clustering: Clustering,
     /// Steps of all splits together.
     pub iterations: usize,
     /// Splits that were stopped by the limit of steps.
@@ -254,14 +246,17 @@ impl Bisection {
             Trial::Settled(_, steps, rests) => Some((*steps, *rests)),
             _ => None,
         });
-        Bisected {
+        let clustering = Clustering {
+            centers: Centers::tree(padded(centers.centroids().to_vec()), self.features, centers.splits().to_vec()),
             means: padded(leaves.iter().flat_map(|leaf| self.nodes[*leaf].half.mean.iter().copied()).collect()),
             counts,
             within,
             inertia: of(&|half| half.inertia).iter().sum(),
+        };
+        Bisected {
+            clustering,
             iterations: settled.clone().map(|(steps, _)| steps).sum(),
             unsettled: settled.filter(|(_, rests)| !rests).count(),
-            centers: Centers::tree(padded(centers.centroids().to_vec()), self.features, centers.splits().to_vec()),
         }
     }
 }
@@ -269,16 +264,16 @@ impl Bisection {
 /// What a pass found of each cluster.
 fn halves(assigner: &Assigner, partial: &Partial) -> Vec<Half> {
     let d = assigner.centers().columns();
-    let (means, inertias) = (assigner.means(partial), assigner.inertias(partial));
-    let within = within_clusters(assigner, &means, &partial.counts, &inertias);
+    let inertias = assigner.inertias(partial);
+    let Clustering { centers, means, counts, within, .. } = Clustering::new(assigner, partial);
     let half = |c: usize| Half {
-        centroid: assigner.centers().centroids()[c * d..(c + 1) * d].to_vec(),
+        centroid: centers.centroids()[c * d..(c + 1) * d].to_vec(),
         mean: means[c * d..(c + 1) * d].to_vec(),
-        count: partial.counts[c],
+        count: counts[c],
         within: within[c],
         inertia: inertias[c],
     };
-    (0..partial.counts.len()).map(half).collect()
+    (0..counts.len()).map(half).collect()
 }
 
 #[derive(Default)]
@@ -346,7 +341,7 @@ mod tests {
             assert!(passes < 60, "{passes}");
             let mut finer: Option<Vec<usize>> = None;
             for k in (2..=6).rev() {
-                let clustering = bisection.clustering(k);
+                let clustering = bisection.clustering(k).clustering;
                 assert!(clustering.centers.is_sound(2));
                 let labels: Vec<usize> = points.iter().map(|row| clustering.centers.nearest(row).0).collect();
                 let mut counts = vec![0; k];
@@ -367,7 +362,7 @@ mod tests {
                 }
                 finer = Some(labels);
             }
-            let four = bisection.clustering(4);
+            let four = bisection.clustering(4).clustering;
             assert_eq!(four.counts, [100; 4]);
         }
     }
@@ -375,14 +370,14 @@ mod tests {
     #[test]
     fn equal_rows_cannot_be_split() {
         let (bisection, _) = run(&Matrix::new([1.0, 1.0, 5.0, 5.0, 5.0].to_vec(), 1), 4, true);
-        let clustering = bisection.clustering(4);
+        let clustering = bisection.clustering(4).clustering;
         let mut counts = clustering.counts.clone();
         counts.sort_unstable();
         assert_eq!(counts, [0, 0, 2, 3]);
         assert!(clustering.centers.is_sound(1) && clustering.centers.k() == 4);
         for with_starts in [true, false] {
             let (bisection, passes) = run(&Matrix::new(vec![2.0; 4], 1), 3, with_starts);
-            let clustering = bisection.clustering(3);
+            let clustering = bisection.clustering(3).clustering;
             assert!(passes <= 2 && clustering.centers.k() == 3);
             assert_eq!((clustering.counts, clustering.inertia, clustering.means), (vec![4, 0, 0], 0.0, vec![2.0; 3]));
         }

@@ -114,8 +114,8 @@ impl<const D: usize> FilterTree<D> {
         (count, sum)
     }
 
-    /// Adds the counts and sums of all points to `partial` of a flat clustering, and where it is `measured` their inertia, as [`Assigner::accumulate`]
-    /// does; far points are not touched. To measure, each point is looked at once.
+    /// Adds the counts and sums of all points to `partial` of a flat clustering, and where it is `measured` their inertia, as
+    /// [`Assigner::accumulate`] does; far points are not touched. To measure, each point is looked at once.
     pub fn accumulate(&self, assigner: &Assigner, measured: bool, partial: &mut Partial) {
         let Some(root) = self.tree.root() else { return };
         let centroids: Vec<[f64; D]> = assigner

@@ -16,6 +16,7 @@
 mod assign;
 mod bisecting;
 mod centers;
+mod clustering;
 mod elbow;
 mod filter;
 mod gap;
@@ -30,6 +31,7 @@ mod sweep;
 pub use assign::{Assigner, FarPoint, Partial};
 pub use bisecting::{Bisected, Bisection};
 pub use centers::{Branch, Centers, Split};
+pub use clustering::Clustering;
 pub use elbow::{Elbow, elbow, prominences};
 pub use filter::{FilterTree, MAX_FILTERED};
 pub use gap::{Gap, by_gap, gaps};
@@ -37,7 +39,7 @@ pub use local::{LocalClustering, best_of};
 pub use mini_batch::MiniBatch;
 pub use oversampling::{ROUNDS, oversample};
 pub use plus_plus::plus_plus;
-pub use quality::{Judge, Quality, within_clusters};
+pub use quality::{Judge, Quality};
 pub use sweep::accumulate_all;
 
 use serde::{Deserialize, Serialize};
@@ -299,14 +301,12 @@ mod tests {
             let mut bounds = vec![Bounds::default(); d];
             points.iter().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
             let centers = Centers::flat(points.values()[..3 * d].to_vec(), d);
-            let assigner = Assigner::new(centers.clone(), &bounds, 0);
+            let assigner = Assigner::new(centers, &bounds, 0);
             let (mut one, mut other) = (assigner.empty_partial(), assigner.empty_partial());
             assigner.accumulate(&points, &[], Some(&weights), &mut one);
             assigner.accumulate(&repeated, &[], None, &mut other);
             prop_assert_eq!(&one, &other);
-            let means = assigner.means(&one);
-            let within = within_clusters(&assigner, &means, &one.counts, &assigner.inertias(&one));
-            let judge = Judge::new(&centers, &means, &one.counts, &within, &bounds);
+            let judge = Judge::new(&Clustering::new(&assigner, &one), &bounds);
             prop_assert_eq!(judge.judge(&points, Some(&weights)), judge.judge(&repeated, None));
         }
 

@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use super::assign::weight_of;
 use super::lanes::CentroidLanes;
-use super::{Assigner, Centers, squared_reach};
+use super::{Centers, Clustering, squared_reach};
 use crate::matrix::Matrix;
+use crate::metrics::silhouette;
 use crate::sums::{Bounds, FineQuantum, Quantum};
 
 /// What one pass learns of the clusters of a candidate; sums are in quanta and merge exactly.
@@ -56,10 +57,10 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// For `centers` that rows are assigned by, and the `means` (`k x d`), `counts` and sums of squared distances to the means
-    /// (`within`) of what was assigned to them; rows lie within `bounds`.
+    /// For a clustering of rows that lie within `bounds`.
     #[must_use]
-    pub fn new(centers: &Centers, means: &[f64], counts: &[u64], within: &[f64], bounds: &[Bounds]) -> Self {
+    pub fn new(clustering: &Clustering, bounds: &[Bounds]) -> Self {
+        let Clustering { centers, means, counts, within, .. } = clustering;
         let d = bounds.len();
         Self {
             k: counts.len(),
@@ -126,24 +127,9 @@ impl Judge {
     }
 }
 
-#[inline(always)]
-fn silhouette(within: f64, beyond: f64) -> f64 {
-    let larger = within.max(beyond);
-    if larger > 0.0 && larger.is_finite() { (beyond - within) / larger } else { 0.0 }
-}
-
-/// Of a clustering whose rows were assigned by `assigner`: the sums of squared distances of each cluster's rows to its mean, from
-/// those to its centroid, as `measured` in the last pass. `|x - c|^2` adds up to `|x - m|^2` and `n |m - c|^2`.
-#[must_use]
-pub fn within_clusters(assigner: &Assigner, means: &[f64], counts: &[u64], measured: &[f64]) -> Vec<f64> {
-    let d = assigner.quanta().len().max(1);
-    let moved = assigner.centers().centroids().chunks_exact(d).zip(means.chunks_exact(d));
-    let moved = moved.map(|(centroid, mean)| crate::matrix::squared_distance(centroid, mean));
-    measured.iter().zip(moved.zip(counts)).map(|(sum, (moved, count))| (sum - *count as f64 * moved).max(0.0)).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Assigner;
     use super::*;
     use crate::hashing::{mix, unit_interval};
     use crate::matrix::squared_distance;
@@ -177,9 +163,9 @@ mod tests {
             let assigner = Assigner::new(centers.clone(), &bounds, 0);
             let mut partial = assigner.empty_partial();
             assigner.accumulate(&points, &[], None, &mut partial);
-            let means = assigner.means(&partial);
-            let within = within_clusters(&assigner, &means, &partial.counts, &assigner.inertias(&partial));
-            let judge = Judge::new(&centers, &means, &partial.counts, &within, &bounds);
+            let clustering = Clustering::new(&assigner, &partial);
+            let judge = Judge::new(&clustering, &bounds);
+            let Clustering { means, within, .. } = clustering;
             let quality = judge.judge(&points, None);
 
             let labels: Vec<usize> = points.iter().map(|row| centers.nearest(row).0).collect();

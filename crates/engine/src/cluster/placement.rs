@@ -92,10 +92,11 @@ impl Placement {
     ) -> Vec<BoundTask> {
         let waiting = stage.pending.next_slice(usize::MAX);
         if stays_together(&stage.plan) {
-            return match budgets.first_mut() {
-                Some(budget) => vec![bind(stage, job, session, budget, waiting, 1)],
-                None => vec![],
+            let Some(budget) = budgets.first_mut() else {
+                stage.pending.reschedule(waiting);
+                return vec![];
             };
+            return vec![bind(stage, job, session, budget, waiting, 1)];
         }
         let most = most_partitions(stage);
         let rooms: Vec<(&str, usize)> =

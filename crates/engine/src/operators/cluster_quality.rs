@@ -8,26 +8,13 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::hashing::combine;
-use segmenta_algorithms::kmeans::{Centers, Judge, Quality};
+use segmenta_algorithms::kmeans::{Centers, Clustering, Judge, Quality};
 use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
 use crate::artifact::{Part, PartWriter, Points, ROW_COLUMN, WEIGHT_COLUMN, points_once};
 use crate::error::Result;
-
-/// One candidate, of `k` clusters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct JudgedCandidate {
-    /// What points are assigned by.
-    pub centers: Centers,
-    /// `k x d`: the means of what was assigned to them.
-    pub means: Vec<f64>,
-    /// Weight of the points of each cluster.
-    pub counts: Vec<u64>,
-    /// Sums of squared distances of each cluster's points to its mean.
-    pub within: Vec<f64>,
-}
 
 /// A seeded sample whose rate differs between clusters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,7 +37,7 @@ pub struct ClusterQuality {
     /// Bounds of the scaled features over all parts.
     pub bounds: Vec<Bounds>,
     /// The candidates.
-    pub candidates: Vec<JudgedCandidate>,
+    pub candidates: Vec<Clustering>,
     /// The sample, where one is wanted.
     pub sample: Option<StratifiedSample>,
 }
@@ -60,10 +47,19 @@ pub struct ClusterQuality {
 pub struct Judged {
     /// As the candidates.
     pub qualities: Vec<Quality>,
-    /// The points that were drawn, if any.
-    pub drawn: Option<Part>,
+    /// The points that were drawn.
+    pub drawn: Vec<Part>,
     /// Of each stratum, the weights of what was drawn, added up.
     pub drawn_weights: Vec<u64>,
+}
+
+impl Judged {
+    /// Adds the points of another part.
+    pub fn merge(&mut self, other: Self) {
+        self.qualities.iter_mut().zip(&other.qualities).for_each(|(total, quality)| total.merge(quality));
+        self.drawn.extend(other.drawn);
+        self.drawn_weights.iter_mut().zip(other.drawn_weights).for_each(|(total, weight)| *total += weight);
+    }
 }
 
 #[async_trait]
@@ -74,16 +70,13 @@ impl PartTask for ClusterQuality {
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Judged> {
         let part = only(inputs)?;
         let points = points_once(context, part, &self.columns).await?;
-        let qualities = self.candidates.iter().map(|candidate| {
-            let JudgedCandidate { centers, means, counts, within } = candidate;
-            Judge::new(centers, means, counts, within, &self.bounds).judge(&points.rows, points.weights.as_deref())
-        });
-        let qualities = qualities.collect();
+        let judge = |candidate| Judge::new(candidate, &self.bounds).judge(&points.rows, points.weights.as_deref());
+        let qualities = self.candidates.iter().map(judge).collect();
         let (drawn, drawn_weights) = match &self.sample {
             Some(sample) => self.draw(sample, part.index, &points, context).await?,
             None => (None, vec![]),
         };
-        Ok(Judged { qualities, drawn, drawn_weights })
+        Ok(Judged { qualities, drawn: drawn.into_iter().collect(), drawn_weights })
     }
 }
 

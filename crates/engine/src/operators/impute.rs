@@ -113,6 +113,20 @@ impl ImputedFeature {
     }
 }
 
+/// Fills the missing cells of a row, by nearest neighbours where there is an imputer, and returns their mask.
+pub(super) fn fill_row(row: &mut [f64], imputer: Option<&KnnImputer>, fill: &[f64]) -> u64 {
+    if let Some(imputer) = imputer {
+        return imputer.impute(row);
+    }
+    let has = pattern(row);
+    let mut mask = 0;
+    for (j, cell) in row.iter_mut().enumerate().filter(|(j, _)| has >> j & 1 == 0) {
+        *cell = fill[j];
+        mask |= 1 << j;
+    }
+    mask
+}
+
 /// The name of the column that says whether a feature was imputed.
 #[must_use]
 pub(crate) fn flag_column(feature: &str) -> String {
@@ -180,18 +194,7 @@ impl Impute {
         append_rows(batch, &self.features, &mut values)?;
         let mut missing = Vec::with_capacity(batch.num_rows());
         for row in values.chunks_exact_mut(d) {
-            missing.push(match imputer {
-                Some(imputer) => imputer.impute(row),
-                None => {
-                    let has = pattern(row);
-                    let mut mask = 0;
-                    for (j, cell) in row.iter_mut().enumerate().filter(|(j, _)| has >> j & 1 == 0) {
-                        *cell = self.fill[j];
-                        mask |= 1 << j;
-                    }
-                    mask
-                }
-            });
+            missing.push(fill_row(row, imputer, &self.fill));
         }
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
         for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
-use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use segmenta_algorithms::hashing::combine;
 use segmenta_algorithms::kmeans::{
     Assigner, Centers, FilterTree, MAX_FILTERED, Partial, accumulate_all, coordinate_quanta,
@@ -127,30 +127,20 @@ impl PartTask for KMeansPass {
                 _ => plain.push((assigner, partial)),
             }
         }
-        if let Some(batch) = self.batch {
-            let points = self.points(context, part).await?;
-            let rows = batch.rows(&points.ids);
-            let reservation = MemoryConsumer::new("segmenta batch").register(context.memory_pool());
-            let count: usize = rows.iter().map(Range::len).sum();
-            reservation.try_grow(count * (8 * self.columns.len() + 12))?;
-            let points = points.take(&rows);
-            accumulate_all(&points.rows, points.weights.as_deref(), fast.into_iter());
-            return Ok(partials);
-        }
-        if self.columns.len() > MAX_FILTERED {
-            let points = self.points(context, part).await?;
-            accumulate_all(&points.rows, points.weights.as_deref(), fast.into_iter());
-        } else if !fast.is_empty() {
+        if self.batch.is_none() && self.columns.len() <= MAX_FILTERED && !fast.is_empty() {
             with_dimensions!(self.columns.len(), D => {
                 let tree = self.tree::<D>(context, part).await?;
-                fast.into_iter().for_each(|(assigner, measured, partial)| tree.accumulate(assigner, measured, partial));
+                fast.drain(..).for_each(|(assigner, measured, partial)| tree.accumulate(assigner, measured, partial));
             });
         }
-        if !plain.is_empty() {
-            let points = self.points(context, part).await?;
-            for (assigner, partial) in plain {
-                assigner.accumulate(&points.rows, &points.ids, points.weights.as_deref(), partial);
-            }
+        if fast.is_empty() && plain.is_empty() {
+            return Ok(partials);
+        }
+        let reservation = MemoryConsumer::new("segmenta batch").register(context.memory_pool());
+        let points = self.points(context, part, &reservation).await?;
+        accumulate_all(&points.rows, points.weights.as_deref(), fast.into_iter());
+        for (assigner, partial) in plain {
+            assigner.accumulate(&points.rows, &points.ids, points.weights.as_deref(), partial);
         }
         Ok(partials)
     }
@@ -171,8 +161,14 @@ impl Points {
 }
 
 impl KMeansPass {
-    async fn points(&self, context: &TaskContext, part: &Part) -> Result<Arc<Points>> {
-        load_points(context, part, &self.columns).await
+    /// The points of the pass: of the part, or of a batch of it, for which memory is reserved.
+    async fn points(&self, context: &TaskContext, part: &Part, reservation: &MemoryReservation) -> Result<Arc<Points>> {
+        let points = load_points(context, part, &self.columns).await?;
+        let Some(batch) = self.batch else { return Ok(points) };
+        let rows = batch.rows(&points.ids);
+        let count: usize = rows.iter().map(Range::len).sum();
+        reservation.try_grow(count * (8 * self.columns.len() + 12))?;
+        Ok(Arc::new(points.take(&rows)))
     }
 
     async fn tree<const D: usize>(&self, context: &TaskContext, part: &Part) -> Result<Arc<FilterTree<D>>> {

@@ -27,7 +27,7 @@ mod verify;
 mod write_features;
 
 pub use assign::Assign;
-pub use cluster_quality::{ClusterQuality, Judged, JudgedCandidate, StratifiedSample};
+pub use cluster_quality::{ClusterQuality, Judged, StratifiedSample};
 pub use count_bins::CountBins;
 pub use count_brackets::{BracketTarget, CountBrackets, Group};
 pub use draw_donors::DrawDonors;

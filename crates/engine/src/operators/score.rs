@@ -14,6 +14,7 @@ use segmenta_algorithms::scalers::Scaler;
 use serde::{Deserialize, Serialize};
 
 use super::hdbscan::{CLUSTER_COLUMN, DensityModel, PROBABILITY_COLUMN, SCORE_COLUMN};
+use super::impute::fill_row;
 use super::{DonorSet, PartTask, only};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
 use crate::error::Result;
@@ -105,14 +106,7 @@ impl PartTask for Score {
             let (mut clusters, mut distances, mut members) = (Vec::new(), Vec::new(), Vec::new());
             let mut scaled = vec![0.0; d];
             for row in values.chunks_exact_mut(d) {
-                filled += row.iter().filter(|cell| cell.is_nan()).count() as u64;
-                match &imputer {
-                    Some(imputer) => _ = imputer.impute(row),
-                    None => {
-                        let gaps = row.iter_mut().zip(&self.fill).filter(|(cell, _)| cell.is_nan());
-                        gaps.for_each(|(cell, fill)| *cell = *fill);
-                    }
-                }
+                filled += u64::from(fill_row(row, imputer.as_deref(), &self.fill).count_ones());
                 let feature = first_outside(row, &self.fences);
                 outside += u64::from(feature.is_some());
                 fences.push(feature.map(|j| self.features[j].as_str()));

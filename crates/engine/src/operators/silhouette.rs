@@ -6,10 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
-use segmenta_algorithms::kmeans::Centers;
+use segmenta_algorithms::kmeans::{Centers, Judge};
 use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::metrics::{Labelling, SilhouetteReference};
-use segmenta_algorithms::sums::Quantum;
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
@@ -40,7 +39,7 @@ pub struct SilhouetteSums {
     pub points: u64,
     /// Their weights, added up.
     pub weight: u64,
-    /// Weighted sum of their silhouettes, in [`Silhouette::quantum`].
+    /// Weighted sum of their silhouettes, in [`Judge::silhouette_quantum`].
     pub sum: i128,
     /// Weighted sum of their squares, in the same unit.
     pub squares: i128,
@@ -60,12 +59,6 @@ impl SilhouetteSums {
 pub type SilhouettesByStratum = BTreeMap<(u32, u32), SilhouetteSums>;
 
 impl Silhouette {
-    /// The unit of the sums: silhouettes lie in `[-1, 1]`.
-    #[must_use]
-    pub fn quantum() -> Quantum {
-        Quantum::for_bound(1.0)
-    }
-
     /// The weight of point `i`, how many rows a row of its stratum stands for, and the stratum.
     fn weight(&self, points: &Points, i: usize) -> (u32, f64, u32) {
         let weight = points.weights.as_ref().map_or(1, |weights| weights[i]);
@@ -118,7 +111,7 @@ impl PartTask for Silhouette {
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Self::Output> {
         let reference = self.reference(context).await?;
         let points = points_once(context, only(inputs)?, &self.columns).await?;
-        let quantum = Self::quantum();
+        let quantum = Judge::silhouette_quantum();
         let mut result = vec![SilhouettesByStratum::new(); self.candidates.len()];
         for (i, row) in points.rows.iter().enumerate() {
             let (weight, factor, stratum) = self.weight(&points, i);

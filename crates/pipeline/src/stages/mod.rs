@@ -34,7 +34,7 @@ use segmenta_algorithms::scalers::Transform;
 use segmenta_algorithms::sums::{Bounds, FineQuantum};
 use segmenta_engine::artifact::Part;
 use segmenta_engine::cluster::Cluster;
-use segmenta_engine::operators::{ColumnMoments, GroupColumn, Moments, PartTask};
+use segmenta_engine::operators::{ColumnMoments, GroupColumn, Moments, PartTask, RowSample, Sample, Sampled};
 use segmenta_engine::{EngineError, Result};
 
 use crate::job::Observer;
@@ -155,6 +155,36 @@ impl<'a> StageContext<'a> {
 /// One part an item: what most passes run over.
 pub(crate) fn singly(parts: &[Part]) -> Vec<Vec<Part>> {
     parts.iter().map(|part| vec![part.clone()]).collect()
+}
+
+/// A seeded sample of rows to draw.
+pub(crate) struct Draw<'a> {
+    pub(crate) parts: &'a [Part],
+    pub(crate) columns: &'a [String],
+    pub(crate) seed: u64,
+    /// How many rows, where there are as many.
+    pub(crate) rows: usize,
+    /// Whether passes over the same points follow.
+    pub(crate) keep: bool,
+}
+
+/// Draws the rows whose hash of (seed, row id) is smallest, in that order.
+pub(crate) async fn draw(context: &StageContext<'_>, wanted: &Draw<'_>) -> Result<Vec<Sampled>> {
+    let inputs = singly(wanted.parts);
+    let pass = async |threshold: u64| -> Result<Vec<Sampled>> {
+        let Draw { seed, rows, keep, .. } = *wanted;
+        let task = Sample { columns: wanted.columns.to_vec(), seed, rows, threshold, keep };
+        Ok(context.map_parts(task, &inputs).await?.into_iter().flatten().collect())
+    };
+    // Four times as many as are wanted lie below this hash; that there are too few happens to nobody, but may.
+    let rows = rows_of(wanted.parts);
+    let mut drawn = pass(RowSample::of(wanted.seed, 4 * wanted.rows as u64, rows).threshold).await?;
+    if (drawn.len() as u64) < rows.min(wanted.rows as u64) {
+        drawn = pass(u64::MAX).await?;
+    }
+    drawn.sort_by_key(|row| (row.hash, row.id));
+    drawn.truncate(wanted.rows);
+    Ok(drawn)
 }
 
 /// Rows of all parts.

@@ -321,7 +321,9 @@ fn model(results: &Results<'_>) -> Value {
     };
     let clusters: Vec<Value> = chosen
         .iter()
-        .flat_map(|candidate| candidate.centers.centroids().chunks(d).zip(&candidate.counts).enumerate())
+        .flat_map(|candidate| {
+            candidate.clustering.centers.centroids().chunks(d).zip(&candidate.clustering.counts).enumerate()
+        })
         .map(|(cluster, (centroid, count))| {
             let mut segments = results.profiled.segments.iter().filter(|s| s.algorithm == Algorithm::Kmeans);
             let segment = segments.find(|s| s.cluster as usize == cluster);
@@ -364,7 +366,7 @@ fn model(results: &Results<'_>) -> Value {
             "algorithm": spec.kmeans.algorithm,
             "seed": spec.kmeans.seed,
             "clusters": clusters,
-            "splits": chosen.map(|candidate| candidate.centers.splits()),
+            "splits": chosen.map(|candidate| candidate.clustering.centers.splits()),
         },
         "hdbscan": results.density.map(|density| json!({
             "min_cluster_size": density.min_cluster_size,
@@ -416,7 +418,7 @@ fn metrics(results: &Results<'_>) -> Value {
                 "davies_bouldin": measures.davies_bouldin,
                 "gap": measures.gap,
                 "gap_error": measures.gap_error,
-                "sizes": candidate.counts,
+                "sizes": candidate.clustering.counts,
                 "iterations": candidate.iterations,
                 "ended": candidate.progress,
                 "relocated_clusters": candidate.relocated,

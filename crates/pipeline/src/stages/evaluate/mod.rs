@@ -6,11 +6,11 @@
 mod choosing;
 mod silhouettes;
 
-use segmenta_algorithms::kmeans::{Gap, Judge, Quality, prominences};
+use segmenta_algorithms::kmeans::{Clustering, Gap, Judge, Quality, prominences};
 use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::metrics::{calinski_harabasz, davies_bouldin};
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::{Assign, ClusterQuality, Judged, JudgedCandidate, StratifiedSample};
+use segmenta_engine::operators::{Assign, ClusterQuality, Judged, StratifiedSample};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
@@ -94,14 +94,16 @@ pub async fn run(
     let candidates = &clustered.candidates;
     context.begin_step("judge every k");
     let sample = silhouettes::sample(context, settings, scaled, candidates);
-    let (qualities, drawn, weights) = judge(context, features, scaled, candidates, sample.clone()).await?;
+    let Judged { qualities, drawn, drawn_weights } =
+        judge(context, features, scaled, candidates, sample.clone()).await?;
     context.begin_step("compute silhouettes");
     let estimates = match &sample {
-        Some(sample) => silhouettes::estimate(context, features, candidates, sample, &drawn, &weights).await?,
+        Some(sample) => silhouettes::estimate(context, features, candidates, sample, &drawn, &drawn_weights).await?,
         None => vec![],
     };
     let is_exact = sample.as_ref().is_some_and(silhouettes::is_exact);
-    let curve: Vec<(usize, f64)> = candidates.iter().map(|candidate| (candidate.k, candidate.inertia)).collect();
+    let curve: Vec<(usize, f64)> =
+        candidates.iter().map(|candidate| (candidate.k, candidate.clustering.inertia)).collect();
     let mut estimates = estimates.into_iter();
     let judged = candidates.iter().zip(&qualities).zip(prominences(&curve));
     let measures: Vec<Measures> = judged
@@ -109,7 +111,7 @@ pub async fn run(
             // A single cluster has no silhouette, and was not asked for one.
             let estimate = if candidate.k > 1 { estimates.next() } else { None };
             let gap = clustered.gaps.iter().find(|gap| gap.k == candidate.k);
-            Measures { elbow_prominence, ..measure(candidate, quality, estimate, gap, scaled) }
+            measure(candidate, quality, elbow_prominence, estimate, gap, scaled)
         })
         .collect();
     let choices = choosing::choices(&measures, &clustered.gaps);
@@ -122,7 +124,7 @@ pub async fn run(
     let task = Assign {
         prefix: format!("{}assignments/", context.prefix),
         features: features.to_vec(),
-        centers: chosen.centers.clone(),
+        centers: chosen.clustering.centers.clone(),
     };
     let mut aligned: Vec<Vec<Part>> =
         split.kept.iter().zip(&scaled.parts).map(|(kept, points)| vec![kept.clone(), points.clone()]).collect();
@@ -141,61 +143,46 @@ async fn judge(
     scaled: &Scaled,
     candidates: &[Candidate],
     sample: Option<StratifiedSample>,
-) -> Result<(Vec<Quality>, Vec<Part>, Vec<u64>)> {
-    let strata = sample.as_ref().map_or(0, |sample| sample.thresholds.len());
+) -> Result<Judged> {
     let task = ClusterQuality {
         columns: features.to_vec(),
         bounds: scaled.bounds.clone(),
-        candidates: candidates
-            .iter()
-            .map(|candidate| JudgedCandidate {
-                centers: candidate.centers.clone(),
-                means: candidate.means.clone(),
-                counts: candidate.counts.clone(),
-                within: candidate.within.clone(),
-            })
-            .collect(),
+        candidates: candidates.iter().map(|candidate| candidate.clustering.clone()).collect(),
         sample,
     };
-    let (mut total, mut drawn, mut weights): (Vec<Quality>, Vec<Part>, _) = (vec![], vec![], vec![0; strata]);
-    for Judged { qualities, drawn: part, drawn_weights } in context.map_parts(task, &singly(&scaled.parts)).await? {
-        if total.is_empty() {
-            total = qualities;
-        } else {
-            total.iter_mut().zip(&qualities).for_each(|(total, quality)| total.merge(quality));
-        }
-        drawn.extend(part);
-        weights.iter_mut().zip(drawn_weights).for_each(|(total, weight)| *total += weight);
-    }
-    drawn.sort_by_key(|part| part.index);
-    Ok((total, drawn, weights))
+    let mut judged = context.merge_parts(task, &singly(&scaled.parts), Judged::merge).await?;
+    // They arrive in any order.
+    judged.drawn.sort_by_key(|part| part.index);
+    Ok(judged)
 }
 
 fn measure(
     candidate: &Candidate,
     quality: &Quality,
+    elbow_prominence: f64,
     estimate: Option<Estimate>,
     gap: Option<&Gap>,
     scaled: &Scaled,
 ) -> Measures {
-    let distance = Judge::distance_quantum(&candidate.means, &scaled.bounds);
-    let within = candidate.within.iter().sum();
+    let Clustering { means, counts, within, inertia, .. } = &candidate.clustering;
+    let distance = Judge::distance_quantum(means, &scaled.bounds);
+    let within = within.iter().sum();
     let mean_distances: Vec<f64> =
-        quality.distances.iter().zip(&candidate.counts).map(|(sum, count)| distance.mean(*sum, *count)).collect();
-    let means = Matrix::new(candidate.means.clone(), scaled.bounds.len());
-    let clusters = candidate.counts.iter().filter(|count| **count > 0).count();
-    let weight = candidate.counts.iter().sum();
+        quality.distances.iter().zip(counts).map(|(sum, count)| distance.mean(*sum, *count)).collect();
+    let means = Matrix::new(means.clone(), scaled.bounds.len());
+    let clusters = counts.iter().filter(|count| **count > 0).count();
+    let weight = counts.iter().sum();
     let unit = Judge::silhouette_quantum();
     let overall = |sums: &[i128]| (clusters > 1).then(|| unit.mean(sums.iter().sum(), weight));
     let by_cluster = |sums: &[i128]| -> Vec<Option<f64>> {
         let of = |(sum, count): (&i128, &u64)| (clusters > 1 && *count > 0).then(|| unit.mean(*sum, *count));
-        sums.iter().zip(&candidate.counts).map(of).collect()
+        sums.iter().zip(counts).map(of).collect()
     };
     let estimate = estimate.filter(|_| clusters > 1);
     Measures {
         k: candidate.k,
-        inertia: candidate.inertia,
-        elbow_prominence: 0.0,
+        inertia: *inertia,
+        elbow_prominence,
         silhouette: estimate.as_ref().map(|estimate| estimate.mean),
         silhouette_error: estimate.as_ref().map(|estimate| estimate.error),
         silhouette_by_cluster: estimate.map(|estimate| estimate.by_cluster).unwrap_or_default(),
@@ -203,8 +190,8 @@ fn measure(
         silhouette_squared_by_cluster: by_cluster(&quality.squared_silhouettes),
         silhouette_simplified: overall(&quality.simplified_silhouettes),
         silhouette_simplified_by_cluster: by_cluster(&quality.simplified_silhouettes),
-        calinski_harabasz: calinski_harabasz(&means, &candidate.counts, within),
-        davies_bouldin: davies_bouldin(&means, &candidate.counts, &mean_distances),
+        calinski_harabasz: calinski_harabasz(&means, counts, within),
+        davies_bouldin: davies_bouldin(&means, counts, &mean_distances),
         gap: gap.map(|gap| gap.gap),
         gap_error: gap.map(|gap| gap.error),
     }

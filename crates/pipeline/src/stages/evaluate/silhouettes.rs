@@ -10,6 +10,7 @@
 //!
 //! Up to the limit of rows every row is drawn, and all of this is the plain silhouette. Cochran, "Sampling Techniques", 1977.
 
+use segmenta_algorithms::kmeans::Judge;
 use segmenta_engine::Result;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{RowSample, Silhouette, SilhouetteSums, SilhouettesByStratum, StratifiedSample};
@@ -44,8 +45,13 @@ pub(super) fn sample(
     Some(StratifiedSample {
         prefix: format!("{}sample/", context.prefix),
         seed: SEED,
-        strata: finest.centers.clone(),
-        thresholds: thresholds(&finest.counts, settings.silhouette_rows, rows_of(&scaled.parts), scaled.is_weighted),
+        strata: finest.clustering.centers.clone(),
+        thresholds: thresholds(
+            &finest.clustering.counts,
+            settings.silhouette_rows,
+            rows_of(&scaled.parts),
+            scaled.is_weighted,
+        ),
     })
 }
 
@@ -84,13 +90,13 @@ pub(super) async fn estimate(
     }
     let judged: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.k > 1).collect();
     let factor = |(all, drawn): (&u64, &u64)| if *drawn > 0 { *all as f64 / *drawn as f64 } else { 0.0 };
-    let factors: Vec<f64> = finest.counts.iter().zip(weights).map(factor).collect();
+    let factors: Vec<f64> = finest.clustering.counts.iter().zip(weights).map(factor).collect();
     let task = Silhouette {
         columns: features.to_vec(),
         sample: drawn.to_vec(),
         strata: sample.strata.clone(),
         factors: factors.clone(),
-        candidates: judged.iter().map(|candidate| candidate.centers.clone()).collect(),
+        candidates: judged.iter().map(|candidate| candidate.clustering.centers.clone()).collect(),
     };
     let merge = |total: &mut Vec<SilhouettesByStratum>, part: Vec<SilhouettesByStratum>| {
         for (total, part) in total.iter_mut().zip(part) {
@@ -98,13 +104,16 @@ pub(super) async fn estimate(
         }
     };
     let sums = context.merge_parts(task, &singly(drawn), merge).await?;
-    let found = judged.iter().zip(&sums).map(|(candidate, sums)| combine(sums, &finest.counts, &factors, candidate.k));
+    let found = judged
+        .iter()
+        .zip(&sums)
+        .map(|(candidate, sums)| combine(sums, &finest.clustering.counts, &factors, candidate.k));
     Ok(found.collect())
 }
 
 /// From the sums of one candidate of `k` clusters, the weights of the strata, and how many rows a drawn one stands for.
 fn combine(sums: &SilhouettesByStratum, strata: &[u64], factors: &[f64], k: usize) -> Estimate {
-    let unit = Silhouette::quantum();
+    let unit = Judge::silhouette_quantum();
     let mut by_stratum = vec![SilhouetteSums::default(); strata.len()];
     let mut by_cluster = vec![(0.0, 0.0); k];
     for ((stratum, cluster), sums) in sums {
@@ -147,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_row_counts_as_what_it_stands_for() {
-        let unit = Silhouette::quantum();
+        let unit = Judge::silhouette_quantum();
         let sums = |points: u64, silhouette: f64| {
             let quanta = |value: f64| i128::from(points) * i128::from(unit.quanta(value));
             SilhouetteSums { points, weight: points, sum: quanta(silhouette), squares: quanta(silhouette * silhouette) }

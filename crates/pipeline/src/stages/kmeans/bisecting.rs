@@ -51,11 +51,7 @@ pub(super) async fn run(
             Candidate {
                 k: *k,
                 restart,
-                centers: found.centers,
-                means: found.means,
-                counts: found.counts,
-                within: found.within,
-                inertia: found.inertia,
+                clustering: found.clustering,
                 iterations: found.iterations,
                 relocated: 0,
                 progress: if found.unsettled > 0 { Progress::IterationLimit } else { Progress::Converged },

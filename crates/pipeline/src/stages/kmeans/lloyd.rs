@@ -1,6 +1,6 @@
 //! Lloyd's algorithm for all candidates: a pass a step, and one more with the final centroids.
 
-use segmenta_algorithms::kmeans::{Centers, Lloyd, Partial, Progress, coordinate_quanta};
+use segmenta_algorithms::kmeans::{Centers, Clustering, Lloyd, Partial, Progress, coordinate_quanta};
 use segmenta_engine::Result;
 use segmenta_engine::operators::{PassCandidate, Wanted};
 
@@ -44,10 +44,12 @@ pub(super) async fn run(
             } else {
                 let assigner = points.assigner(Centers::flat(run.lloyd.centroids().to_vec(), d));
                 run.done = Some(Candidate {
+                    k: run.k,
+                    restart: run.restart,
+                    clustering: Clustering::new(&assigner, partial),
                     iterations: run.lloyd.iterations(),
                     relocated: run.lloyd.relocated(),
                     progress: run.lloyd.progress(),
-                    ..Candidate::finish((run.k, run.restart), &assigner, partial)
                 });
             }
         }

@@ -1,7 +1,7 @@
 //! Mini-batch K-Means for all candidates: a step looks at one batch, the same for all of them, and one pass over all points ends it.
 
 use segmenta_algorithms::hashing::combine;
-use segmenta_algorithms::kmeans::{Centers, MiniBatch, Progress, coordinate_quanta};
+use segmenta_algorithms::kmeans::{Centers, Clustering, MiniBatch, Progress, coordinate_quanta};
 use segmenta_engine::Result;
 use segmenta_engine::operators::{Batch, PassCandidate, Wanted};
 
@@ -40,12 +40,15 @@ pub(super) async fn run(
     }
     let asked = runs.iter().map(|run| flat(run.centroids(), d, Wanted::Inertia)).collect();
     let partials = points.pass(asked, None).await?;
-    let finish = |(run, (id, partial)): (&MiniBatch, (&(usize, usize), &_))| {
+    let finish = |(run, ((k, restart), partial)): (&MiniBatch, (&(usize, usize), &_))| {
         let assigner = points.assigner(Centers::flat(run.centroids().to_vec(), d));
         Candidate {
+            k: *k,
+            restart: *restart,
+            clustering: Clustering::new(&assigner, partial),
             iterations: run.iterations(),
+            relocated: 0,
             progress: run.progress(),
-            ..Candidate::finish(*id, &assigner, partial)
         }
     };
     Ok(runs.iter().zip(ids.iter().zip(&partials)).map(finish).collect())

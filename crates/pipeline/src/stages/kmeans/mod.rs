@@ -13,7 +13,7 @@ mod lloyd;
 mod mini_batch;
 mod starts;
 
-use segmenta_algorithms::kmeans::{Assigner, Centers, Gap, MAX_FILTERED, Partial, Progress, within_clusters};
+use segmenta_algorithms::kmeans::{Assigner, Centers, Clustering, Gap, MAX_FILTERED, Partial, Progress};
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{Batch, KMeansPass, PassCandidate, Wanted};
 use segmenta_engine::{EngineError, Result};
@@ -45,16 +45,8 @@ pub struct Candidate {
     pub k: usize,
     /// Which restart it comes from, from 0.
     pub restart: usize,
-    /// What points are assigned by, in scaled space.
-    pub centers: Centers,
-    /// `k x d`: the means of the points assigned to each, which differ from the centroids by no more than the tolerance.
-    pub means: Vec<f64>,
-    /// Weight of the points of each cluster: their number where they have none.
-    pub counts: Vec<u64>,
-    /// Sums of squared distances of each cluster's points to its mean.
-    pub within: Vec<f64>,
-    /// Sum of squared distances to the centroid.
-    pub inertia: f64,
+    /// Its clusters, in scaled space. Means differ from centroids by no more than the tolerance.
+    pub clustering: Clustering,
     /// Steps taken.
     pub iterations: usize,
     /// Empty clusters re-seeded on the way.
@@ -135,11 +127,11 @@ pub async fn run(
     let sample = if needs_sample { Some(starts::sample(&points, settings).await?) } else { None };
     let tolerance = settings.tolerance * scaled.variances.iter().sum::<f64>() / features.len() as f64;
     let mut oversampled_rows = 0;
-    context.begin_step("find starts");
     let candidates = if settings.algorithm == KMeansAlgorithm::Bisecting {
         context.begin_step("move the centroids");
         bisecting::run(&points, settings, sample.as_ref(), tolerance).await?
     } else {
+        context.begin_step("find starts");
         let started = match (&settings.start, &sample) {
             (Start::Centroids(rows), _) => vec![Started { k: rows.len(), restart: 0, centroids: rows.concat() }],
             (Start::KmeansPlusPlus, Some(sample)) => sample.starts(settings).await?,
@@ -174,7 +166,7 @@ fn best_of_each(candidates: Vec<Candidate>) -> Vec<Candidate> {
     let mut best: Vec<Candidate> = Vec::new();
     for candidate in candidates {
         match best.iter_mut().find(|b| b.k == candidate.k) {
-            Some(b) if candidate.inertia < b.inertia => *b = candidate,
+            Some(b) if candidate.clustering.inertia < b.clustering.inertia => *b = candidate,
             Some(_) => {}
             None => best.push(candidate),
         }
@@ -185,7 +177,7 @@ fn best_of_each(candidates: Vec<Candidate>) -> Vec<Candidate> {
 
 fn warn(context: &StageContext<'_>, candidates: &[Candidate]) {
     for candidate in candidates {
-        let empty = candidate.counts.iter().filter(|count| **count == 0).count();
+        let empty = candidate.clustering.counts.iter().filter(|count| **count == 0).count();
         if empty > 0 {
             context.warn(format!(
                 "k-means: {empty} of {} clusters stay empty: there are no more than {} distinct points",
@@ -198,25 +190,6 @@ fn warn(context: &StageContext<'_>, candidates: &[Candidate]) {
                 "k-means: k = {} was still moving after {} iterations; raise `kmeans.max_iterations`",
                 candidate.k, candidate.iterations
             ));
-        }
-    }
-}
-
-impl Candidate {
-    /// From the pass with the final centers, inertia included. Steps are left to be filled in.
-    fn finish(started: (usize, usize), assigner: &Assigner, partial: &Partial) -> Self {
-        let means = assigner.means(partial);
-        Self {
-            k: started.0,
-            restart: started.1,
-            centers: assigner.centers().clone(),
-            within: within_clusters(assigner, &means, &partial.counts, &assigner.inertias(partial)),
-            means,
-            counts: partial.counts.clone(),
-            inertia: assigner.inertia(partial),
-            iterations: 0,
-            relocated: 0,
-            progress: Progress::Converged,
         }
     }
 }

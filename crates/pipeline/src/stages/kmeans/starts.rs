@@ -6,11 +6,12 @@ use segmenta_algorithms::hashing::combine;
 use segmenta_algorithms::kmeans::{Centers, Gap, ROUNDS, best_of, gaps, plus_plus};
 use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::parallel::for_each_chunk;
-use segmenta_engine::operators::{Oversample, RowSample, Sample, Sampled, Wanted};
+use segmenta_engine::operators::{Oversample, Sampled, Wanted};
 use segmenta_engine::{EngineError, Result};
 
 use super::{Points, Started, flat};
 use crate::spec::{KMeans, MAX_GAP_SWEEP};
+use crate::stages::{Draw, draw};
 
 /// Starts are drawn from a sample of this many points, or [`SAMPLE_ROWS_A_CLUSTER`] for each cluster if that is more.
 const SAMPLE_ROWS: usize = 16_384;
@@ -44,21 +45,21 @@ struct Rows {
 pub(super) async fn sample(points: &Points<'_>, settings: &KMeans) -> Result<WeightedPoints> {
     let largest = settings.k.last().copied().unwrap_or(1);
     let wanted = SAMPLE_ROWS.max(SAMPLE_ROWS_A_CLUSTER * largest);
-    // Four times as many as are wanted lie below this hash; that there are too few happens to nobody, but may.
-    let rows: u64 = points.inputs.iter().flatten().map(|part| part.rows).sum();
-    let likely = RowSample::of(settings.seed, 4 * wanted as u64, rows).threshold;
-    let draw = async |threshold: u64| -> Result<Vec<Sampled>> {
-        let (columns, seed) = (points.features.to_vec(), settings.seed);
-        let task = Sample { columns, seed, rows: wanted, threshold, keep: points.go_by_points(settings) };
-        Ok(points.context.map_parts(task, &points.inputs).await?.into_iter().flatten().collect())
-    };
-    let mut sampled = draw(likely).await?;
-    if (sampled.len() as u64) < rows.min(wanted as u64) {
-        sampled = draw(u64::MAX).await?;
-    }
-    sampled.sort_by_key(|point| (point.hash, point.id));
-    sampled.truncate(wanted);
-    Ok(WeightedPoints::new(points.columns(), &sampled, |point| f64::from(point.weight)))
+    let sampled = draw(
+        points.context,
+        &Draw {
+            parts: &points.scaled.parts,
+            columns: points.features,
+            seed: settings.seed,
+            rows: wanted,
+            keep: points.go_by_points(settings),
+        },
+    )
+    .await?;
+    let mut rows = Matrix::with_capacity(sampled.len(), points.columns());
+    sampled.iter().for_each(|point| rows.push(&point.point));
+    let weights = sampled.iter().map(|point| f64::from(point.weight)).collect();
+    Ok(WeightedPoints::of(Rows { points: rows, weights }))
 }
 
 /// Draws points over all rows by k-means||, each weighted by the points that are nearest to it.
@@ -101,12 +102,6 @@ pub(super) async fn oversample(
 }
 
 impl WeightedPoints {
-    fn new(columns: usize, sampled: &[Sampled], weight: impl Fn(&Sampled) -> f64) -> Self {
-        let mut points = Matrix::with_capacity(sampled.len(), columns);
-        sampled.iter().for_each(|point| points.push(&point.point));
-        Self::of(Rows { points, weights: sampled.iter().map(weight).collect() })
-    }
-
     fn of(rows: Rows) -> Self {
         Self(Arc::new(rows))
     }
