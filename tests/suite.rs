@@ -30,6 +30,8 @@ mod invariance;
 mod kmeans;
 #[path = "suite/parity.rs"]
 mod parity;
+#[path = "suite/preparation.rs"]
+mod preparation;
 #[path = "suite/score.rs"]
 mod score;
 #[path = "suite/support.rs"]

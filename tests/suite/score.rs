@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::datatypes::{Float64Type, UInt64Type};
+use datafusion::arrow::datatypes::Float64Type;
 use serde_json::Value;
 
 use crate::support::{
@@ -143,17 +143,23 @@ fn mean_of_nearest(donors: &RecordBatch, frequency: f64, monetary: f64) -> f64 {
     let cells = |name: &str| -> Vec<Option<f64>> {
         donors.column_by_name(name).unwrap().as_primitive::<Float64Type>().iter().collect()
     };
-    let rows = donors.column_by_name("__row").unwrap().as_primitive::<UInt64Type>().values();
     let (recency, frequencies, monetaries) = (cells("recency"), cells("frequency"), cells("monetary"));
-    let mut nearest: Vec<(f64, u64, f64)> = Vec::new();
+    let mut nearest: Vec<(f64, f64)> = Vec::new();
     for i in 0..donors.num_rows() {
         let terms = [frequencies[i].map(|f| (f - frequency).powi(2)), monetaries[i].map(|m| (m - monetary).powi(2))];
         let shared: Vec<f64> = terms.into_iter().flatten().collect();
         if let (Some(value), false) = (recency[i], shared.is_empty()) {
             let distance = 3.0 / shared.len() as f64 * shared.iter().sum::<f64>();
-            nearest.push((distance, rows[i], value));
+            nearest.push((distance, value));
         }
     }
-    nearest.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    nearest[..5].iter().map(|(_, _, value)| value / 5.0).sum()
+    nearest.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // Donors at the fifth distance share the places that are left.
+    let last = nearest[4].0;
+    let of = |keep: &dyn Fn(f64) -> bool| -> Vec<f64> {
+        nearest.iter().filter(|(distance, _)| keep(*distance)).map(|(_, value)| *value).collect()
+    };
+    let (nearer, tied) = (of(&|distance| distance < last), of(&|distance| distance == last));
+    let left = 5.0 - nearer.len() as f64;
+    (nearer.iter().sum::<f64>() + left * tied.iter().sum::<f64>() / tied.len() as f64) / 5.0
 }

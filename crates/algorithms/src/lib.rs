@@ -7,9 +7,11 @@
 //! | module | what it does | checked against |
 //! |---|---|---|
 //! | [`imputation`] | nan-Euclidean k-nearest-neighbour imputation over kd-trees | scikit-learn `KNNImputer` |
-//! | [`quantiles`] | exact quantiles by refining histograms | numpy `percentile` |
-//! | [`outliers`] | fences: IQR, z-score, modified z-score | numpy |
-//! | [`scalers`] | standard, robust, min-max | scikit-learn |
+//! | [`missing`] | which features are missing together | |
+//! | [`quantiles`] | sketches, and exact quantiles by refining histograms | numpy `percentile` |
+//! | [`moments`] | means and variances in one pass | |
+//! | [`outliers`] | fences: IQR, z-score, modified z-score, percentiles; isolation forest | numpy, scikit-learn |
+//! | [`scalers`] | standard, robust, min-max; logarithms, Yeo-Johnson | scikit-learn |
 //! | [`kmeans`] | starts, map-reduce Lloyd, mini-batch and bisecting, choice of k | scikit-learn `KMeans` |
 //! | [`hdbscan`] | core distances, spanning tree, condensed tree, selection, memberships | scikit-learn, hdbscan, scipy |
 //! | [`metrics`] | silhouette, Calinski-Harabasz, Davies-Bouldin, elbow | scikit-learn |
@@ -21,11 +23,12 @@ pub mod drift;
 pub mod hashing;
 pub mod hdbscan;
 pub mod imputation;
-pub mod kdtree;
 pub mod kmeans;
 pub mod labels;
 pub mod matrix;
 pub mod metrics;
+pub mod missing;
+pub mod moments;
 pub mod outliers;
 pub mod parallel;
 pub mod quantiles;

@@ -9,12 +9,13 @@ use segmenta_algorithms::hdbscan::prediction::{Clustering, ModelPoint, Predictor
 use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions, select};
 use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
 use segmenta_algorithms::hdbscan::validity::relative_validity;
-use segmenta_algorithms::imputation::{KnnImputer, NeighborWeights};
+use segmenta_algorithms::imputation::{Donors, KnnImputer, NeighborWeights};
 use segmenta_algorithms::kmeans::{
     self, Assigner, Centers, FilterTree, Judge, Lloyd, Partial, Progress, accumulate_all, coordinate_quanta,
 };
 use segmenta_algorithms::matrix::{Matrix, squared_distance};
 use segmenta_algorithms::metrics::{Labelling, SilhouetteReference, calinski_harabasz, davies_bouldin};
+use segmenta_algorithms::outliers::IsolationForest;
 use segmenta_algorithms::spatial_tree::SpatialTree;
 use segmenta_algorithms::sums::Bounds;
 use segmenta_algorithms::with_dimensions;
@@ -39,38 +40,49 @@ fn assert_close(ours: f64, theirs: f64, tolerance: f64, what: &str) {
 
 #[test]
 fn knn_imputation_on_small_matrices() {
-    let fixture = fixture("knn_small.json");
     let mut compared = 0;
-    for case in fixture["cases"].as_array().unwrap() {
-        let input = matrix(&case["input"]);
-        let d = input.columns();
-        let ids: Vec<u64> = (0..input.rows() as u64).collect();
-        let means: Vec<f64> = (0..d)
-            .map(|j| {
-                let cells: Vec<f64> = input.iter().map(|row| row[j]).filter(|cell| !cell.is_nan()).collect();
-                cells.iter().sum::<f64>() / cells.len() as f64
-            })
-            .collect();
-        for result in case["results"].as_array().unwrap() {
-            let neighbors = result["n_neighbors"].as_u64().unwrap() as usize;
-            let (weights, tolerance) = match result["weights"].as_str().unwrap() {
-                "uniform" => (NeighborWeights::Uniform, 1e-12),
-                // scikit-learn's own distances lose digits for near donors.
-                _ => (NeighborWeights::Distance, 2e-9),
-            };
-            let imputer = KnnImputer::new(&input, &ids, neighbors, weights, means.clone());
-            let output = matrix(&result["output"]);
-            for (row, expected) in input.iter().zip(output.iter()) {
-                let mut row = row.to_vec();
-                imputer.impute(&mut row);
-                for (ours, theirs) in row.iter().zip(expected) {
-                    assert_close(*ours, *theirs, tolerance, &format!("{} {neighbors} {weights:?}", case["name"]));
-                    compared += 1;
-                }
-            }
+    for fixture in ["knn_small.json", "knn_patterns.json"].map(fixture) {
+        for case in fixture["cases"].as_array().unwrap() {
+            compared += compare_imputation(case);
         }
     }
-    assert!(compared > 1_000);
+    assert!(compared > 10_000);
+}
+
+/// How many cells were compared.
+fn compare_imputation(case: &Value) -> usize {
+    let input = matrix(&case["input"]);
+    let d = input.columns();
+    let mut bounds = vec![Bounds::default(); d];
+    for row in input.iter() {
+        bounds.iter_mut().zip(row).for_each(|(bounds, cell)| bounds.include(*cell));
+    }
+    let means: Vec<f64> = (0..d)
+        .map(|j| {
+            let cells: Vec<f64> = input.iter().map(|row| row[j]).filter(|cell| !cell.is_nan()).collect();
+            cells.iter().sum::<f64>() / cells.len() as f64
+        })
+        .collect();
+    let mut compared = 0;
+    for result in case["results"].as_array().unwrap() {
+        let neighbors = result["n_neighbors"].as_u64().unwrap() as usize;
+        let (weights, tolerance) = match result["weights"].as_str().unwrap() {
+            "uniform" => (NeighborWeights::Uniform, 1e-12),
+            // scikit-learn's own distances lose digits for near donors.
+            _ => (NeighborWeights::Distance, 2e-9),
+        };
+        let mut donors = Donors::new(d);
+        donors.extend(input.values());
+        let imputer = KnnImputer::new(donors, neighbors, weights, &bounds, 2);
+        let output = matrix(&result["output"]);
+        let mut filled = input.values().to_vec();
+        imputer.impute(&mut filled, &means);
+        for (ours, theirs) in filled.iter().zip(output.values()) {
+            assert_close(*ours, *theirs, tolerance, &format!("{} {neighbors} {weights:?}", case["name"]));
+            compared += 1;
+        }
+    }
+    compared
 }
 
 #[test]
@@ -288,4 +300,39 @@ fn hdbscan_case<const D: usize>(points: &Matrix, case: &Value) {
     let labels: Vec<i32> = found.iter().map(|m| m.label).collect();
     let validity = relative_validity(&edges, &labels, None, &sizes, n as u64);
     assert_close(validity.unwrap(), case["validity"].as_f64().unwrap(), 1e-9, &format!("{what}: validity"));
+}
+
+#[test]
+fn an_isolation_forest_tells_outliers_as_well() {
+    let fixture = fixture("isolation_forest.json");
+    let rows = matrix(&fixture["rows"]);
+    let theirs = matrix(&Value::Array(vec![fixture["score"].clone()]));
+    let trees = fixture["trees"].as_u64().unwrap() as usize;
+    let forest = IsolationForest::grow(rows.values(), 3, trees, fixture["rows_per_tree"].as_u64().unwrap() as usize, 1);
+    let ours = forest.scores(rows.values());
+    // Another forest of theirs correlates this much with the mean of eight; the scores themselves are as near.
+    let least = fixture["spearman_least"].as_f64().unwrap() - 0.01;
+    let (a, b) = (ranks(&ours), ranks(theirs.row(0)));
+    let mean = (ours.len() - 1) as f64 / 2.0;
+    let product = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - mean) * (y - mean)).sum::<f64>();
+    let spearman = product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt();
+    assert!(spearman >= least, "{spearman}");
+    assert!(ours.iter().zip(theirs.row(0)).all(|(a, b)| (a - b).abs() < 0.05));
+    let outlier: Vec<bool> =
+        fixture["outlier"].as_array().unwrap().iter().map(|flag| flag.as_u64() == Some(1)).collect();
+    let outliers = outlier.iter().filter(|flag| **flag).count() as f64;
+    let sum: f64 = a.iter().zip(&outlier).filter(|(_, flag)| **flag).map(|(rank, _)| rank + 1.0).sum();
+    let auc = (sum - outliers * (outliers + 1.0) / 2.0) / (outliers * (ours.len() as f64 - outliers));
+    let aucs = fixture["auc"].as_array().unwrap().iter().map(|auc| auc.as_f64().unwrap());
+    let least = aucs.fold(f64::INFINITY, f64::min) - 0.01;
+    assert!(auc >= least, "{auc}");
+}
+
+/// Ranks from 0; ties as they come.
+fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut ranks = vec![0.0; values.len()];
+    order.iter().enumerate().for_each(|(rank, row)| ranks[*row] = rank as f64);
+    ranks
 }

@@ -19,8 +19,8 @@ use crate::location::{to_folder_url, to_url};
 use crate::process::{peak_memory, reset_peak_memory};
 use crate::source::{SourceTable, Sources, moment_of};
 use crate::spec::{
-    Donors, Graph, Hdbscan, ImputeMethod, JobSpec, KMeansAlgorithm, MinClusterSize, OutlierMethod, Resolution,
-    ScaleMethod, Select, Source, Start,
+    Donors, Fill, ForestThreshold, Graph, Hdbscan, JobSpec, KMeansAlgorithm, MinClusterSize, OutlierRule, Resolution,
+    ScaleMethod, Select, Source, Start, TransformMethod,
 };
 use crate::stages::evaluate::Evaluated;
 use crate::stages::extract::{Extracted, part_count};
@@ -479,40 +479,74 @@ impl Job {
 
     fn describe_impute(&self) -> String {
         let impute = &self.spec.impute;
-        match impute.method {
-            ImputeMethod::Knn => {
+        self.by_feature(&impute.fills, |fill| match fill {
+            Fill::Knn => {
                 let donors = match impute.donors {
                     Donors::All => "all rows".to_owned(),
                     Donors::AtMost(rows) => format!("at most {rows} rows"),
                 };
                 format!("mean of the {} nearest neighbours among {donors}", impute.neighbors)
             }
-            ImputeMethod::Mean => "mean of the feature".to_owned(),
-            ImputeMethod::Median => "median of the feature".to_owned(),
-            ImputeMethod::None => "none: a missing cell is an error".to_owned(),
-        }
+            Fill::Mean => "mean of the feature".to_owned(),
+            Fill::Median => "median of the feature".to_owned(),
+            Fill::Constant(value) => format!("the value {value}"),
+            Fill::None => "none: a missing cell is an error".to_owned(),
+        })
     }
 
     fn describe_outliers(&self) -> String {
-        let factor = self.spec.outliers.factor;
-        match self.spec.outliers.method {
-            OutlierMethod::Iqr => format!("cut beyond {factor} interquartile ranges from the quartiles"),
-            OutlierMethod::Zscore => format!("cut beyond {factor} standard deviations from the mean"),
-            OutlierMethod::Mad => format!("cut at modified z-scores beyond {factor}"),
-            OutlierMethod::None => "keep every row".to_owned(),
-        }
+        let outliers = &self.spec.outliers;
+        let fences = self.by_feature(&outliers.rules, |rule| match rule {
+            OutlierRule::Iqr { factor } => format!("cut beyond {factor} interquartile ranges from the quartiles"),
+            OutlierRule::Zscore { factor } => format!("cut beyond {factor} standard deviations from the mean"),
+            OutlierRule::Mad { factor } => format!("cut at modified z-scores beyond {factor}"),
+            OutlierRule::Percentile { low, high } => format!("cut beyond the quantiles {low} and {high}"),
+            OutlierRule::None => "keep every row".to_owned(),
+        });
+        let forest = outliers.forest.map_or_else(String::new, |forest| {
+            let cut = match forest.threshold {
+                ForestThreshold::Contamination(share) => format!("at most {share} of the rows within"),
+                ForestThreshold::Score(score) => format!("rows within of scores above {score}"),
+            };
+            format!("; by an isolation forest of {} trees, {cut}", forest.trees)
+        });
+        format!("{fences}{forest}")
     }
 
     fn describe_scale(&self) -> String {
-        let method = match self.spec.scale.method {
-            ScaleMethod::Standard => "to mean 0 and variance 1",
-            ScaleMethod::Robust => "to median 0 and interquartile range 1",
-            ScaleMethod::Minmax => "to the range 0 to 1",
-            ScaleMethod::None => "as they are",
-        };
-        match self.spec.scale.transform {
-            segmenta_algorithms::scalers::Transform::None => method.to_owned(),
-            segmenta_algorithms::scalers::Transform::Log1p => format!("log1p, then {method}"),
+        self.by_feature(&self.spec.scale.features, |scale| {
+            let method = match scale.method {
+                ScaleMethod::Standard => "to mean 0 and variance 1",
+                ScaleMethod::Robust => "to median 0 and interquartile range 1",
+                ScaleMethod::Minmax => "to the range 0 to 1",
+                ScaleMethod::None => "as they are",
+            };
+            match scale.transform {
+                TransformMethod::None => method.to_owned(),
+                TransformMethod::Log1p => format!("log1p, then {method}"),
+                TransformMethod::SignedLog1p => format!("log1p of either sign, then {method}"),
+                TransformMethod::YeoJohnson => format!("Yeo-Johnson, then {method}"),
+            }
+        })
+    }
+
+    /// The settings of the features in words: once where they are the same for all, and else with the features of each.
+    fn by_feature<T>(&self, settings: &[T], describe: impl Fn(&T) -> String) -> String {
+        let mut said: Vec<(String, Vec<&str>)> = vec![];
+        for (feature, settings) in self.spec.source.features.iter().zip(settings) {
+            let words = describe(settings);
+            match said.iter_mut().find(|(known, _)| *known == words) {
+                Some((_, features)) => features.push(feature),
+                None => said.push((words, vec![feature])),
+            }
+        }
+        match said.as_slice() {
+            [(words, _)] => words.clone(),
+            _ => {
+                let each: Vec<String> =
+                    said.iter().map(|(words, features)| format!("{}: {words}", features.join(", "))).collect();
+                each.join("; ")
+            }
         }
     }
 

@@ -1,24 +1,22 @@
 //! Drives the search for quantiles: passes over the data until every one is found.
 
 use segmenta_algorithms::quantiles::{BracketCounts, QuantileSearch};
-use segmenta_algorithms::scalers::Transform;
-use segmenta_algorithms::sums::Bounds;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{BracketTarget, CountBrackets, Group};
 use segmenta_engine::{EngineError, Result};
 
 use crate::stages::StageContext;
 
-/// Narrowing 4,096-fold a pass, 64 bits take six passes at most; one more fetches the values.
-const MAX_PASSES: usize = 8;
+/// Narrowing 1,024-fold a pass, 64 bits take seven passes at most; one more fetches the values.
+const MAX_PASSES: usize = 9;
 
-/// A pass counts at most this many brackets, in at most so many lists of parts: 2^16 counts of up to 4,096 bins each is
+/// A pass counts at most this many brackets, in at most so many lists of parts: 2^16 counts of up to 1,024 bins each is
 /// what the driver may have to take in.
 const BRACKETS_A_PASS: usize = 1_024;
 const LISTS_OF_PARTS: usize = 64;
 
 /// One quantile to find.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Wanted {
     /// Index of the column.
     pub column: usize,
@@ -26,12 +24,8 @@ pub struct Wanted {
     pub group: Group,
     /// Of the absolute deviations from this instead of the values.
     pub center: Option<f64>,
-    /// The quantile, in `[0, 1]`.
-    pub q: f64,
-    /// How many values there are.
-    pub count: u64,
-    /// Their bounds.
-    pub bounds: Bounds,
+    /// Where the search starts from; `None` for a quantile of no values.
+    pub search: Option<QuantileSearch>,
 }
 
 /// The columns that quantiles are searched in.
@@ -43,23 +37,23 @@ pub struct Columns<'a> {
     pub names: &'a [String],
     /// The column with the group of a row.
     pub group: Option<&'a str>,
-    /// Applied to every value first.
-    pub transform: Transform,
 }
 
-/// Finds the wanted quantiles, exactly. `None` for a quantile of no values.
+/// Ends the searches for the wanted quantiles, which are exact. `None` for a quantile of no values.
 ///
 /// # Errors
 /// Those of the passes.
-pub async fn find(context: &StageContext<'_>, columns: &Columns<'_>, wanted: &[Wanted]) -> Result<Vec<Option<f64>>> {
-    let mut searches: Vec<Option<QuantileSearch>> =
-        wanted.iter().map(|w| QuantileSearch::new(w.q, w.count, w.bounds.min, w.bounds.max)).collect();
+pub async fn find(
+    context: &StageContext<'_>,
+    columns: &Columns<'_>,
+    mut wanted: Vec<Wanted>,
+) -> Result<Vec<Option<QuantileSearch>>> {
     let length = columns.parts.len().div_ceil(LISTS_OF_PARTS).max(1);
     let inputs: Vec<Vec<Part>> = columns.parts.chunks(length).map(<[Part]>::to_vec).collect();
     for _ in 0..MAX_PASSES {
         let mut targets: Vec<BracketTarget> = Vec::new();
-        for (search, wanted) in searches.iter().zip(wanted) {
-            for bracket in search.iter().flat_map(QuantileSearch::brackets) {
+        for wanted in &wanted {
+            for bracket in wanted.search.iter().flat_map(QuantileSearch::brackets) {
                 let target =
                     BracketTarget { column: wanted.column, group: wanted.group, center: wanted.center, bracket };
                 if !targets.contains(&target) {
@@ -68,22 +62,21 @@ pub async fn find(context: &StageContext<'_>, columns: &Columns<'_>, wanted: &[W
             }
         }
         if targets.is_empty() {
-            return Ok(searches.iter().map(|search| search.as_ref().and_then(QuantileSearch::value)).collect());
+            return Ok(wanted.into_iter().map(|wanted| wanted.search).collect());
         }
         for targets in targets.chunks(BRACKETS_A_PASS) {
             let task = CountBrackets {
                 columns: columns.names.to_vec(),
                 group: columns.group.map(str::to_owned),
-                transform: columns.transform,
                 targets: targets.to_vec(),
             };
             let lists: Vec<Vec<BracketCounts>> = context.map_parts(task, &inputs).await?;
             for (i, target) in targets.iter().enumerate() {
                 let counts: Vec<BracketCounts> = lists.iter().map(|list| list[i].clone()).collect();
-                for (search, wanted) in searches.iter_mut().zip(wanted) {
+                for wanted in &mut wanted {
                     let same =
                         (wanted.column, wanted.group, wanted.center) == (target.column, target.group, target.center);
-                    if let (Some(search), true) = (search, same) {
+                    if let (Some(search), true) = (&mut wanted.search, same) {
                         search.narrow(&target.bracket, &counts);
                     }
                 }

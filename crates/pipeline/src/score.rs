@@ -12,12 +12,13 @@ use segmenta_algorithms::hdbscan::membership::Memberships;
 use segmenta_algorithms::hdbscan::selection::{Selected, SelectionOptions};
 use segmenta_algorithms::imputation::{MAX_FEATURES, NeighborWeights};
 use segmenta_algorithms::kmeans::{Centers, Split as KMeansSplit};
-use segmenta_algorithms::outliers::Fence;
+use segmenta_algorithms::outliers::{Fence, IsolationForest};
 use segmenta_algorithms::scalers::Scaler;
+use segmenta_algorithms::sums::Bounds;
 use segmenta_engine::artifact::{Part, get, hex, put_new, resolve};
 use segmenta_engine::cluster::Cluster;
 use segmenta_engine::operators::hdbscan::{DensityModel, DensityModelCell};
-use segmenta_engine::operators::{DonorSet, Score, Scored};
+use segmenta_engine::operators::{DonorSearch, DonorSet, Filling, ForestCut, Score, Scored};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -27,9 +28,9 @@ use crate::job::{Observer, Plan, PlannedStage};
 use crate::lease::{Lease, LeaseOptions};
 use crate::location::{to_folder_url, to_url};
 use crate::source::{Shard, Sources};
-use crate::spec::{ImputeMethod, ScoreSpec, Source, Table};
+use crate::spec::{Fill, ScoreSpec, Source, Table};
 use crate::stages::hdbscan::DensityCluster;
-use crate::stages::publish::{FORMAT, Output, copy, first_gone, manifest_url, pretty};
+use crate::stages::publish::{FOREST_FILE, FORMAT, Output, copy, first_gone, manifest_url, pretty};
 use crate::stages::{StageContext, extract, rows_of, singly};
 use crate::work::{Work, fingerprint, remove_all};
 
@@ -82,9 +83,14 @@ pub struct ScoreManifest {
     pub outputs: Vec<Output>,
 }
 
+/// What every model starts with.
+#[derive(Debug, Deserialize)]
+struct Format {
+    format: u32,
+}
+
 #[derive(Debug, Deserialize)]
 struct Model {
-    format: u32,
     job: String,
     id: Vec<String>,
     features: Vec<String>,
@@ -93,26 +99,73 @@ struct Model {
     scale: ScaleModel,
     kmeans: KMeansModel,
     hdbscan: Option<HdbscanModel>,
-    /// None in models of versions that did not tell.
-    #[serde(default)]
     distributions: Vec<Distribution>,
 }
 
 #[derive(Debug, Deserialize)]
 struct ImputeModel {
-    method: ImputeMethod,
+    fills: Vec<Fill>,
     neighbors: usize,
     weights: NeighborWeights,
-    /// None where no cell was missing, or in models of versions that did not hold them.
-    #[serde(default)]
+    bounds: Vec<Bounds>,
+    /// None where no cell was missing.
     donor_parts: Vec<Part>,
     /// None where no cell was missing.
     fill: Option<Vec<f64>>,
 }
 
+impl ImputeModel {
+    /// How cells are filled, where `missing` cells of each feature are. `folder`: the URL that the model's paths are relative to.
+    fn filling(self, features: &[String], missing: &[u64], folder: &str) -> Result<Filling> {
+        let has_value = |j: usize| self.fill.is_some() && self.fills[j] != Fill::None;
+        if let Some(j) = (0..features.len()).find(|j| missing[*j] > 0 && !has_value(*j)) {
+            return Err(EngineError::input(format!(
+                "--input: {} cells of `{}` are missing, and the model has nothing to fill them with, as none were where it \
+                 comes from; leave such rows out",
+                missing[j], features[j]
+            )));
+        }
+        let by_neighbors = (0..features.len()).filter(|j| self.fills[*j] == Fill::Knn);
+        let needs_donors = by_neighbors.clone().any(|j| missing[j] > 0) && !self.donor_parts.is_empty();
+        Ok(Filling {
+            donors: needs_donors.then(|| DonorSet {
+                parts: self.donor_parts.into_iter().map(|part| part_below(folder, part)).collect(),
+                search: DonorSearch { neighbors: self.neighbors, weights: self.weights, bounds: self.bounds },
+            }),
+            by_neighbors: by_neighbors.fold(0, |all, j| all | 1 << j),
+            values: self.fill.unwrap_or_else(|| vec![0.0; features.len()]),
+        })
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct OutlierModel {
     fences: Vec<Option<Fence>>,
+    forest: Option<ForestModel>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ForestModel {
+    threshold: f64,
+    sha256: String,
+}
+
+impl ForestModel {
+    /// With the trees, which lie in a document below the model. `folder`: the URL that the model's paths are relative to.
+    async fn load(&self, runtime: &RuntimeEnv, folder: &str, features: usize) -> Result<ForestCut> {
+        let url = format!("{folder}{FOREST_FILE}");
+        let broken = |what: &str| EngineError::input(format!("{url}: {what}; publish the model anew"));
+        let content = get(runtime, &url).await?.ok_or_else(|| broken("is gone"))?;
+        if hex(&Sha256::digest(&content)) != self.sha256 {
+            return Err(broken("is not the forest of this model"));
+        }
+        let forest: IsolationForest =
+            serde_json::from_slice(&content).map_err(|error| broken(&format!("is not a forest: {error}")))?;
+        if !forest.is_sound(features) {
+            return Err(broken("is not a forest of the model's features"));
+        }
+        Ok(ForestCut { forest, threshold: self.threshold })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,8 +176,6 @@ struct ScaleModel {
 #[derive(Debug, Deserialize)]
 struct KMeansModel {
     clusters: Vec<KMeansCluster>,
-    /// None in models of versions that had no tree.
-    #[serde(default)]
     splits: Vec<KMeansSplit>,
 }
 
@@ -137,8 +188,6 @@ impl KMeansModel {
 
 #[derive(Debug, Deserialize)]
 struct KMeansCluster {
-    /// None in models of versions that did not tell.
-    #[serde(default)]
     rows: u64,
     centroid_scaled: Vec<f64>,
 }
@@ -322,29 +371,19 @@ async fn score_into(
     let context = StageContext::new(cluster, to.work.artifact_prefix(STAGE, "scored"), STAGE, observer);
     context.begin_step("read");
     let extracted = extract::run(&context, &source, &sources, base, None).await?;
-    let missing = model.features.iter().zip(&extracted.features).find(|(_, feature)| feature.missing > 0);
-    if let (Some((name, feature)), None) = (missing, &model.impute.fill) {
-        return Err(EngineError::input(format!(
-            "--input: {} cells of `{name}` are missing, and the model has nothing to fill them with, as none were where it \
-             comes from; leave such rows out",
-            feature.missing
-        )));
-    }
-    let everything = Fence { low: f64::NEG_INFINITY, high: f64::INFINITY };
     let folder = &url[..url.rfind('/').map_or(0, |slash| slash + 1)];
-    let ImputeModel { method, neighbors, weights, donor_parts, fill } = model.impute;
-    let has_donors = !donor_parts.is_empty();
-    let donors = (missing.is_some() && has_donors).then(|| DonorSet {
-        parts: donor_parts.into_iter().map(|part| part_below(folder, part)).collect(),
-        neighbors,
-        weights,
-    });
+    let missing: Vec<u64> = extracted.features.iter().map(|feature| feature.missing).collect();
+    let filling = model.impute.filling(&model.features, &missing, folder)?;
+    let forest = match &model.outliers.forest {
+        Some(forest) => Some(forest.load(&runtime, folder, model.features.len()).await?),
+        None => None,
+    };
     let task = Score {
         prefix: format!("{}scores/", context.prefix),
         features: model.features.clone(),
-        donors,
-        fill: fill.unwrap_or_else(|| vec![0.0; model.features.len()]),
-        fences: model.outliers.fences.iter().map(|fence| fence.unwrap_or(everything)).collect(),
+        filling,
+        fences: model.outliers.fences.iter().map(|fence| fence.unwrap_or(Fence::EVERYTHING)).collect(),
+        forest,
         scalers: model.scale.scalers.clone(),
         centers: model.kmeans.centers(model.features.len()),
         density: model.hdbscan.map(|hdbscan| hdbscan.density(folder)),
@@ -353,13 +392,6 @@ async fn score_into(
     context.begin_step("score");
     let scored: Vec<Scored> = context.map_parts(task, &singly(&extracted.parts)).await?;
     let sum = |of: fn(&Scored) -> u64| scored.iter().map(of).sum::<u64>();
-    let filled_cells = sum(|scored| scored.filled);
-    if filled_cells > 0 && method == ImputeMethod::Knn && !has_donors {
-        context.warn(format!(
-            "{filled_cells} missing cells were filled with the means of the model's features: this model does not hold the rows \
-             that its nearest-neighbour imputation looked among"
-        ));
-    }
     context.begin_step("tell drift");
     let drift = if model.distributions.is_empty() {
         None
@@ -384,7 +416,7 @@ async fn score_into(
         published_at: chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         inputs: sources.shards().cloned().collect(),
         rows: rows_of(&parts),
-        filled_cells,
+        filled_cells: sum(|scored| scored.filled),
         outside: sum(|scored| scored.outside),
         noise: has_density.then(|| sum(|scored| scored.noise)),
         drift,
@@ -405,6 +437,10 @@ async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result
         EngineError::input(format!("{url}: there is no such model; a job publishes it as model.json"))
     })?;
     let broken = |what: String| EngineError::input(format!("{url}: is not a model of this version: {what}"));
+    let Format { format } = serde_json::from_slice(&content).map_err(|error| broken(error.to_string()))?;
+    if format != FORMAT {
+        return Err(broken(format!("its format is {format}, not {FORMAT}")));
+    }
     let model: Model = serde_json::from_slice(&content).map_err(|error| broken(error.to_string()))?;
     let d = model.features.len();
     let sound_scaler = |scaler: &Scaler| scaler.center.is_finite() && scaler.scale.is_finite() && scaler.scale != 0.0;
@@ -412,16 +448,14 @@ async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result
         && (1..=MOST_NEIGHBORS).contains(&model.impute.neighbors)
         && model.scale.scalers.iter().all(sound_scaler)
         && model.impute.donor_parts.iter().all(is_of_a_model)
-        && [model.impute.fill.as_ref().map_or(d, Vec::len), model.outliers.fences.len(), model.scale.scalers.len()]
-            == [d; 3]
+        && model.impute.fill.as_ref().is_none_or(|fill| fill.len() == d)
+        && [model.impute.fills.len(), model.impute.bounds.len()] == [d; 2]
+        && [model.outliers.fences.len(), model.scale.scalers.len()] == [d; 2]
         && model.kmeans.clusters.iter().all(|cluster| cluster.centroid_scaled.len() == d)
         && model.kmeans.centers(d).is_sound(d)
         && (model.distributions.is_empty() || model.distributions.len() == d)
         && model.distributions.iter().all(Distribution::is_sound)
         && model.hdbscan.as_ref().is_none_or(HdbscanModel::is_sound);
-    if model.format != FORMAT {
-        return Err(broken(format!("its format is {}, not {FORMAT}", model.format)));
-    }
     if !fits {
         return Err(broken("its parts do not fit together".to_owned()));
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::quantiles::{Bracket, BracketCounter, BracketCounts};
-use segmenta_algorithms::scalers::Transform;
 use serde::{Deserialize, Serialize};
 
 use super::PartTask;
@@ -30,15 +29,13 @@ pub struct BracketTarget {
 }
 
 /// Counts all targets in one pass over one or more parts of an artifact. Holds the columns of a part, `8 (d + 1)` bytes a
-/// row, and 32 KiB a target; the driver gets as much for each list of parts, which is why they come in lists.
+/// row, and 24 KiB a target; the driver gets as much for each list of parts, which is why they come in lists.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CountBrackets {
     /// Columns to load.
     pub columns: Vec<String>,
     /// The column with the group of a row.
     pub group: Option<String>,
-    /// Applied to every value first.
-    pub transform: Transform,
     /// What to count.
     pub targets: Vec<BracketTarget>,
 }
@@ -65,7 +62,7 @@ impl PartTask for CountBrackets {
                 let group = self.group.as_ref().map(|_| row[self.columns.len()] as i32);
                 for &i in by_group.get(&group).map_or(&[][..], Vec::as_slice) {
                     let target = &self.targets[i];
-                    let mut value = self.transform.apply(row[target.column]);
+                    let mut value = row[target.column];
                     if value.is_nan() {
                         continue;
                     }

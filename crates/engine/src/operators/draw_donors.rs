@@ -14,7 +14,7 @@ use super::{PartTask, RowSample, only};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, read_part, row_ids};
 use crate::error::Result;
 
-/// Writes row ids and features of the rows of a part that are in a sample. Streams the part.
+/// Writes the features of the rows of a part that are in a sample. Streams the part.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DrawDonors {
     /// URL to write under.
@@ -42,6 +42,9 @@ impl PartTask for DrawDonors {
             let batch = batch?;
             let drawn: BooleanArray = row_ids(&batch)?.iter().map(|id| Some(self.sample.holds(*id))).collect();
             let rows = filter_record_batch(&batch, &drawn).map_err(DataFusionError::from)?;
+            let kept: Vec<usize> =
+                (0..rows.num_columns()).filter(|i| rows.schema().field(*i).name() != ROW_COLUMN).collect();
+            let rows = rows.project(&kept).map_err(DataFusionError::from)?;
             if rows.num_rows() == 0 {
                 continue;
             }

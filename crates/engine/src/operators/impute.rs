@@ -4,87 +4,101 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch};
+use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
-use datafusion::execution::memory_pool::MemoryConsumer;
 use futures::StreamExt;
-use segmenta_algorithms::imputation::{KnnImputer, NeighborWeights, pattern};
-use segmenta_algorithms::matrix::Matrix;
-use segmenta_algorithms::sums::Bounds;
+use segmenta_algorithms::imputation::{KnnImputer, pattern};
+use segmenta_algorithms::quantiles::{QuantileSketch, SKETCH_BITS, SketchCounter};
 use serde::{Deserialize, Serialize};
 
-use super::{PartTask, only};
-use crate::artifact::{Part, PartWriter, append_rows, part_schema, read_part, row_ids};
-use crate::error::Result;
-use crate::store::{PartitionStore, StoreKey};
+use super::search_donors::NearestReader;
+use super::{DonorSearch, DonorSet, PartTask};
+use crate::artifact::{Part, PartWriter, append_rows, part_schema, read_part};
+use crate::error::{EngineError, Result};
 
-/// The donors of a nearest-neighbour imputation, and how it goes about it.
+/// Rows that are filled at once: enough that the search for neighbours goes through a tree in order.
+pub(super) const ROWS_AT_ONCE: usize = 131_072;
+
+/// How missing cells are filled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct DonorSet {
-    /// Parts with their row ids and features (see [`super::DrawDonors`]).
-    pub parts: Vec<Part>,
-    /// Number of neighbours.
-    pub neighbors: usize,
-    /// Their weights.
-    pub weights: NeighborWeights,
+pub struct Filling {
+    /// Nearest neighbours, for some features.
+    pub donors: Option<DonorSet>,
+    /// Those features, as a bit mask.
+    pub by_neighbors: u64,
+    /// A value for each feature: where there is no donor, or for all missing cells.
+    pub values: Vec<f64>,
 }
 
-impl DonorSet {
-    /// Number of donors.
-    #[must_use]
-    pub fn rows(&self) -> u64 {
-        self.parts.iter().map(|part| part.rows).sum()
-    }
-
-    /// The imputer of this worker: made by the first task, shared by the others. `fill` has a value for each of `features`, where there is
-    /// no donor.
-    pub(super) async fn imputer(
-        &self,
-        features: &[String],
-        fill: &[f64],
-        context: &TaskContext,
-    ) -> Result<Arc<KnnImputer>> {
-        let store = PartitionStore::of(context)?;
-        let fill_bits: Vec<u64> = fill.iter().map(|value| value.to_bits()).collect();
-        let settings = (self.neighbors, self.weights, fill_bits);
-        let made = format!("imputer#{settings:x?}#{}", features.join("\u{1f}"));
-        let imputer = store
-            .get_or_load(&StoreKey::of_all(&self.parts, &made), async {
-                let d = features.len();
-                let bytes = KnnImputer::bytes(self.rows() as usize, d);
-                let reservation = MemoryConsumer::new("segmenta donors").register(context.memory_pool());
-                reservation.try_grow(bytes)?;
-                let (mut values, mut ids) = (Vec::new(), Vec::new());
-                for part in &self.parts {
-                    let mut batches = read_part(&context.runtime_env(), part, None).await?;
-                    while let Some(batch) = batches.next().await {
-                        let batch = batch?;
-                        append_rows(&batch, features, &mut values)?;
-                        ids.extend_from_slice(row_ids(&batch)?);
-                    }
-                }
-                let rows = Matrix::new(values, d);
-                let imputer = KnnImputer::new(&rows, &ids, self.neighbors, self.weights, fill.to_vec());
-                Ok((imputer, bytes))
-            })
-            .await?;
-        Ok(imputer)
+impl Filling {
+    /// With the donors loaded.
+    pub(super) async fn filler(&self, features: &[String], context: &TaskContext) -> Result<Filler<'_>> {
+        let imputer = match &self.donors {
+            Some(donors) => Some(donors.imputer(features, context).await?),
+            None => None,
+        };
+        Ok(Filler { filling: self, imputer })
     }
 }
 
-/// Writes a part with its missing cells filled and a flag `<feature>_imputed` a feature. Streams the part; with donors,
-/// a worker holds them once for all its tasks (see [`KnnImputer::bytes`]), in the partition store.
+/// Fills rows.
+pub(super) struct Filler<'a> {
+    filling: &'a Filling,
+    imputer: Option<Arc<KnnImputer>>,
+}
+
+impl Filler<'_> {
+    /// Fills the missing cells of row-major rows, and returns their mask for each row.
+    pub(super) fn fill(&self, rows: &mut [f64]) -> Vec<u64> {
+        match &self.imputer {
+            Some(imputer) if self.filling.by_neighbors == u64::MAX => imputer.impute(rows, &self.filling.values),
+            Some(imputer) => {
+                let masks = imputer.impute(rows, &self.filling.values);
+                self.filling.overwrite(rows, &masks);
+                masks
+            }
+            None => {
+                let d = self.filling.values.len();
+                let all = u64::MAX >> (64 - d);
+                let masks: Vec<u64> = rows.chunks_exact(d).map(|row| !pattern(row) & all).collect();
+                self.filling.put_values(rows, &masks, all);
+                masks
+            }
+        }
+    }
+}
+
+impl Filling {
+    /// Features that are not filled by neighbours get their value, whatever the neighbours say.
+    fn overwrite(&self, rows: &mut [f64], masks: &[u64]) {
+        self.put_values(rows, masks, !self.by_neighbors);
+    }
+
+    fn put_values(&self, rows: &mut [f64], masks: &[u64], features: u64) {
+        for (row, mask) in rows.chunks_exact_mut(self.values.len()).zip(masks) {
+            let mut left = mask & features;
+            while left != 0 {
+                let j = left.trailing_zeros() as usize;
+                row[j] = self.values[j];
+                left &= left - 1;
+            }
+        }
+    }
+}
+
+/// Writes a part with its missing cells filled and a flag `<feature>_imputed` a feature. Holds 131,072 rows, and a sketch of each
+/// feature ([`SketchCounter`]); with donors, a worker holds them once for all its tasks, in the partition store (see
+/// [`KnnImputer::most_bytes`]). The part may come with objects that [`super::SearchDonors`] wrote: then these have its neighbours.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Impute {
     /// URL to write under.
     pub prefix: String,
     /// Features, in order.
     pub features: Vec<String>,
-    /// Nearest neighbours; without it, cells are filled from `fill`.
-    pub donors: Option<DonorSet>,
-    /// A value for each feature: where there is no donor, or for all missing cells.
-    pub fill: Vec<f64>,
+    /// How cells are filled.
+    pub filling: Filling,
 }
 
 /// What the driver gets back.
@@ -97,34 +111,20 @@ pub struct Imputed {
 }
 
 /// What became of a feature.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ImputedFeature {
     /// Cells filled.
     pub filled: u64,
-    /// Bounds of all its cells now.
-    pub bounds: Bounds,
+    /// How all its cells are distributed now.
+    pub sketch: QuantileSketch,
 }
 
 impl ImputedFeature {
     /// Adds the cells of another part.
     pub fn merge(&mut self, other: &Self) {
         self.filled += other.filled;
-        self.bounds.merge(&other.bounds);
+        self.sketch.merge(&other.sketch);
     }
-}
-
-/// Fills the missing cells of a row, by nearest neighbours where there is an imputer, and returns their mask.
-pub(super) fn fill_row(row: &mut [f64], imputer: Option<&KnnImputer>, fill: &[f64]) -> u64 {
-    if let Some(imputer) = imputer {
-        return imputer.impute(row);
-    }
-    let has = pattern(row);
-    let mut mask = 0;
-    for (j, cell) in row.iter_mut().enumerate().filter(|(j, _)| has >> j & 1 == 0) {
-        *cell = fill[j];
-        mask |= 1 << j;
-    }
-    mask
 }
 
 /// The name of the column that says whether a feature was imputed.
@@ -162,40 +162,79 @@ impl PartTask for Impute {
     type Output = Imputed;
 
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Imputed> {
-        let part = only(inputs)?;
+        let [part, found @ ..] = inputs else {
+            return Err(EngineError::job("a task of one part was given none"));
+        };
         let runtime = context.runtime_env();
-        let imputer = match &self.donors {
-            Some(donors) => Some(donors.imputer(&self.features, &self.fill, context).await?),
-            None => None,
+        let mut cells = if found.is_empty() {
+            Cells::Fill(self.filling.filler(&self.features, context).await?)
+        } else {
+            let donors = self.filling.donors.as_ref();
+            let donors =
+                donors.ok_or_else(|| EngineError::job("neighbours are given, but not how they were searched"))?;
+            Cells::Take(NearestReader::open(&runtime, found).await?, &donors.search)
         };
         let input = part_schema(&runtime, part).await?;
         let schema = with_flag_fields(&input, &self.features);
         let mut writer = PartWriter::create(&runtime, &self.prefix, part.index, Arc::clone(&schema))?;
-        let mut features = vec![ImputedFeature::default(); self.features.len()];
+        let mut filled_counts = vec![0; self.features.len()];
+        let mut sketches = vec![SketchCounter::new(SKETCH_BITS); self.features.len()];
         let mut batches = read_part(&runtime, part, None).await?;
-        while let Some(batch) = batches.next().await {
-            let filled = self.fill_batch(&batch?, imputer.as_deref(), &schema, &mut features)?;
-            writer.write(&filled).await?;
+        let mut waiting: Vec<RecordBatch> = vec![];
+        loop {
+            let next = batches.next().await.transpose()?;
+            let is_last = next.is_none();
+            waiting.extend(next);
+            let rows: usize = waiting.iter().map(RecordBatch::num_rows).sum();
+            if rows >= ROWS_AT_ONCE || (is_last && rows > 0) {
+                let batch = concat_batches(&input, &waiting).map_err(DataFusionError::from)?;
+                waiting.clear();
+                let mut values = Vec::new();
+                append_rows(&batch, &self.features, &mut values)?;
+                let masks = match &mut cells {
+                    Cells::Fill(filler) => filler.fill(&mut values),
+                    Cells::Take(nearest, search) => {
+                        let nearest = nearest.next()?;
+                        let masks = nearest.fill(&mut values, &self.filling.values, search.weights, &search.bounds);
+                        self.filling.overwrite(&mut values, &masks);
+                        masks
+                    }
+                };
+                let filled = self.filled_batch(&batch, &values, &masks, &schema)?;
+                for (j, sketch) in sketches.iter_mut().enumerate() {
+                    filled_counts[j] += masks.iter().filter(|mask| **mask >> j & 1 == 1).count() as u64;
+                    sketch.add_column(&values, self.features.len(), j);
+                }
+                writer.write(&filled).await?;
+            }
+            if is_last {
+                break;
+            }
         }
+        let of_feature = |(filled, sketch): (u64, &SketchCounter)| ImputedFeature { filled, sketch: sketch.finish() };
+        let features = filled_counts.into_iter().zip(&sketches).map(of_feature).collect();
         Ok(Imputed { part: writer.finish().await?, features })
     }
 }
 
+/// Where the values of missing cells come from.
+enum Cells<'a> {
+    /// A filler.
+    Fill(Filler<'a>),
+    /// Neighbours that were found before.
+    Take(NearestReader, &'a DonorSearch),
+}
+
 impl Impute {
-    fn fill_batch(
+    /// A batch with the features in their filled form, and their flags.
+    fn filled_batch(
         &self,
         batch: &RecordBatch,
-        imputer: Option<&KnnImputer>,
+        values: &[f64],
+        masks: &[u64],
         schema: &SchemaRef,
-        features: &mut [ImputedFeature],
     ) -> Result<RecordBatch> {
         let d = self.features.len();
-        let mut values = Vec::new();
-        append_rows(batch, &self.features, &mut values)?;
-        let mut missing = Vec::with_capacity(batch.num_rows());
-        for row in values.chunks_exact_mut(d) {
-            missing.push(fill_row(row, imputer, &self.fill));
-        }
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
         for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
             columns.push(match self.features.iter().position(|name| name == field.name()) {
@@ -203,10 +242,8 @@ impl Impute {
                 None => Arc::clone(column),
             });
         }
-        for (j, feature) in features.iter_mut().enumerate() {
-            let flags: BooleanArray = missing.iter().map(|mask| Some(mask >> j & 1 == 1)).collect();
-            feature.filled += flags.true_count() as u64;
-            values.iter().skip(j).step_by(d).for_each(|value| feature.bounds.include(*value));
+        for j in 0..d {
+            let flags: BooleanArray = masks.iter().map(|mask| Some(mask >> j & 1 == 1)).collect();
             columns.push(Arc::new(flags));
         }
         Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(DataFusionError::from)?)

@@ -18,9 +18,12 @@ mod kmeans_pass;
 mod map_parts;
 mod moments;
 mod oversample;
+mod probe_donors;
 mod sample;
 mod scale;
 mod score;
+mod score_forest;
+mod search_donors;
 mod silhouette;
 mod split_outliers;
 mod verify;
@@ -31,17 +34,20 @@ pub use cluster_quality::{ClusterQuality, Judged, StratifiedSample};
 pub use count_bins::CountBins;
 pub use count_brackets::{BracketTarget, CountBrackets, Group};
 pub use draw_donors::DrawDonors;
-pub use impute::{DonorSet, Impute, Imputed, ImputedFeature};
+pub use impute::{Filling, Impute, Imputed, ImputedFeature};
 pub use kmeans_pass::{Batch, KMeansPass, PassCandidate, Wanted};
 pub(crate) use map_parts::listed_parts;
 pub use map_parts::{MapPartsExec, TaskTimeout, parts_table};
-pub use moments::{ColumnMoments, GroupColumn, Moments};
+pub use moments::{GroupColumn, Moments, Variable};
 pub use oversample::Oversample;
+pub use probe_donors::{ProbeDonors, Probed};
 pub use sample::{Sample, Sampled};
 pub use scale::{Scale, Scaled};
 pub use score::{Score, Scored};
+pub use score_forest::{ForestCut, ScoreForest};
+pub use search_donors::{DonorSearch, DonorSet, SearchDonors};
 pub use silhouette::{Silhouette, SilhouetteSums, SilhouettesByStratum};
-pub use split_outliers::{Split, SplitOutliers};
+pub use split_outliers::{KeptFeature, Split, SplitOutliers};
 pub use verify::Verify;
 pub use write_features::{FeatureStatistics, FeaturesWritten, PART_COLUMN, WriteFeatures, WriteFeaturesExec};
 
@@ -123,9 +129,12 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
         KMeansPass::NAME => task::<KMeansPass>(body),
         Moments::NAME => task::<Moments>(body),
         Oversample::NAME => task::<Oversample>(body),
+        ProbeDonors::NAME => task::<ProbeDonors>(body),
         Sample::NAME => task::<Sample>(body),
         Scale::NAME => task::<Scale>(body),
         Score::NAME => task::<Score>(body),
+        ScoreForest::NAME => task::<ScoreForest>(body),
+        SearchDonors::NAME => task::<SearchDonors>(body),
         Silhouette::NAME => task::<Silhouette>(body),
         SplitOutliers::NAME => task::<SplitOutliers>(body),
         Verify::NAME => task::<Verify>(body),

@@ -1,31 +1,46 @@
-//! Sums of columns, or of their squared deviations from given centres, by group.
+//! Means and variances of columns by group, as sums.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
+use segmenta_algorithms::moments::{MomentSums, MomentUnits};
 use segmenta_algorithms::scalers::Transform;
-use segmenta_algorithms::sums::{Bounds, FineQuantum};
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
 use crate::artifact::{Part, load_points};
 use crate::error::Result;
 
-/// For each group and column: count, bounds, and the sum of the (transformed) values, or with `centers` the sum of their
-/// squared deviations. Missing cells do not count. Holds the columns of a part: `8 (d + 1)` bytes a row.
+/// For each group and variable, the sums behind mean and variance. Missing cells do not count. Holds the columns of a part:
+/// `8 (d + 1)` bytes a row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Moments {
-    /// The columns to sum.
+    /// The columns to load.
     pub columns: Vec<String>,
     /// Where the group of a row is; without it there is a single group.
     pub group: Option<GroupColumn>,
-    /// Applied to every value first.
+    /// What to sum.
+    pub variables: Vec<Variable>,
+    /// The units of the sums, a row of variables for each group.
+    pub units: Vec<Vec<MomentUnits>>,
+}
+
+/// What a transform makes of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Variable {
+    /// Index of the column.
+    pub column: usize,
+    /// Applied to its values.
     pub transform: Transform,
-    /// Sum squared deviations from these, a row of columns for each group.
-    pub centers: Option<Vec<Vec<f64>>>,
-    /// The unit of each column's sum.
-    pub quanta: Vec<FineQuantum>,
+}
+
+impl Variable {
+    /// Columns as they are.
+    #[must_use]
+    pub fn plain(columns: usize) -> Vec<Self> {
+        (0..columns).map(|column| Self { column, transform: Transform::None }).collect()
+    }
 }
 
 /// A column with the number of a row's group.
@@ -47,54 +62,29 @@ impl GroupColumn {
     }
 }
 
-/// Of one group and column.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct ColumnMoments {
-    /// Cells that have a value.
-    pub count: u64,
-    /// Their sum, in quanta.
-    pub sum: i128,
-    /// Their bounds, after the transform.
-    pub bounds: Bounds,
-}
-
-impl ColumnMoments {
-    /// Adds the cells of another part.
-    pub fn merge(&mut self, other: &Self) {
-        self.count += other.count;
-        self.sum += other.sum;
-        self.bounds.merge(&other.bounds);
-    }
-}
-
 #[async_trait]
 impl PartTask for Moments {
     const NAME: &'static str = "moments";
-    /// `[group][column]`
-    type Output = Vec<Vec<ColumnMoments>>;
+    /// `[group][variable]`
+    type Output = Vec<Vec<MomentSums>>;
 
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Self::Output> {
         let mut columns = self.columns.clone();
         columns.extend(self.group.iter().map(|group| group.name.clone()));
         let points = load_points(context, only(inputs)?, &columns).await?;
         let d = self.columns.len();
-        let groups = self.group.as_ref().map_or(1, |group| group.groups);
-        let mut moments = vec![vec![ColumnMoments::default(); d]; groups];
+        let mut moments = vec![vec![MomentSums::default(); self.variables.len()]; self.units.len()];
         for row in points.rows.iter() {
             let place = self.group.as_ref().map_or(Some(0), |group| group.place(row[d]));
-            let Some(group) = place else { continue };
-            for (j, moments) in moments[group].iter_mut().enumerate() {
-                let value = self.transform.apply(row[j]);
-                if value.is_nan() {
-                    continue;
+            let Some((moments, units)) = place.and_then(|group| moments.get_mut(group).zip(self.units.get(group)))
+            else {
+                continue;
+            };
+            for (variable, (moments, units)) in self.variables.iter().zip(moments.iter_mut().zip(units)) {
+                let value = variable.transform.apply(row[variable.column]);
+                if !value.is_nan() {
+                    moments.add(value, units);
                 }
-                moments.count += 1;
-                moments.bounds.include(value);
-                let term = match &self.centers {
-                    Some(centers) => (value - centers[group][j]) * (value - centers[group][j]),
-                    None => value,
-                };
-                moments.sum += self.quanta[j].quanta(term);
             }
         }
         Ok(moments)

@@ -14,8 +14,7 @@ use segmenta_algorithms::scalers::Scaler;
 use serde::{Deserialize, Serialize};
 
 use super::hdbscan::{CLUSTER_COLUMN, DensityModel, PROBABILITY_COLUMN, SCORE_COLUMN};
-use super::impute::fill_row;
-use super::{DonorSet, PartTask, only};
+use super::{Filling, ForestCut, PartTask, only};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
 use crate::error::Result;
 use crate::progress::Progress;
@@ -29,12 +28,12 @@ pub struct Score {
     pub prefix: String,
     /// Features, in order.
     pub features: Vec<String>,
-    /// Nearest neighbours that missing cells are filled from; without them, `fill` does.
-    pub donors: Option<DonorSet>,
-    /// What missing cells are filled with where there is no donor.
-    pub fill: Vec<f64>,
+    /// How missing cells are filled.
+    pub filling: Filling,
     /// Fences; none where the model cut nothing.
     pub fences: Vec<Fence>,
+    /// Applied to the rows within them.
+    pub forest: Option<ForestCut>,
     /// Scalers.
     pub scalers: Vec<Scaler>,
     /// What rows are assigned by, in scaled space.
@@ -66,10 +65,7 @@ impl PartTask for Score {
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Scored> {
         let part = only(inputs)?;
         let runtime = context.runtime_env();
-        let imputer = match &self.donors {
-            Some(donors) => Some(donors.imputer(&self.features, &self.fill, context).await?),
-            None => None,
-        };
+        let filler = self.filling.filler(&self.features, context).await?;
         let predictor = match &self.density {
             Some(density) => Some(density.load(&self.features, context).await?),
             None => None,
@@ -105,9 +101,16 @@ impl PartTask for Score {
             let mut fences: Vec<Option<&str>> = Vec::with_capacity(batch.num_rows());
             let (mut clusters, mut distances, mut members) = (Vec::new(), Vec::new(), Vec::new());
             let mut scaled = vec![0.0; d];
-            for row in values.chunks_exact_mut(d) {
-                filled += u64::from(fill_row(row, imputer.as_deref(), &self.fill).count_ones());
-                let feature = first_outside(row, &self.fences);
+            filled += filler.fill(&mut values).iter().map(|mask| u64::from(mask.count_ones())).sum::<u64>();
+            let mut by_fence: Vec<Option<usize>> =
+                values.chunks_exact(d).map(|row| first_outside(row, &self.fences)).collect();
+            if let Some(forest) = &self.forest {
+                let is_outside: Vec<bool> = by_fence.iter().map(Option::is_some).collect();
+                for (feature, by_forest) in by_fence.iter_mut().zip(forest.cut(&values, d, &is_outside)) {
+                    *feature = feature.or(by_forest.map(|(_, feature)| feature));
+                }
+            }
+            for (row, feature) in values.chunks_exact(d).zip(by_fence) {
                 outside += u64::from(feature.is_some());
                 fences.push(feature.map(|j| self.features[j].as_str()));
                 for ((scaled, cell), scaler) in scaled.iter_mut().zip(row).zip(&self.scalers) {

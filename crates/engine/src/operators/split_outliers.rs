@@ -9,17 +9,19 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use futures::StreamExt;
+use segmenta_algorithms::moments::{MomentSums, MomentUnits};
 use segmenta_algorithms::outliers::{Fence, first_outside};
-use segmenta_algorithms::sums::Bounds;
+use segmenta_algorithms::quantiles::{QuantileSketch, SKETCH_BITS, SketchCounter};
 use serde::{Deserialize, Serialize};
 
 use super::impute::{with_flag_fields, with_flags};
-use super::{PartTask, only};
+use super::{ForestCut, PartTask, only};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
 use crate::error::Result;
 
 /// Streams a part into two: the rows kept, as they are, and the rows rejected, without the row id but with `rule`,
-/// `feature`, `value`, `fence_low` and `fence_high`. A side without rows has no file.
+/// `feature`, `value`, `fence_low` and `fence_high`. A side without rows has no file. Holds a batch, and a sketch of each
+/// feature ([`SketchCounter`]).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SplitOutliers {
     /// URL to write the kept rows under.
@@ -28,10 +30,14 @@ pub struct SplitOutliers {
     pub rejected_prefix: String,
     /// Features, in order; none may have a missing cell.
     pub features: Vec<String>,
-    /// Their fences; without any, all rows are kept.
+    /// Their fences.
     pub fences: Vec<Fence>,
-    /// The name of the rule, for the rejected rows.
-    pub rule: String,
+    /// The names of their rules, for the rejected rows.
+    pub rules: Vec<String>,
+    /// Applied to the rows within all fences.
+    pub forest: Option<ForestCut>,
+    /// The units of their moments.
+    pub units: Vec<MomentUnits>,
 }
 
 /// What the driver gets back.
@@ -41,10 +47,31 @@ pub struct Split {
     pub kept: Option<Part>,
     /// The rows rejected.
     pub rejected: Option<Part>,
-    /// Rows cut by each feature: the first that is outside its fence.
-    pub cut_by: Vec<u64>,
-    /// Bounds of the kept rows, a feature each.
-    pub bounds: Vec<Bounds>,
+    /// A feature each.
+    pub features: Vec<KeptFeature>,
+}
+
+/// What became of a feature.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeptFeature {
+    /// Rows cut by it: it is the first that is outside its fence.
+    pub cut: u64,
+    /// Rows within all fences that the isolation forest cut, by the feature that isolates them the most.
+    pub cut_by_forest: u64,
+    /// How the cells of the kept rows are distributed.
+    pub sketch: QuantileSketch,
+    /// Their mean and variance, as sums.
+    pub moments: MomentSums,
+}
+
+impl KeptFeature {
+    /// Adds the rows of another part.
+    pub fn merge(&mut self, other: &Self) {
+        self.cut += other.cut;
+        self.cut_by_forest += other.cut_by_forest;
+        self.sketch.merge(&other.sketch);
+        self.moments.merge(&other.moments);
+    }
 }
 
 #[async_trait]
@@ -58,25 +85,26 @@ impl PartTask for SplitOutliers {
         let schema = part_schema(&runtime, part).await?;
         let rejected_schema = rejected_schema(&with_flag_fields(&schema, &self.features));
         let d = self.features.len();
-        let mut split = Split { kept: None, rejected: None, cut_by: vec![0; d], bounds: vec![Bounds::default(); d] };
+        let mut split = Split { kept: None, rejected: None, features: vec![KeptFeature::default(); d] };
+        let mut sketches = vec![SketchCounter::new(SKETCH_BITS); d];
         let (mut kept, mut rejected) = (None, None);
         let mut batches = read_part(&runtime, part, None).await?;
         while let Some(batch) = batches.next().await {
             let batch = batch?;
             let mut values = Vec::new();
             append_rows(&batch, &self.features, &mut values)?;
-            let mut cut: Vec<Option<usize>> = Vec::with_capacity(batch.num_rows());
-            for row in values.chunks_exact(d) {
-                let outside = first_outside(row, &self.fences);
-                match outside {
-                    Some(feature) => split.cut_by[feature] += 1,
+            let cut = self.cut(&values);
+            for (row, cut) in values.chunks_exact(d).zip(&cut) {
+                match cut {
+                    Some(Cut { by_forest: true, feature, .. }) => split.features[*feature].cut_by_forest += 1,
+                    Some(Cut { feature, .. }) => split.features[*feature].cut += 1,
                     None => {
-                        for (bounds, value) in split.bounds.iter_mut().zip(row) {
-                            bounds.include(*value);
+                        for (j, value) in row.iter().enumerate() {
+                            sketches[j].add(*value);
+                            split.features[j].moments.add(*value, &self.units[j]);
                         }
                     }
                 }
-                cut.push(outside);
             }
             let keep: BooleanArray = cut.iter().map(|c| Some(c.is_none())).collect();
             if keep.true_count() > 0 {
@@ -89,7 +117,7 @@ impl PartTask for SplitOutliers {
                 }
             }
             if keep.false_count() > 0 {
-                let rows = self.rejected_rows(&batch, &cut, &values, &rejected_schema)?;
+                let rows = self.rejected_rows(&batch, &cut, &rejected_schema)?;
                 if rejected.is_none() {
                     let schema = Arc::clone(&rejected_schema);
                     rejected = Some(PartWriter::create(&runtime, &self.rejected_prefix, part.index, schema)?);
@@ -98,6 +126,9 @@ impl PartTask for SplitOutliers {
                     writer.write(&rows).await?;
                 }
             }
+        }
+        for (feature, counter) in split.features.iter_mut().zip(&sketches) {
+            feature.sketch = counter.finish();
         }
         if let Some(writer) = kept {
             split.kept = Some(writer.finish().await?);
@@ -120,20 +151,43 @@ fn rejected_schema(input: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
+/// Why a row is cut.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    by_forest: bool,
+    feature: usize,
+    value: f64,
+    fence: Fence,
+}
+
+/// The rule of rows that the forest cut.
+const FOREST_RULE: &str = "isolation_forest";
+
 impl SplitOutliers {
-    fn rejected_rows(
-        &self,
-        batch: &RecordBatch,
-        cut: &[Option<usize>],
-        values: &[f64],
-        schema: &SchemaRef,
-    ) -> Result<RecordBatch> {
+    /// What cuts each row.
+    fn cut(&self, values: &[f64]) -> Vec<Option<Cut>> {
         let d = self.features.len();
+        let by_fence = |row: &[f64]| {
+            let feature = first_outside(row, &self.fences)?;
+            Some(Cut { by_forest: false, feature, value: row[feature], fence: self.fences[feature] })
+        };
+        let mut cuts: Vec<Option<Cut>> = values.chunks_exact(d).map(by_fence).collect();
+        if let Some(forest) = &self.forest {
+            let is_cut: Vec<bool> = cuts.iter().map(Option::is_some).collect();
+            for (cut, by_forest) in cuts.iter_mut().zip(forest.cut(values, d, &is_cut)) {
+                if let Some((value, feature)) = by_forest {
+                    let fence = Fence { low: 0.0, high: forest.threshold };
+                    *cut = Some(Cut { by_forest: true, feature, value, fence });
+                }
+            }
+        }
+        cuts
+    }
+
+    fn rejected_rows(&self, batch: &RecordBatch, cut: &[Option<Cut>], schema: &SchemaRef) -> Result<RecordBatch> {
         let reject: BooleanArray = cut.iter().map(|c| Some(c.is_some())).collect();
         let rows = filter_record_batch(batch, &reject).map_err(DataFusionError::from)?;
         let rows = with_flags(&rows, &self.features)?;
-        let outside: Vec<(usize, f64)> =
-            cut.iter().enumerate().filter_map(|(i, feature)| feature.map(|j| (j, values[i * d + j]))).collect();
         let mut columns: Vec<ArrayRef> = rows
             .schema()
             .fields()
@@ -142,11 +196,13 @@ impl SplitOutliers {
             .filter(|(field, _)| field.name() != ROW_COLUMN)
             .map(|(_, column)| Arc::clone(column))
             .collect();
-        columns.push(Arc::new(StringArray::from(vec![self.rule.as_str(); outside.len()])));
-        columns.push(Arc::new(outside.iter().map(|(j, _)| Some(self.features[*j].as_str())).collect::<StringArray>()));
-        columns.push(Arc::new(outside.iter().map(|(_, value)| *value).collect::<Float64Array>()));
-        columns.push(Arc::new(outside.iter().map(|(j, _)| self.fences[*j].low).collect::<Float64Array>()));
-        columns.push(Arc::new(outside.iter().map(|(j, _)| self.fences[*j].high).collect::<Float64Array>()));
+        let cuts = || cut.iter().flatten();
+        let rule = |cut: &Cut| Some(if cut.by_forest { FOREST_RULE } else { self.rules[cut.feature].as_str() });
+        columns.push(Arc::new(cuts().map(rule).collect::<StringArray>()));
+        columns.push(Arc::new(cuts().map(|cut| Some(self.features[cut.feature].as_str())).collect::<StringArray>()));
+        columns.push(Arc::new(cuts().map(|cut| cut.value).collect::<Float64Array>()));
+        columns.push(Arc::new(cuts().map(|cut| cut.fence.low).collect::<Float64Array>()));
+        columns.push(Arc::new(cuts().map(|cut| cut.fence.high).collect::<Float64Array>()));
         Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(DataFusionError::from)?)
     }
 }

@@ -1,5 +1,6 @@
 //! [`WriteFeaturesExec`]: the end of the extraction. Writes the rows of a shuffle as the parts of the first artifact.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSe
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{StreamExt, TryStreamExt};
+use segmenta_algorithms::missing::MissingPatterns;
+use segmenta_algorithms::quantiles::{QuantileSketch, SKETCH_BITS, SketchCounter};
 use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 
@@ -49,8 +52,8 @@ pub struct FeatureStatistics {
     pub nan: u64,
     /// Cells that were infinite, now missing.
     pub infinite: u64,
-    /// Smallest and largest finite value.
-    pub bounds: Bounds,
+    /// How the finite values are distributed.
+    pub sketch: QuantileSketch,
 }
 
 impl FeatureStatistics {
@@ -59,7 +62,13 @@ impl FeatureStatistics {
         self.missing += other.missing;
         self.nan += other.nan;
         self.infinite += other.infinite;
-        self.bounds.merge(&other.bounds);
+        self.sketch.merge(&other.sketch);
+    }
+
+    /// Smallest and largest finite value.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        self.sketch.bounds()
     }
 }
 
@@ -70,13 +79,16 @@ pub struct FeaturesWritten {
     pub part: Part,
     /// A feature each.
     pub features: Vec<FeatureStatistics>,
+    /// Which features rows miss.
+    pub patterns: MissingPatterns,
 }
 
 /// Writes its input, sorted by ([`PART_COLUMN`], [`ROW_COLUMN`], id columns), as one file a part: id columns, row id,
 /// features, weight, with NaN and infinite cells made null and counted. Which rows an input partition holds does not matter as
 /// long as it holds parts whole. Fails on a null or repeated id.
 ///
-/// Memory: one row group being encoded (131,072 rows), whatever the size of the part.
+/// Memory: one row group being encoded (131,072 rows), whatever the size of the part, and a sketch of each feature
+/// ([`SketchCounter`]).
 #[derive(Debug)]
 pub struct WriteFeaturesExec {
     settings: WriteFeatures,
@@ -166,11 +178,17 @@ struct OpenPart {
     index: u32,
     writer: PartWriter,
     features: Vec<FeatureStatistics>,
+    sketches: Vec<SketchCounter>,
+    patterns: HashMap<u64, u64>,
 }
 
 impl OpenPart {
-    async fn finish(self) -> Result<FeaturesWritten> {
-        Ok(FeaturesWritten { part: self.writer.finish().await?, features: self.features })
+    async fn finish(mut self) -> Result<FeaturesWritten> {
+        for (feature, counter) in self.features.iter_mut().zip(&self.sketches) {
+            feature.sketch = counter.finish();
+        }
+        let patterns = MissingPatterns::of_part(self.patterns);
+        Ok(FeaturesWritten { part: self.writer.finish().await?, features: self.features, patterns })
     }
 }
 
@@ -200,10 +218,11 @@ async fn write(
                 }
                 let writer = PartWriter::create(&runtime, &settings.prefix, index, Arc::clone(schema))?;
                 let features = vec![FeatureStatistics::default(); settings.features.len()];
-                open = Some(OpenPart { index, writer, features });
+                let sketches = vec![SketchCounter::new(SKETCH_BITS); settings.features.len()];
+                open = Some(OpenPart { index, writer, features, sketches, patterns: HashMap::new() });
             }
             if let Some(open) = &mut open {
-                let rows = clean(&settings, &batch.slice(start, end - start), schema, &mut open.features)?;
+                let rows = clean(&settings, &batch.slice(start, end - start), schema, open)?;
                 open.writer.write(&rows).await?;
             }
             start = end;
@@ -247,7 +266,7 @@ fn clean(
     settings: &WriteFeatures,
     batch: &RecordBatch,
     schema: &SchemaRef,
-    statistics: &mut [FeatureStatistics],
+    open: &mut OpenPart,
 ) -> Result<RecordBatch> {
     let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
     for id in &settings.ids {
@@ -255,7 +274,10 @@ fn clean(
         columns.push(cast(id_column, &plain_type(id_column.data_type())).map_err(DataFusionError::from)?);
     }
     columns.push(Arc::clone(column(batch, ROW_COLUMN)?));
-    for (name, statistics) in settings.features.iter().zip(statistics) {
+    let mut masks = vec![0_u64; batch.num_rows()];
+    for (j, (name, (statistics, sketch))) in
+        settings.features.iter().zip(open.features.iter_mut().zip(&mut open.sketches)).enumerate()
+    {
         let values = column(batch, name)?.as_primitive::<Float64Type>();
         let cleaned: Float64Array = values
             .iter()
@@ -268,13 +290,20 @@ fn clean(
                     statistics.infinite += 1;
                     None
                 } else {
-                    statistics.bounds.include(value);
+                    sketch.add(value);
                     Some(value)
                 }
             })
             .collect();
         statistics.missing += cleaned.null_count() as u64;
+        if cleaned.null_count() > 0 {
+            masks.iter_mut().enumerate().for_each(|(i, mask)| *mask |= u64::from(cleaned.is_null(i)) << j);
+        }
         columns.push(Arc::new(cleaned));
+    }
+    // Neighbours in a batch mostly miss the same: nothing.
+    for same in masks.chunk_by(|a, b| a == b) {
+        *open.patterns.entry(same[0]).or_default() += same.len() as u64;
     }
     if let Some(name) = &settings.weight {
         columns.push(Arc::new(weights(settings, batch, name)?));

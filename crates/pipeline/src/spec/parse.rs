@@ -3,13 +3,12 @@
 use marked_yaml::Node;
 use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions};
 use segmenta_algorithms::imputation::{MAX_FEATURES, NeighborWeights};
-use segmenta_algorithms::scalers::Transform;
 
 use super::reader::{Errors, Section, SpecError, SpecErrors, integer, number};
 use super::{
-    Donors, Evaluate, Graph, Hdbscan, Impute, ImputeMethod, JobSpec, KMeans, KMeansAlgorithm, MAX_GAP_SWEEP,
-    MinClusterSize, OutlierMethod, Outliers, Profile, Resolution, Scale, ScaleMethod, ScoreSpec, Select, Source, Spec,
-    Start, Table,
+    Donors, Evaluate, FeatureScale, Fill, Forest, ForestThreshold, Graph, Hdbscan, Impute, JobSpec, KMeans,
+    KMeansAlgorithm, MAX_GAP_SWEEP, MinClusterSize, OutlierRule, Outliers, Profile, Quantiles, Resolution, Scale,
+    ScaleMethod, ScoreSpec, Select, Source, Spec, Start, Table, TransformMethod,
 };
 
 const MAX_K: u64 = 1_000;
@@ -32,6 +31,10 @@ const OUTPUT_COLUMNS: &[&str] = &[
 ];
 /// The points that HDBSCAN keeps in the coordinator's memory unless the spec says otherwise.
 const POINT_BUDGET: u64 = 20_000_000;
+/// Largest absolute value of a constant, as of a feature.
+const LARGEST_CONSTANT: f64 = 1e140;
+/// Rows that the trees of an isolation forest are grown on, together: the forest travels with every plan.
+const MAX_FOREST: usize = 262_144;
 /// Neighbours of `graph: knn`, unless `min_samples` needs more.
 const NEIGHBORS: u64 = 15;
 
@@ -72,9 +75,9 @@ fn job(mut top: Section<'_>) -> JobSpec {
     let source = source(top.section("source"));
     let spec = JobSpec {
         name,
-        impute: impute(top.section("impute")),
-        outliers: outliers(top.section("outliers")),
-        scale: scale(top.section("scale")),
+        impute: impute(top.section("impute"), &source.features),
+        outliers: outliers(top.section("outliers"), &source.features),
+        scale: scale(top.section("scale"), &source.features),
         kmeans: kmeans(top.section("kmeans"), source.features.len()),
         hdbscan: top.has("hdbscan").then(|| hdbscan(top.section("hdbscan"))),
         evaluate: evaluate(top.section("evaluate")),
@@ -151,14 +154,30 @@ fn source(mut section: Section<'_>) -> Source {
     Source { tables, sql, id, features, weight }
 }
 
-fn impute(mut section: Section<'_>) -> Impute {
-    let methods = [
-        ("knn", ImputeMethod::Knn),
-        ("mean", ImputeMethod::Mean),
-        ("median", ImputeMethod::Median),
-        ("none", ImputeMethod::None),
-    ];
-    let method = section.choice("method", &methods, ImputeMethod::Knn);
+/// The settings of each feature: `own` reads those of the key `features`, starting from what holds for all.
+fn by_feature<T: Copy>(
+    section: &mut Section<'_>,
+    features: &[String],
+    all: T,
+    own: impl Fn(&mut Section<'_>, T) -> T,
+) -> Vec<T> {
+    let listed = section.section("features");
+    let mut settings = vec![all; features.len()];
+    for (name, node) in listed.entries() {
+        let Some(j) = features.iter().position(|feature| feature == name) else {
+            listed.wrong(name, format!("is not one of source.features ({})", features.join(", ")));
+            continue;
+        };
+        let mut of_feature = listed.within(name, Some(node));
+        settings[j] = own(&mut of_feature, all);
+        of_feature.finish();
+    }
+    settings
+}
+
+fn impute(mut section: Section<'_>, features: &[String]) -> Impute {
+    let all = fill(&mut section, Fill::Knn);
+    let fills = by_feature(&mut section, features, all, fill);
     let neighbors = section.integer("neighbors", 5, 1, 1_000) as usize;
     let weights = [("uniform", NeighborWeights::Uniform), ("distance", NeighborWeights::Distance)];
     let weights = section.choice("weights", &weights, NeighborWeights::Uniform);
@@ -173,11 +192,42 @@ fn impute(mut section: Section<'_>) -> Impute {
             }
         },
     };
-    if method != ImputeMethod::Knn {
+    if !fills.contains(&Fill::Knn) && all != Fill::Knn {
         unused(&section, &["neighbors", "weights", "donors"], "only `method: knn` uses it; remove it");
     }
     section.finish();
-    Impute { method, neighbors, weights, donors }
+    Impute { fills, neighbors, weights, donors }
+}
+
+fn fill(section: &mut Section<'_>, all: Fill) -> Fill {
+    const METHODS: [&str; 5] = ["knn", "mean", "median", "constant", "none"];
+    let inherited = match all {
+        Fill::Knn => "knn",
+        Fill::Mean => "mean",
+        Fill::Median => "median",
+        Fill::Constant(_) => "constant",
+        Fill::None => "none",
+    };
+    let method = section.choice("method", &METHODS.map(|method| (method, method)), inherited);
+    if method != "constant" {
+        unused(section, &["value"], "only `method: constant` uses it; remove it");
+        // So that the key is known.
+        section.node("value");
+    }
+    match method {
+        "mean" => Fill::Mean,
+        "median" => Fill::Median,
+        "none" => Fill::None,
+        "constant" => {
+            if !matches!(all, Fill::Constant(_)) {
+                section.required("value", "what missing cells are filled with");
+            }
+            let value = if let Fill::Constant(value) = all { value } else { 0.0 };
+            let limits = |value: f64| value.abs() <= LARGEST_CONSTANT;
+            Fill::Constant(section.number("value", value, limits, "of up to 1e140"))
+        }
+        _ => Fill::Knn,
+    }
 }
 
 fn unused(section: &Section<'_>, keys: &[&str], why: &str) {
@@ -188,40 +238,105 @@ fn unused(section: &Section<'_>, keys: &[&str], why: &str) {
     }
 }
 
-fn outliers(mut section: Section<'_>) -> Outliers {
-    let methods = [
-        ("iqr", OutlierMethod::Iqr),
-        ("zscore", OutlierMethod::Zscore),
-        ("mad", OutlierMethod::Mad),
-        ("none", OutlierMethod::None),
-    ];
-    let method = section.choice("method", &methods, OutlierMethod::Iqr);
-    let default = match method {
-        OutlierMethod::Iqr => 1.5,
-        OutlierMethod::Zscore => 3.0,
-        OutlierMethod::Mad => 3.5,
-        OutlierMethod::None => 0.0,
-    };
-    let factor = section.number("factor", default, |value| value > 0.0, "above 0");
-    if method == OutlierMethod::None {
-        unused(&section, &["factor"], "`method: none` does not use it; remove it");
+fn outliers(mut section: Section<'_>, features: &[String]) -> Outliers {
+    let all = outlier_rule(&mut section, OutlierRule::Iqr { factor: 1.5 });
+    let rules = by_feature(&mut section, features, all, outlier_rule);
+    let choices = [("exact", Quantiles::Exact), ("sketch", Quantiles::Sketch)];
+    let quantiles = section.choice("quantiles", &choices, Quantiles::Exact);
+    let needs_quantiles = |rule: &OutlierRule| !matches!(rule, OutlierRule::None | OutlierRule::Zscore { .. });
+    if !rules.iter().any(needs_quantiles) && !needs_quantiles(&all) {
+        unused(&section, &["quantiles"], "only the methods iqr, mad and percentile use it; remove it");
     }
+    let forest = section.has("forest").then(|| forest(section.section("forest")));
     section.finish();
-    Outliers { method, factor }
+    Outliers { rules, quantiles, forest }
 }
 
-fn scale(mut section: Section<'_>) -> Scale {
+fn outlier_rule(section: &mut Section<'_>, all: OutlierRule) -> OutlierRule {
+    const METHODS: [&str; 5] = ["iqr", "zscore", "mad", "percentile", "none"];
+    let method = section.choice("method", &METHODS.map(|method| (method, method)), all.name());
+    let factor = match (method, all) {
+        ("iqr", OutlierRule::Iqr { factor })
+        | ("zscore", OutlierRule::Zscore { factor })
+        | ("mad", OutlierRule::Mad { factor }) => factor,
+        ("iqr", _) => 1.5,
+        ("zscore", _) => 3.0,
+        _ => 3.5,
+    };
+    let factor = section.number("factor", factor, |value| value > 0.0, "above 0");
+    let (low, high) = match all {
+        OutlierRule::Percentile { low, high } => (low, high),
+        _ => (0.01, 0.99),
+    };
+    let is_share = |value: f64| (0.0..=1.0).contains(&value);
+    let low = section.number("low", low, is_share, "from 0 to 1");
+    let high = section.number("high", high, is_share, "from 0 to 1");
+    if method == "percentile" && low >= high {
+        section.wrong(if section.has("low") { "low" } else { "high" }, format!("{low} is not below {high}"));
+    }
+    if method != "percentile" {
+        unused(section, &["low", "high"], "only `method: percentile` uses it; remove it");
+    }
+    if matches!(method, "percentile" | "none") {
+        unused(section, &["factor"], &format!("`method: {method}` does not use it; remove it"));
+    }
+    match method {
+        "iqr" => OutlierRule::Iqr { factor },
+        "zscore" => OutlierRule::Zscore { factor },
+        "mad" => OutlierRule::Mad { factor },
+        "percentile" => OutlierRule::Percentile { low, high },
+        _ => OutlierRule::None,
+    }
+}
+
+fn forest(mut section: Section<'_>) -> Forest {
+    let contamination =
+        section.number("contamination", 0.01, |share| share > 0.0 && share <= 0.5, "above 0, up to 0.5");
+    let score = section.number("score", 0.6, |score| score > 0.0 && score < 1.0, "between 0 and 1");
+    if section.has("contamination") && section.has("score") {
+        section.wrong("score", "`contamination` says already who is cut; remove one");
+    }
+    let threshold = if section.has("score") {
+        ForestThreshold::Score(score)
+    } else {
+        ForestThreshold::Contamination(contamination)
+    };
+    let trees = section.integer("trees", 100, 1, 1_000) as usize;
+    let rows = section.integer("rows", 256, 2, 65_536) as usize;
+    if trees * rows > MAX_FOREST {
+        section.wrong(
+            "trees",
+            format!("{trees} trees of {rows} rows are more than {MAX_FOREST} rows; grow fewer, or smaller ones"),
+        );
+    }
+    let seed = section.integer("seed", 0, 0, u64::MAX);
+    section.finish();
+    Forest { threshold, trees, rows, seed }
+}
+
+fn scale(mut section: Section<'_>, features: &[String]) -> Scale {
+    let all = FeatureScale { method: ScaleMethod::Standard, transform: TransformMethod::None };
+    let all = feature_scale(&mut section, all);
+    let features = by_feature(&mut section, features, all, feature_scale);
+    section.finish();
+    Scale { features }
+}
+
+fn feature_scale(section: &mut Section<'_>, all: FeatureScale) -> FeatureScale {
     let methods = [
         ("standard", ScaleMethod::Standard),
         ("robust", ScaleMethod::Robust),
         ("minmax", ScaleMethod::Minmax),
         ("none", ScaleMethod::None),
     ];
-    let method = section.choice("method", &methods, ScaleMethod::Standard);
-    let transforms = [("none", Transform::None), ("log1p", Transform::Log1p)];
-    let transform = section.choice("transform", &transforms, Transform::None);
-    section.finish();
-    Scale { method, transform }
+    let method = section.choice("method", &methods, all.method);
+    let transforms = [
+        ("none", TransformMethod::None),
+        ("log1p", TransformMethod::Log1p),
+        ("signed_log1p", TransformMethod::SignedLog1p),
+        ("yeo_johnson", TransformMethod::YeoJohnson),
+    ];
+    FeatureScale { method, transform: section.choice("transform", &transforms, all.transform) }
 }
 
 fn kmeans(mut section: Section<'_>, features: usize) -> KMeans {
@@ -447,7 +562,8 @@ output: runs/cdnow
         let spec = JobSpec::parse(WHOLE, "job.yaml").unwrap();
         assert_eq!(spec.kmeans.k, vec![2, 3, 4, 5, 6]);
         assert_eq!((spec.kmeans.seed, spec.kmeans.tolerance, spec.kmeans.select), (7, 1e-3, Select::Silhouette));
-        assert_eq!(spec.scale.transform, Transform::Log1p);
+        let scale = FeatureScale { method: ScaleMethod::Standard, transform: TransformMethod::Log1p };
+        assert_eq!(spec.scale.features, [scale; 3]);
         assert_eq!(spec.profile.monetary.as_deref(), Some("monetary"));
         assert_eq!(spec.source.tables[0].locations, vec!["data/cdnow/*.parquet"]);
     }
@@ -473,10 +589,57 @@ output: runs/cdnow
         let json = r#"{"name": "a", "source": {"tables": {"t": ["x", "y"]}, "id": ["a", "b"], "features": ["f"]}, "output": "o"}"#;
         let spec = JobSpec::parse(json, "job.json").unwrap();
         assert_eq!(spec.impute.donors, Donors::AtMost(200_000));
-        assert_eq!((spec.outliers.factor, spec.kmeans.k.len()), (1.5, 9));
+        assert_eq!((spec.outliers.rules, spec.kmeans.k.len()), (vec![OutlierRule::Iqr { factor: 1.5 }], 9));
         assert_eq!(spec.profile, Profile::default());
         let mad = json.replace("\"output\"", "\"outliers\": {\"method\": \"mad\"}, \"output\"");
-        assert_eq!(JobSpec::parse(&mad, "job.json").unwrap().outliers.factor, 3.5);
+        let spec = JobSpec::parse(&mad, "job.json").unwrap();
+        assert_eq!(spec.outliers.rules, [OutlierRule::Mad { factor: 3.5 }]);
+    }
+
+    #[test]
+    fn features_may_differ() {
+        let text = WHOLE
+            .replace("weights: uniform}", "features: {frequency: {method: constant, value: -1}, recency: {method: median}}}")
+            .replace(
+                "factor: 1.5}",
+                "factor: 2, quantiles: sketch, forest: {contamination: 0.02, trees: 50}, features: {recency: {factor: 3}, \
+                 monetary: {method: percentile, high: 0.9}, frequency: {method: none}}}",
+            )
+            .replace("transform: log1p}", "features: {monetary: {transform: yeo_johnson}, recency: {method: minmax}}}");
+        let spec = JobSpec::parse(&text, "job.yaml").unwrap();
+        assert_eq!(spec.impute.fills, [Fill::Median, Fill::Constant(-1.0), Fill::Knn]);
+        assert_eq!(
+            spec.outliers.rules,
+            [OutlierRule::Iqr { factor: 3.0 }, OutlierRule::None, OutlierRule::Percentile { low: 0.01, high: 0.9 }]
+        );
+        assert_eq!(spec.outliers.quantiles, Quantiles::Sketch);
+        let forest = Forest { threshold: ForestThreshold::Contamination(0.02), trees: 50, rows: 256, seed: 0 };
+        assert_eq!(spec.outliers.forest, Some(forest));
+        let scale = |method, transform| FeatureScale { method, transform };
+        assert_eq!(
+            spec.scale.features,
+            [
+                scale(ScaleMethod::Minmax, TransformMethod::None),
+                scale(ScaleMethod::Standard, TransformMethod::None),
+                scale(ScaleMethod::Standard, TransformMethod::YeoJohnson)
+            ]
+        );
+        for (from, to, message) in [
+            ("factor: 1.5", "features: {recencie: {factor: 2}}", "not one of source.features"),
+            ("factor: 1.5", "features: {recency: {high: 0.9}}", "only `method: percentile`"),
+            ("factor: 1.5", "features: {recency: {method: percentile, low: 0.99}}", "is not below"),
+            ("factor: 1.5", "features: {recency: {method: percentile, low: 2}}", "from 0 to 1"),
+            ("factor: 1.5", "features: {recency: 3}", "must be a mapping"),
+            ("factor: 1.5", "forest: {contamination: 0.1, score: 0.7}", "remove one"),
+            ("factor: 1.5", "forest: {contamination: 0.9}", "up to 0.5"),
+            ("factor: 1.5", "forest: {trees: 1000, rows: 60000}", "more than 262144 rows"),
+            ("weights: uniform", "features: {recency: {method: constant}}", "is missing"),
+            ("weights: uniform", "value: 3", "only `method: constant`"),
+            ("transform: log1p", "transform: yeo-johnson", "did you mean `yeo_johnson`?"),
+        ] {
+            let found = errors(&WHOLE.replace(from, to));
+            assert!(found.len() == 1 && found[0].2.contains(message), "{to}: {found:?}");
+        }
     }
 
     #[test]

@@ -171,14 +171,18 @@ impl<'a> Section<'a> {
 
     /// A section within this one; one that is not there has only defaults.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
-        let path = self.key(key);
         let node = self.node(key);
+        self.within(key, node)
+    }
+
+    /// The section that is the value of a key.
+    pub(super) fn within(&self, key: &str, node: Option<&'a Node>) -> Section<'a> {
         let span = node.map_or(self.span, |node| *node.span());
         let mapping = node.and_then(Node::as_mapping);
         if node.is_some() && mapping.is_none() {
             self.wrong(key, "must be a mapping of keys; leave it out for the defaults");
         }
-        Section { errors: self.errors, path, node: mapping, span, known: vec![] }
+        Section { errors: self.errors, path: self.key(key), node: mapping, span, known: vec![] }
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, &'a Node)> + use<'a> {

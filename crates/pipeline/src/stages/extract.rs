@@ -21,6 +21,7 @@ use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
+use segmenta_algorithms::missing::MissingPatterns;
 use segmenta_engine::artifact::{Part, ROW_COLUMN};
 use segmenta_engine::functions::{PART_OF, ROW_ID};
 use segmenta_engine::operators::{
@@ -48,6 +49,8 @@ pub struct Extracted {
     pub parts: Vec<Part>,
     /// A feature each.
     pub features: Vec<FeatureStatistics>,
+    /// Which features rows miss.
+    pub patterns: MissingPatterns,
 }
 
 /// How many slices the row ids are cut into, from the rows of the sources, which are the same however they are sharded.
@@ -93,6 +96,8 @@ async fn extract(
             total.merge(part);
         }
     }
+    let patterns: Vec<MissingPatterns> = written.iter().map(|written| written.patterns.clone()).collect();
+    let patterns = MissingPatterns::merge(&patterns);
     let parts: Vec<Part> = written.into_iter().map(|written| written.part).collect();
     let rows = rows_of(&parts);
     if rows == 0 {
@@ -112,12 +117,12 @@ async fn extract(
             empty.join("`, `")
         )));
     }
-    let large = source.features.iter().zip(&features).find(|(_, feature)| feature.bounds.max_abs() > LARGEST);
+    let large = source.features.iter().zip(&features).find(|(_, feature)| feature.bounds().max_abs() > LARGEST);
     if let Some((name, feature)) = large {
         return Err(EngineError::input(format!(
             "feature `{name}` goes up to {:e}, and squares of more than {LARGEST:e} cannot be added up; scale it in \
              source.sql, or make such values NULL there",
-            feature.bounds.max_abs()
+            feature.bounds().max_abs()
         )));
     }
     for (name, feature) in source.features.iter().zip(&features) {
@@ -128,7 +133,7 @@ async fn extract(
             ));
         }
     }
-    Ok(Extracted { parts, features })
+    Ok(Extracted { parts, features, patterns })
 }
 
 async fn plan(frame: DataFrame, source: &Source, parts: u32, prefix: &str) -> Result<Arc<dyn ExecutionPlan>> {

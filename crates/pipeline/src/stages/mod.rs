@@ -30,11 +30,11 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use segmenta_algorithms::scalers::Transform;
-use segmenta_algorithms::sums::{Bounds, FineQuantum};
+use segmenta_algorithms::moments::{MomentSums, MomentUnits};
+use segmenta_algorithms::sums::Bounds;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::cluster::Cluster;
-use segmenta_engine::operators::{ColumnMoments, GroupColumn, Moments, PartTask, RowSample, Sample, Sampled};
+use segmenta_engine::operators::{GroupColumn, Moments, PartTask, RowSample, Sample, Sampled, Variable};
 use segmenta_engine::{EngineError, Result};
 
 use crate::job::Observer;
@@ -192,8 +192,8 @@ pub(crate) fn rows_of(parts: &[Part]) -> u64 {
     parts.iter().map(|part| part.rows).sum()
 }
 
-/// Mean and population variance of columns, by group.
-#[derive(Debug, Clone)]
+/// Mean and population variance of a column.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct MeanAndVariance {
     /// Cells that have a value.
     pub(crate) count: u64,
@@ -205,56 +205,54 @@ pub(crate) struct MeanAndVariance {
     pub(crate) bounds: Bounds,
 }
 
+impl MeanAndVariance {
+    pub(crate) fn new(sums: &MomentSums, units: &MomentUnits) -> Self {
+        Self { count: sums.count, mean: sums.mean(units), variance: sums.variance(units), bounds: sums.bounds() }
+    }
+}
+
 /// Columns to take means and variances of.
 pub(crate) struct MomentColumns<'a> {
     pub(crate) parts: &'a [Part],
     pub(crate) names: &'a [String],
     /// The groups of the rows.
     pub(crate) group: Option<GroupColumn>,
-    pub(crate) transform: Transform,
-    /// Bounds of each column after the transform.
-    pub(crate) bounds: &'a [Bounds],
+    pub(crate) variables: &'a [Variable],
+    /// Units of each variable.
+    pub(crate) units: &'a [MomentUnits],
 }
 
-/// `[group][column]`, in two passes: the sums, then the squared deviations from the means.
+/// `[group][variable]`, in one pass; in a second one around the means, where a group of rows is so far from the center of the units and so
+/// narrow that its variance would be lost in rounding.
 pub(crate) async fn means_and_variances(
     context: &StageContext<'_>,
     columns: &MomentColumns<'_>,
 ) -> Result<Vec<Vec<MeanAndVariance>>> {
     let groups = columns.group.as_ref().map_or(1, |group| group.groups);
     let inputs = singly(columns.parts);
-    let pass = async |centers: Option<Vec<Vec<f64>>>, quanta: Vec<FineQuantum>| -> Result<Vec<Vec<ColumnMoments>>> {
+    let pass = async |units: Vec<Vec<MomentUnits>>| -> Result<Vec<Vec<MomentSums>>> {
         let task = Moments {
             columns: columns.names.to_vec(),
             group: columns.group.clone(),
-            transform: columns.transform,
-            centers,
-            quanta,
+            variables: columns.variables.to_vec(),
+            units,
         };
-        let merge = |total: &mut Vec<Vec<ColumnMoments>>, part: Vec<Vec<ColumnMoments>>| {
+        let merge = |total: &mut Vec<Vec<MomentSums>>, part: Vec<Vec<MomentSums>>| {
             total.iter_mut().flatten().zip(part.iter().flatten()).for_each(|(total, moments)| total.merge(moments));
         };
         context.merge_parts(task, &inputs, merge).await
     };
-    let quanta: Vec<FineQuantum> = columns.bounds.iter().map(|b| FineQuantum::for_bound(b.max_abs())).collect();
-    let sums = pass(None, quanta.clone()).await?;
-    let means: Vec<Vec<f64>> = sums
-        .iter()
-        .map(|group| group.iter().zip(&quanta).map(|(m, quantum)| quantum.mean(m.sum, m.count)).collect())
-        .collect();
-    // The mean lies within the bounds, so no deviation exceeds their width.
-    let widths = columns.bounds.iter().map(|b| if b.is_empty() { 0.0 } else { b.max - b.min });
-    let squared: Vec<FineQuantum> = widths.map(|width| FineQuantum::for_bound(width * width)).collect();
-    let deviations = pass(Some(means.clone()), squared.clone()).await?;
-    let mut result = Vec::with_capacity(groups);
-    for (group, means) in means.iter().enumerate() {
-        let columns = means.iter().enumerate().map(|(j, mean)| MeanAndVariance {
-            count: sums[group][j].count,
-            mean: *mean,
-            variance: squared[j].mean(deviations[group][j].sum, deviations[group][j].count),
-            bounds: sums[group][j].bounds,
-        });
-        result.push(columns.collect());
+    let mut units = vec![columns.units.to_vec(); groups];
+    let mut sums = pass(units.clone()).await?;
+    let both = || sums.iter().flatten().zip(units.iter().flatten());
+    if !both().all(|(sums, units)| sums.is_precise(units)) {
+        let around = both().map(|(sums, units)| MomentUnits::new(sums.mean(units), &sums.bounds()));
+        let around: Vec<MomentUnits> = around.collect();
+        units = around.chunks(columns.variables.len().max(1)).map(<[MomentUnits]>::to_vec).collect();
+        sums = pass(units.clone()).await?;
     }
-    Ok(result)
+    let of_group = |(sums, units): (&Vec<MomentSums>, &Vec<MomentUnits>)| {
+        sums.iter().zip(units).map(|(sums, units)| MeanAndVariance::new(sums, units)).collect()
+    };
+    Ok(sums.iter().zip(&units).map(of_group).collect())
 }

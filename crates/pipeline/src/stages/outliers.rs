@@ -1,17 +1,17 @@
 //! Outliers: cuts the rows that lie outside a feature's fence.
 
-use segmenta_algorithms::outliers::Fence;
-use segmenta_algorithms::scalers::Transform;
-use segmenta_algorithms::sums::Bounds;
+use segmenta_algorithms::moments::MomentUnits;
+use segmenta_algorithms::outliers::{Fence, IsolationForest, first_outside};
+use segmenta_algorithms::quantiles::{QuantileSearch, QuantileSketch};
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::SplitOutliers;
+use segmenta_engine::operators::{ForestCut, KeptFeature, ScoreForest, SplitOutliers, Variable};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
 use super::impute::Imputed;
-use super::{MomentColumns, StageContext, means_and_variances, rows_of, singly};
+use super::{Draw, MeanAndVariance, MomentColumns, StageContext, draw, means_and_variances, rows_of, singly};
 use crate::quantiles::{self, Columns, Wanted};
-use crate::spec::{OutlierMethod, Outliers};
+use crate::spec::{Forest, ForestThreshold, OutlierRule, Outliers, Quantiles};
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,13 +22,28 @@ pub struct Split {
     pub rejected: Vec<Part>,
     /// A feature each; `None` where none was applied.
     pub fences: Vec<Option<Fence>>,
-    /// Rows cut by each feature: the first of the spec that is outside its fence.
-    pub cut_by: Vec<u64>,
-    /// Bounds of the kept rows, a feature each.
-    pub bounds: Vec<Bounds>,
+    /// Where the spec asks for one.
+    pub forest: Option<ForestCut>,
+    /// A feature each.
+    pub features: Vec<SplitFeature>,
 }
 
-/// Runs the stage.
+/// A feature after the outliers were cut.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SplitFeature {
+    /// Rows cut by it: the first of the spec that is outside its fence.
+    pub cut: u64,
+    /// Rows that the isolation forest cut, by the feature that isolates them the most.
+    pub cut_by_forest: u64,
+    /// How the cells of the kept rows are distributed.
+    pub sketch: QuantileSketch,
+    /// Mean and population variance of the kept rows.
+    pub mean: f64,
+    /// See above.
+    pub variance: f64,
+}
+
+/// Runs the stage: a pass that splits the rows, and before it one for fences by moments and one or two for exact quantiles.
 ///
 /// # Errors
 /// Fences that leave no row.
@@ -38,101 +53,218 @@ pub async fn run(
     features: &[String],
     imputed: &Imputed,
 ) -> Result<Split> {
-    let bounds: Vec<Bounds> = imputed.features.iter().map(|feature| feature.bounds).collect();
     let rows = rows_of(&imputed.parts);
-    if settings.method == OutlierMethod::None {
+    // The median is a center that variances can be taken around, and it stays within the fences.
+    let units = |sketch: &QuantileSketch| MomentUnits::new(sketch.quantile(0.5).unwrap_or_default(), &sketch.bounds());
+    let units: Vec<MomentUnits> = imputed.features.iter().map(|feature| units(&feature.sketch)).collect();
+    if settings.forest.is_none() && settings.rules.iter().all(|rule| *rule == OutlierRule::None) {
         // Every row is kept, and need not be written again.
-        let (fences, cut_by) = (vec![None; features.len()], vec![0; features.len()]);
-        return Ok(Split { kept: imputed.parts.clone(), rejected: vec![], fences, cut_by, bounds });
+        let moments = moments(context, features, imputed, &units).await?;
+        let kept = imputed.features.iter().zip(moments).map(|(feature, moments)| SplitFeature {
+            cut: 0,
+            cut_by_forest: 0,
+            sketch: feature.sketch.clone(),
+            mean: moments.mean,
+            variance: moments.variance,
+        });
+        let fences = vec![None; features.len()];
+        let features = kept.collect();
+        return Ok(Split { kept: imputed.parts.clone(), rejected: vec![], fences, forest: None, features });
     }
-    let fences: Vec<Option<Fence>> = match settings.method {
-        OutlierMethod::None => vec![None; features.len()],
-        OutlierMethod::Iqr => {
-            let quartiles = quantiles(context, features, imputed, &[(0.25, None), (0.75, None)]).await?;
-            quartiles.iter().map(|q| wide(Fence::iqr(q[0], q[1], settings.factor))).collect()
-        }
-        OutlierMethod::Zscore => {
-            let columns = MomentColumns {
-                parts: &imputed.parts,
-                names: features,
-                group: None,
-                transform: Transform::None,
-                bounds: &bounds,
-            };
-            let moments = means_and_variances(context, &columns).await?;
-            let fence = |mean: f64, variance: f64| wide(Fence::zscore(mean, variance.sqrt(), settings.factor));
-            moments.into_iter().flatten().map(|m| fence(m.mean, m.variance)).collect()
-        }
-        OutlierMethod::Mad => {
-            let medians = quantiles(context, features, imputed, &[(0.5, None)]).await?;
-            let centers: Vec<f64> = medians.iter().map(|q| q[0]).collect();
-            let deviations = quantiles(context, features, imputed, &[(0.5, Some(&centers))]).await?;
-            let fence =
-                |(median, deviation): (&f64, &Vec<f64>)| wide(Fence::mad(*median, deviation[0], settings.factor));
-            centers.iter().zip(&deviations).map(fence).collect()
-        }
+    let fences = fences(context, settings, features, imputed, &units).await?;
+    let applied: Vec<Fence> = fences.iter().map(|fence| fence.unwrap_or(Fence::EVERYTHING)).collect();
+    let forest = match &settings.forest {
+        Some(settings) => Some(forest(context, settings, features, imputed, &applied).await?),
+        None => None,
     };
-    for (name, _) in features.iter().zip(&fences).filter(|(_, fence)| fence.is_none()) {
-        context.warn(format!(
-            "outliers: `{name}` has no spread by `{}` (at least half of its values are equal), so no row is cut by it",
-            settings.method.name()
-        ));
-    }
-    let everything = Fence { low: f64::NEG_INFINITY, high: f64::INFINITY };
     let task = SplitOutliers {
         kept_prefix: format!("{}kept/", context.prefix),
         rejected_prefix: format!("{}rejected/", context.prefix),
         features: features.to_vec(),
-        fences: fences.iter().map(|fence| fence.unwrap_or(everything)).collect(),
-        rule: settings.method.name().to_owned(),
+        fences: applied,
+        forest: forest.clone(),
+        rules: settings.rules.iter().map(|rule| rule.name().to_owned()).collect(),
+        units: units.clone(),
     };
-    let mut split = Split {
-        kept: vec![],
-        rejected: vec![],
-        fences,
-        cut_by: vec![0; features.len()],
-        bounds: vec![Bounds::default(); features.len()],
-    };
+    let mut totals = vec![KeptFeature::default(); features.len()];
+    let (mut kept, mut rejected) = (vec![], vec![]);
     for part in context.map_parts(task, &singly(&imputed.parts)).await? {
-        split.kept.extend(part.kept);
-        split.rejected.extend(part.rejected);
-        split.cut_by.iter_mut().zip(&part.cut_by).for_each(|(total, cut)| *total += cut);
-        split.bounds.iter_mut().zip(&part.bounds).for_each(|(total, bounds)| total.merge(bounds));
+        kept.extend(part.kept);
+        rejected.extend(part.rejected);
+        totals.iter_mut().zip(&part.features).for_each(|(total, feature)| total.merge(feature));
     }
-    if split.kept.is_empty() {
+    if kept.is_empty() {
         return Err(EngineError::spec(format!(
-            "outliers: the fences cut all {rows} rows; raise `outliers.factor` ({}) or set `method: none`",
-            settings.factor
+            "outliers: the rules cut all {rows} rows; raise `outliers.factor`, or set `method: none`"
         )));
     }
+    let mut split = Split { kept, rejected, fences, forest, features: vec![] };
+    let precise = totals.iter().zip(&units).all(|(feature, units)| feature.moments.is_precise(units));
+    let moments: Vec<MeanAndVariance> = if precise {
+        totals.iter().zip(&units).map(|(feature, units)| MeanAndVariance::new(&feature.moments, units)).collect()
+    } else {
+        let units: Vec<MomentUnits> = totals
+            .iter()
+            .zip(&units)
+            .map(|(feature, units)| MomentUnits::new(feature.moments.mean(units), &feature.sketch.bounds()))
+            .collect();
+        let columns = MomentColumns {
+            parts: &split.kept,
+            names: features,
+            group: None,
+            variables: &Variable::plain(features.len()),
+            units: &units,
+        };
+        means_and_variances(context, &columns).await?.into_iter().flatten().collect()
+    };
+    split.features = totals
+        .into_iter()
+        .zip(moments)
+        .map(|(feature, moments)| SplitFeature {
+            cut: feature.cut,
+            cut_by_forest: feature.cut_by_forest,
+            sketch: feature.sketch,
+            mean: moments.mean,
+            variance: moments.variance,
+        })
+        .collect();
     Ok(split)
 }
 
-/// A fence of no width would cut every row off the most common value: it is not applied.
-fn wide(fence: Fence) -> Option<Fence> {
-    (fence.high > fence.low).then_some(fence)
+/// Rows that the trees are grown on samples of: at least as many, and at most.
+const FOREST_ROWS: (usize, usize) = (4_096, 131_072);
+
+/// Grows the forest on a seeded sample of the rows within their fences, and finds its threshold.
+async fn forest(
+    context: &StageContext<'_>,
+    settings: &Forest,
+    features: &[String],
+    imputed: &Imputed,
+    fences: &[Fence],
+) -> Result<ForestCut> {
+    let rows = (settings.trees * settings.rows).clamp(FOREST_ROWS.0, FOREST_ROWS.1);
+    let wanted = Draw { parts: &imputed.parts, columns: features, seed: settings.seed, rows, keep: true };
+    let mut sample = draw(context, &wanted).await?;
+    sample.retain(|row| first_outside(&row.point, fences).is_none());
+    let sample: Vec<f64> = sample.into_iter().flat_map(|row| row.point).collect();
+    let forest = IsolationForest::grow(&sample, features.len(), settings.trees, settings.rows, settings.seed);
+    let threshold = match settings.threshold {
+        ForestThreshold::Score(score) => score,
+        ForestThreshold::Contamination(share) => {
+            let task = ScoreForest { features: features.to_vec(), fences: fences.to_vec(), forest: forest.clone() };
+            let merge = |total: &mut QuantileSketch, part: QuantileSketch| total.merge(&part);
+            let scores = context.merge_parts(task, &singly(&imputed.parts), merge).await?;
+            let most = (share * scores.count() as f64) as u64;
+            scores.at_most_above(most).unwrap_or(1.0)
+        }
+    };
+    Ok(ForestCut { forest, threshold })
 }
 
-/// `[feature][quantile]`; with a center, of the absolute deviations from it.
-async fn quantiles(
+async fn moments(
     context: &StageContext<'_>,
     features: &[String],
     imputed: &Imputed,
-    quantiles: &[(f64, Option<&[f64]>)],
+    units: &[MomentUnits],
+) -> Result<Vec<MeanAndVariance>> {
+    let variables = Variable::plain(features.len());
+    let columns = MomentColumns { parts: &imputed.parts, names: features, group: None, variables: &variables, units };
+    Ok(means_and_variances(context, &columns).await?.into_iter().flatten().collect())
+}
+
+/// A feature each; `None` where none is applied.
+async fn fences(
+    context: &StageContext<'_>,
+    settings: &Outliers,
+    features: &[String],
+    imputed: &Imputed,
+    units: &[MomentUnits],
+) -> Result<Vec<Option<Fence>>> {
+    let rules = &settings.rules;
+    let moments = if rules.iter().any(|rule| matches!(rule, OutlierRule::Zscore { .. })) {
+        moments(context, features, imputed, units).await?
+    } else {
+        vec![]
+    };
+    // The quantiles that each rule needs; for a modified z-score, then that of the deviations from the first.
+    let asked: Vec<Vec<(f64, Option<f64>)>> = rules
+        .iter()
+        .map(|rule| match *rule {
+            OutlierRule::Iqr { .. } => vec![(0.25, None), (0.75, None)],
+            OutlierRule::Mad { .. } => vec![(0.5, None)],
+            OutlierRule::Percentile { low, high } => vec![(low, None), (high, None)],
+            OutlierRule::Zscore { .. } | OutlierRule::None => vec![],
+        })
+        .collect();
+    let found = quantiles(context, settings.quantiles, features, imputed, &asked).await?;
+    let deviations: Vec<Vec<(f64, Option<f64>)>> = rules
+        .iter()
+        .zip(&found)
+        .map(|(rule, found)| match (rule, found.first()) {
+            (OutlierRule::Mad { .. }, Some(median)) => vec![(0.5, Some(*median))],
+            _ => vec![],
+        })
+        .collect();
+    let deviations = quantiles(context, settings.quantiles, features, imputed, &deviations).await?;
+    let mut fences = Vec::with_capacity(rules.len());
+    for (j, rule) in rules.iter().enumerate() {
+        let fence = match (*rule, found[j].as_slice(), deviations[j].as_slice()) {
+            (OutlierRule::Iqr { factor }, [q1, q3], _) => Fence::iqr(*q1, *q3, factor),
+            (OutlierRule::Percentile { .. }, [low, high], _) => Fence { low: *low, high: *high },
+            (OutlierRule::Mad { factor }, [median], [deviation]) => Fence::mad(*median, *deviation, factor),
+            (OutlierRule::Zscore { factor }, _, _) => {
+                Fence::zscore(moments[j].mean, moments[j].variance.sqrt(), factor)
+            }
+            _ => {
+                fences.push(None);
+                continue;
+            }
+        };
+        // A fence of no width would cut every row off the most common value: it is not applied.
+        let fence = (fence.high > fence.low).then_some(fence);
+        if fence.is_none() {
+            context.warn(format!(
+                "outliers: `{}` has no spread by `{}` (at least half of its values are equal), so no row is cut by it",
+                features[j],
+                rule.name()
+            ));
+        }
+        fences.push(fence);
+    }
+    Ok(fences)
+}
+
+/// Of each feature, the quantiles asked for: `(q, center)`, with a center of the absolute deviations from it.
+async fn quantiles(
+    context: &StageContext<'_>,
+    how: Quantiles,
+    features: &[String],
+    imputed: &Imputed,
+    asked: &[Vec<(f64, Option<f64>)>],
 ) -> Result<Vec<Vec<f64>>> {
-    let rows = rows_of(&imputed.parts);
-    let mut wanted = Vec::with_capacity(features.len() * quantiles.len());
-    for (column, feature) in imputed.features.iter().enumerate() {
-        for (q, centers) in quantiles {
-            let center = centers.map(|centers| centers[column]);
-            let bounds = match center {
-                Some(center) => Bounds { min: 0.0, max: feature.bounds.reach(center) },
-                None => feature.bounds,
+    let sketches = || imputed.features.iter().map(|feature| &feature.sketch);
+    if how == Quantiles::Sketch {
+        let of = |sketch: &QuantileSketch, (q, center): (f64, Option<f64>)| match center {
+            Some(center) => sketch.deviation_quantile(center, q),
+            None => sketch.quantile(q),
+        };
+        let of_feature = |(sketch, asked): (&QuantileSketch, &Vec<(f64, Option<f64>)>)| {
+            asked.iter().map(|asked| of(sketch, *asked).unwrap_or_default()).collect()
+        };
+        return Ok(sketches().zip(asked).map(of_feature).collect());
+    }
+    let mut wanted = vec![];
+    for (column, (sketch, asked)) in sketches().zip(asked).enumerate() {
+        for (q, center) in asked {
+            let search = match center {
+                Some(center) => QuantileSearch::new(*q, sketch.count(), 0.0, sketch.bounds().reach(*center)),
+                None => QuantileSearch::from_sketch(*q, sketch),
             };
-            wanted.push(Wanted { column, group: None, center, q: *q, count: rows, bounds });
+            wanted.push(Wanted { column, group: None, center: *center, search });
         }
     }
-    let columns = Columns { parts: &imputed.parts, names: features, group: None, transform: Transform::None };
-    let found = quantiles::find(context, &columns, &wanted).await?;
-    Ok(found.chunks(quantiles.len()).map(|q| q.iter().map(|v| v.unwrap_or_default()).collect()).collect())
+    let columns = Columns { parts: &imputed.parts, names: features, group: None };
+    let found = quantiles::find(context, &columns, wanted).await?;
+    let mut values = found.iter().map(|search| search.as_ref().and_then(QuantileSearch::value).unwrap_or_default());
+    Ok(asked.iter().map(|asked| values.by_ref().take(asked.len()).collect()).collect())
 }

@@ -2,10 +2,11 @@
 
 use segmenta_algorithms::drift::Distribution;
 use segmenta_algorithms::labels::{Label, Standing, label_segments};
-use segmenta_algorithms::scalers::Transform;
+use segmenta_algorithms::moments::MomentUnits;
+use segmenta_algorithms::quantiles::QuantileSearch;
 use segmenta_engine::Result;
-use segmenta_engine::operators::GroupColumn;
 use segmenta_engine::operators::hdbscan::CLUSTER_COLUMN;
+use segmenta_engine::operators::{GroupColumn, Variable};
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::Evaluated;
@@ -139,30 +140,28 @@ async fn profile(
     evaluated: &Evaluated,
 ) -> Result<Vec<Segment>> {
     let first = group.first;
+    let units = split.features.iter().map(|feature| MomentUnits::new(feature.mean, &feature.sketch.bounds()));
     let columns = MomentColumns {
         parts: &evaluated.assignments,
         names: features,
         group: Some(group.clone()),
-        transform: Transform::None,
-        bounds: &split.bounds,
+        variables: &Variable::plain(features.len()),
+        units: &units.collect::<Vec<_>>(),
     };
     let moments = means_and_variances(context, &columns).await?;
     let mut wanted = Vec::with_capacity(moments.len() * features.len() * QUANTILES.len());
     for (cluster, features) in (first..).zip(&moments) {
         for (column, feature) in features.iter().enumerate() {
             for q in QUANTILES {
-                let (group, count, bounds) = (Some(cluster), feature.count, feature.bounds);
-                wanted.push(Wanted { column, group, center: None, q, count, bounds });
+                let search = QuantileSearch::new(q, feature.count, feature.bounds.min, feature.bounds.max);
+                wanted.push(Wanted { column, group: Some(cluster), center: None, search });
             }
         }
     }
-    let columns = Columns {
-        parts: &evaluated.assignments,
-        names: features,
-        group: Some(&group.name),
-        transform: Transform::None,
-    };
-    let quantiles = quantiles::find(context, &columns, &wanted).await?;
+    let columns = Columns { parts: &evaluated.assignments, names: features, group: Some(&group.name) };
+    let found = quantiles::find(context, &columns, wanted).await?;
+    let quantiles: Vec<f64> =
+        found.iter().map(|search| search.as_ref().and_then(QuantileSearch::value).unwrap_or_default()).collect();
     let of_cluster = features.len() * QUANTILES.len();
     let rows = rows_of(&evaluated.assignments);
     let mut segments = Vec::with_capacity(moments.len());
@@ -176,7 +175,7 @@ async fn profile(
             standard_deviation: feature.variance.sqrt(),
             min: feature.bounds.min,
             max: feature.bounds.max,
-            quantiles: std::array::from_fn(|i| q.get(i).copied().flatten().unwrap_or_default()),
+            quantiles: std::array::from_fn(|i| q[i]),
         });
         segments.push(Segment {
             algorithm,

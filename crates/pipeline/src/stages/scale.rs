@@ -1,16 +1,18 @@
 //! Scale: puts the features on one footing, and writes the prepared points.
 
-use segmenta_algorithms::scalers::{Scaler, Transform};
+use segmenta_algorithms::moments::MomentUnits;
+use segmenta_algorithms::quantiles::QuantileSearch;
+use segmenta_algorithms::scalers::{Scaler, Transform, YeoJohnsonSearch};
 use segmenta_algorithms::sums::{Bounds, MOST_TERMS};
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::Scale as ScaleTask;
+use segmenta_engine::operators::{Scale as ScaleTask, Variable};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
 use super::outliers::Split;
-use super::{MomentColumns, StageContext, means_and_variances, rows_of, singly};
+use super::{MomentColumns, StageContext, means_and_variances, singly};
 use crate::quantiles::{self, Columns, Wanted};
-use crate::spec::{Scale, ScaleMethod, Source};
+use crate::spec::{FeatureScale, Scale, ScaleMethod, Source, TransformMethod};
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,48 +31,31 @@ pub struct Scaled {
     pub weight: u64,
 }
 
-/// Runs the stage.
+/// Runs the stage: a pass that writes the points, and before it one for the moments of transformed features and one or two for
+/// quantiles; those of features as they are came with the rows.
 ///
 /// # Errors
 /// A value outside the domain of the transform.
 pub async fn run(context: &StageContext<'_>, settings: &Scale, source: &Source, split: &Split) -> Result<Scaled> {
     let features = &source.features;
-    let transform = settings.transform;
-    if transform == Transform::Log1p {
-        let outside = features.iter().zip(&split.bounds).filter(|(_, bounds)| bounds.min <= -1.0);
-        let listed: Vec<String> =
-            outside.map(|(name, bounds)| format!("`{name}` goes down to {}", bounds.min)).collect();
-        if !listed.is_empty() {
-            return Err(EngineError::spec(format!(
-                "scale.transform: log1p needs values above -1, but {}; shift the feature in source.sql, or set `transform: \
-                 none`",
-                listed.join(", ")
-            )));
-        }
-    }
-    // The transforms are monotonic.
-    let bounds: Vec<Bounds> =
-        split.bounds.iter().map(|b| Bounds { min: transform.apply(b.min), max: transform.apply(b.max) }).collect();
-    let columns = MomentColumns { parts: &split.kept, names: features, group: None, transform, bounds: &bounds };
-    let moments: Vec<_> = means_and_variances(context, &columns).await?.into_iter().flatten().collect();
-    let scalers: Vec<Scaler> = match settings.method {
-        ScaleMethod::None => features.iter().map(|_| Scaler { transform, center: 0.0, scale: 1.0 }).collect(),
-        ScaleMethod::Standard => moments.iter().map(|m| Scaler::new(transform, m.mean, m.variance.sqrt())).collect(),
-        ScaleMethod::Minmax => bounds.iter().map(|b| Scaler::new(transform, b.min, b.max - b.min)).collect(),
-        ScaleMethod::Robust => {
-            let rows = rows_of(&split.kept);
-            let mut wanted = Vec::new();
-            for (column, bounds) in bounds.iter().enumerate() {
-                for q in [0.25, 0.5, 0.75] {
-                    wanted.push(Wanted { column, group: None, center: None, q, count: rows, bounds: *bounds });
-                }
+    let transforms = transforms(context, settings, features, split).await?;
+    let variables: Vec<Variable> =
+        transforms.iter().enumerate().map(|(column, transform)| Variable { column, transform: *transform }).collect();
+    let moments = moments(context, features, split, &variables).await?;
+    let quartiles = quartiles(context, settings, features, split, &transforms).await?;
+    let scaler = |j: usize| {
+        let (transform, bounds, (mean, variance)) = (transforms[j], split.features[j].sketch.bounds(), moments[j]);
+        match (settings.features[j].method, quartiles[j]) {
+            (ScaleMethod::Standard, _) => Scaler::new(transform, mean, variance.sqrt()),
+            (ScaleMethod::Robust, Some([q1, median, q3])) => Scaler::new(transform, median, q3 - q1),
+            (ScaleMethod::Minmax, _) => {
+                let (min, max) = (transform.apply(bounds.min), transform.apply(bounds.max));
+                Scaler::new(transform, min, max - min)
             }
-            let columns = Columns { parts: &split.kept, names: features, group: None, transform };
-            let found = quantiles::find(context, &columns, &wanted).await?;
-            let found: Vec<f64> = found.into_iter().map(Option::unwrap_or_default).collect();
-            found.chunks_exact(3).map(|q| Scaler::new(transform, q[1], q[2] - q[0])).collect()
+            (ScaleMethod::None | ScaleMethod::Robust, _) => Scaler { transform, center: 0.0, scale: 1.0 },
         }
     };
+    let scalers: Vec<Scaler> = (0..features.len()).map(scaler).collect();
     let task = ScaleTask {
         prefix: context.prefix.clone(),
         features: features.clone(),
@@ -95,6 +80,118 @@ pub async fn run(context: &StageContext<'_>, settings: &Scale, source: &Source, 
                 .warn(format!("feature `{name}` is the same for every row that was kept: it does not tell rows apart"));
         }
     }
-    let variances = moments.iter().zip(&scalers).map(|(m, s)| m.variance / (s.scale * s.scale)).collect();
+    let variances = moments.iter().zip(&scalers).map(|((_, variance), s)| variance / (s.scale * s.scale)).collect();
     Ok(Scaled { parts, scalers, bounds: scaled_bounds, variances, is_weighted: source.weight.is_some(), weight })
+}
+
+/// A feature each.
+async fn transforms(
+    context: &StageContext<'_>,
+    settings: &Scale,
+    features: &[String],
+    split: &Split,
+) -> Result<Vec<Transform>> {
+    let bounds = split.features.iter().map(|feature| feature.sketch.bounds());
+    let outside = features.iter().zip(&settings.features).zip(bounds).filter_map(|((name, scale), bounds)| {
+        let is_outside = scale.transform == TransformMethod::Log1p && bounds.min <= -1.0;
+        is_outside.then(|| format!("`{name}` goes down to {}", bounds.min))
+    });
+    let listed: Vec<String> = outside.collect();
+    if !listed.is_empty() {
+        return Err(EngineError::spec(format!(
+            "scale.transform: log1p needs values above -1, but {}; shift the feature in source.sql, or set `transform: \
+             signed_log1p`, `yeo_johnson` or `none` for it",
+            listed.join(", ")
+        )));
+    }
+    let searches = settings.features.iter().zip(&split.features).map(|(scale, feature)| {
+        (scale.transform == TransformMethod::YeoJohnson).then(|| YeoJohnsonSearch::new(&feature.sketch))
+    });
+    let powers = powers(context, features, split, searches.collect()).await?;
+    let transform = |(scale, power): (&FeatureScale, Option<Transform>)| match scale.transform {
+        TransformMethod::Log1p => Transform::Log1p,
+        TransformMethod::SignedLog1p => Transform::SignedLog1p,
+        TransformMethod::None | TransformMethod::YeoJohnson => power.unwrap_or(Transform::None),
+    };
+    Ok(settings.features.iter().zip(powers).map(transform).collect())
+}
+
+/// Ends the searches for Yeo-Johnson's lambda, all of them in the same passes.
+async fn powers(
+    context: &StageContext<'_>,
+    features: &[String],
+    split: &Split,
+    mut searches: Vec<Option<YeoJohnsonSearch>>,
+) -> Result<Vec<Option<Transform>>> {
+    loop {
+        // Of each feature that is searched for: what every lambda makes of it, and the logarithm that its likelihood needs.
+        let mut variables: Vec<Variable> = vec![];
+        let mut open: Vec<usize> = vec![];
+        for (column, search) in searches.iter().enumerate() {
+            let Some(lambdas) = search.as_ref().and_then(YeoJohnsonSearch::lambdas) else { continue };
+            open.push(column);
+            variables.extend(lambdas.map(|lambda| Variable { column, transform: Transform::YeoJohnson { lambda } }));
+            variables.push(Variable { column, transform: Transform::SignedLog1p });
+        }
+        if open.is_empty() {
+            return Ok(searches.iter().map(|search| search.as_ref().and_then(YeoJohnsonSearch::transform)).collect());
+        }
+        let moments = moments(context, features, split, &variables).await?;
+        for (column, moments) in open.iter().zip(moments.chunks_exact(variables.len() / open.len())) {
+            let ([powers @ .., (mean_log, _)], Some(search)) = (moments, &mut searches[*column]) else { continue };
+            search.narrow(&std::array::from_fn(|i| powers[i].1), *mean_log);
+        }
+    }
+}
+
+/// Mean and population variance of each variable.
+async fn moments(
+    context: &StageContext<'_>,
+    features: &[String],
+    split: &Split,
+    variables: &[Variable],
+) -> Result<Vec<(f64, f64)>> {
+    if variables.iter().all(|variable| variable.transform == Transform::None) {
+        let feature = |variable: &Variable| &split.features[variable.column];
+        return Ok(variables.iter().map(feature).map(|feature| (feature.mean, feature.variance)).collect());
+    }
+    // The transforms are increasing: bounds and medians stay what they are.
+    let units = variables.iter().map(|Variable { column, transform }| {
+        let sketch = &split.features[*column].sketch;
+        let (bounds, median) = (sketch.bounds(), sketch.quantile(0.5).unwrap_or_default());
+        let bounds = Bounds { min: transform.apply(bounds.min), max: transform.apply(bounds.max) };
+        MomentUnits::new(transform.apply(median), &bounds)
+    });
+    let units: Vec<MomentUnits> = units.collect();
+    let columns = MomentColumns { parts: &split.kept, names: features, group: None, variables, units: &units };
+    let moments = means_and_variances(context, &columns).await?;
+    Ok(moments.into_iter().flatten().map(|moments| (moments.mean, moments.variance)).collect())
+}
+
+/// The quartiles of the transformed values of the features whose scaler asks for them.
+async fn quartiles(
+    context: &StageContext<'_>,
+    settings: &Scale,
+    features: &[String],
+    split: &Split,
+    transforms: &[Transform],
+) -> Result<Vec<Option<[f64; 3]>>> {
+    let robust: Vec<usize> =
+        (0..features.len()).filter(|j| settings.features[*j].method == ScaleMethod::Robust).collect();
+    let wanted = robust.iter().flat_map(|&column| {
+        [0.25, 0.5, 0.75].map(|q| Wanted {
+            column,
+            group: None,
+            center: None,
+            search: QuantileSearch::from_sketch(q, &split.features[column].sketch),
+        })
+    });
+    let columns = Columns { parts: &split.kept, names: features, group: None };
+    let found = quantiles::find(context, &columns, wanted.collect()).await?;
+    let mut quartiles = vec![None; features.len()];
+    for (j, found) in robust.into_iter().zip(found.chunks_exact(3)) {
+        let of = |search: &Option<QuantileSearch>| search.as_ref()?.value_of(|value| transforms[j].apply(value));
+        quartiles[j] = Some([0, 1, 2].map(|i| of(&found[i]).unwrap_or_default()));
+    }
+    Ok(quartiles)
 }

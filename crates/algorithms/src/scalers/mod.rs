@@ -1,15 +1,28 @@
 //! Feature scaling: `(transform(x) - center) / scale`, a column each.
 
+mod yeo_johnson;
+
 use serde::{Deserialize, Serialize};
 
+pub use yeo_johnson::{Lambdas, YeoJohnsonSearch};
+
 /// What is applied to a value before it is centred and scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// All are increasing, and leave 0 where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transform {
     /// Nothing.
     None,
     /// `ln(1 + x)`, for values above -1: tames the long tail of frequencies and amounts.
     Log1p,
+    /// `sign(x) ln(1 + |x|)`: the same for values of either sign.
+    SignedLog1p,
+    /// The power transform of Yeo and Johnson (Biometrika 2000).
+    YeoJohnson {
+        /// The power; 1 changes nothing.
+        lambda: f64,
+    },
 }
 
 impl Transform {
@@ -20,6 +33,8 @@ impl Transform {
         match self {
             Self::None => value,
             Self::Log1p => value.ln_1p(),
+            Self::SignedLog1p => value.abs().ln_1p().copysign(value),
+            Self::YeoJohnson { lambda } => yeo_johnson::apply(value, lambda),
         }
     }
 
@@ -29,6 +44,8 @@ impl Transform {
         match self {
             Self::None => value,
             Self::Log1p => value.exp_m1(),
+            Self::SignedLog1p => value.abs().exp_m1().copysign(value),
+            Self::YeoJohnson { lambda } => yeo_johnson::invert(value, lambda),
         }
     }
 }
@@ -81,5 +98,12 @@ mod tests {
     fn inverts() {
         let scaler = Scaler::new(Transform::Log1p, 2.0, 0.5);
         assert!((scaler.invert(scaler.apply(12.5)) - 12.5).abs() < 1e-12);
+        let powers = [-1.5, 0.0, 0.4, 1.0, 2.0, 3.5].map(|lambda| Transform::YeoJohnson { lambda });
+        for transform in powers.into_iter().chain([Transform::SignedLog1p]) {
+            for value in [-7.5, -0.25, 0.0, 0.5, 9.0] {
+                let back = transform.invert(transform.apply(value));
+                assert!((back - value).abs() < 1e-12, "{transform:?} of {value} comes back as {back}");
+            }
+        }
     }
 }

@@ -1,6 +1,10 @@
-//! Univariate fences: a row is cut when any of its features lies outside its fence.
+//! Outliers: fences, which cut a row when any of its features lies outside, and a forest, for those that no single feature shows.
+
+mod isolation_forest;
 
 use serde::{Deserialize, Serialize};
+
+pub use isolation_forest::IsolationForest;
 
 /// The constant that makes the median absolute deviation an estimate of a normal's standard deviation
 /// (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993).
@@ -16,6 +20,9 @@ pub struct Fence {
 }
 
 impl Fence {
+    /// The fence that nothing is outside of.
+    pub const EVERYTHING: Self = Self { low: f64::NEG_INFINITY, high: f64::INFINITY };
+
     /// Tukey's fence: `factor` interquartile ranges beyond the quartiles (Exploratory Data Analysis, 1977).
     #[must_use]
     pub fn iqr(q1: f64, q3: f64, factor: f64) -> Self {
