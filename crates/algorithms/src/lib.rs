@@ -14,6 +14,7 @@
 //! | [`scalers`] | standard, robust, min-max; logarithms, Yeo-Johnson | scikit-learn |
 //! | [`kmeans`] | starts, map-reduce Lloyd, mini-batch and bisecting, choice of k | scikit-learn `KMeans` |
 //! | [`hdbscan`] | core distances, spanning tree, condensed tree, selection, memberships | scikit-learn, hdbscan, scipy |
+//! | [`hierarchy`] | Ward, average, complete and single linkage, cuts, micro-clusters, agreement | scipy, scikit-learn |
 //! | [`metrics`] | silhouette, Calinski-Harabasz, Davies-Bouldin, elbow | scikit-learn |
 //! | [`parallel`] | work in chunks on a few threads | |
 //! | [`drift`] | population stability index | |
@@ -22,6 +23,7 @@
 pub mod drift;
 pub mod hashing;
 pub mod hdbscan;
+pub mod hierarchy;
 pub mod imputation;
 pub mod kmeans;
 pub mod labels;

@@ -35,5 +35,5 @@ pub mod resolution;
 pub mod selection;
 pub mod space_partition;
 pub mod spanning_tree;
-mod union_find;
+pub(crate) mod union_find;
 pub mod validity;
