@@ -24,6 +24,8 @@ mod coordinator;
 mod density;
 #[path = "suite/end_to_end.rs"]
 mod end_to_end;
+#[path = "suite/hierarchy.rs"]
+mod hierarchy;
 #[path = "suite/invariance.rs"]
 mod invariance;
 #[path = "suite/kmeans.rs"]

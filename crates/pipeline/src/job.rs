@@ -7,7 +7,8 @@ use std::time::Instant;
 use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::StreamExt;
-use segmenta_engine::artifact::{get, put_new, resolve};
+use segmenta_algorithms::hierarchy::Linkage;
+use segmenta_engine::artifact::{Part, get, put_new, resolve};
 use segmenta_engine::cluster::Cluster;
 use segmenta_engine::{EngineError, Result};
 use serde::de::DeserializeOwned;
@@ -19,15 +20,18 @@ use crate::location::{to_folder_url, to_url};
 use crate::process::{peak_memory, reset_peak_memory};
 use crate::source::{SourceTable, Sources, moment_of};
 use crate::spec::{
-    Donors, Fill, ForestThreshold, Graph, Hdbscan, JobSpec, KMeansAlgorithm, MinClusterSize, OutlierRule, Resolution,
-    ScaleMethod, Select, Source, Start, TransformMethod,
+    CutRule, Donors, Fill, ForestThreshold, Graph, Hdbscan, Hierarchy, JobSpec, KMeansAlgorithm, MinClusterSize,
+    OutlierRule, Resolution, ScaleMethod, Select, Source, Start, TransformMethod,
 };
 use crate::stages::evaluate::Evaluated;
 use crate::stages::extract::{Extracted, part_count};
 use crate::stages::hdbscan::DensityClustered;
-use crate::stages::profile::Profiled;
+use crate::stages::hierarchy::Linked;
+use crate::stages::profile::{Clusterings, Profiled};
 use crate::stages::publish::{self, Manifest, Results};
-use crate::stages::{StageContext, evaluate, extract, hdbscan, impute, kmeans, outliers, profile, rows_of, scale};
+use crate::stages::{
+    StageContext, evaluate, extract, hdbscan, hierarchy, impute, kmeans, outliers, profile, rows_of, scale,
+};
 use crate::work::{StageCost, StageManifest, Work, fingerprint};
 
 /// Told how a job goes.
@@ -314,6 +318,16 @@ impl Job {
         let clustered = driver
             .stage("kmeans", kept, async |context| kmeans::run(context, &spec.kmeans, features, &scaled).await)
             .await?;
+        let hierarchy: Option<Linked> = match &spec.hierarchy {
+            Some(settings) => Some(
+                driver
+                    .stage("hierarchy", kept, async |context| {
+                        hierarchy::run(context, settings, features, &scaled, part_count(sources.rows())).await
+                    })
+                    .await?,
+            ),
+            None => None,
+        };
         let density: Option<DensityClustered> = match &spec.hdbscan {
             Some(settings) => Some(
                 driver
@@ -324,24 +338,24 @@ impl Job {
             ),
             None => None,
         };
+        let labels: Vec<&[Part]> = [
+            hierarchy.as_ref().map(|hierarchy| hierarchy.labels.as_slice()),
+            density.as_ref().map(|density| density.labels.as_slice()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         let evaluated = driver
             .stage("evaluate", kept, async |context| {
-                evaluate::run(
-                    context,
-                    &spec.evaluate,
-                    &spec.kmeans,
-                    features,
-                    &split,
-                    &scaled,
-                    &clustered,
-                    density.as_ref(),
-                )
-                .await
+                evaluate::run(context, &spec.evaluate, &spec.kmeans, features, &split, &scaled, &clustered, &labels)
+                    .await
             })
             .await?;
         let profiled = driver
             .stage("profile", kept, async |context| {
-                profile::run(context, &spec.profile, features, &extracted, &split, &evaluated, density.as_ref()).await
+                let (hierarchy, density) = (hierarchy.as_ref(), density.as_ref());
+                let clusterings = Clusterings { evaluated: &evaluated, hierarchy, density };
+                profile::run(context, &spec.profile, features, &extracted, &split, &clusterings).await
             })
             .await?;
         let (stages, warnings) = (driver.stages.clone(), driver.warnings.clone());
@@ -353,6 +367,7 @@ impl Job {
             split: &split,
             scaled: &scaled,
             clustered: &clustered,
+            hierarchy: hierarchy.as_ref(),
             density: density.as_ref(),
             evaluated: &evaluated,
             profiled: &profiled,
@@ -447,12 +462,15 @@ impl Job {
             ("scale", &["outliers"], self.describe_scale(), serde_json::to_value(&spec.scale)),
             ("kmeans", &["scale"], self.describe_kmeans(), serde_json::to_value(kmeans)),
         ];
+        if let Some(hierarchy) = &spec.hierarchy {
+            settings.push(("hierarchy", &["scale"], describe_hierarchy(hierarchy), serde_json::to_value(hierarchy)));
+        }
         if let Some(hdbscan) = &spec.hdbscan {
             settings.push(("hdbscan", &["scale"], describe_hdbscan(hdbscan), serde_json::to_value(hdbscan)));
         }
         let evaluate = serde_json::to_value((&spec.evaluate, spec.kmeans.select));
         settings.extend::<Vec<(&'static str, &'static [&'static str], String, Settings)>>(vec![
-            ("evaluate", &["kmeans", "hdbscan"], self.describe_evaluate(), evaluate),
+            ("evaluate", &["kmeans", "hierarchy", "hdbscan"], self.describe_evaluate(), evaluate),
             ("profile", &["evaluate"], self.describe_profile(), serde_json::to_value(&spec.profile)),
             (PUBLISH, &["profile"], format!("to {output}, manifest last"), serde_json::to_value(&spec.name)),
         ]);
@@ -606,6 +624,23 @@ pub fn read_spec(path: &Path) -> Result<(String, PathBuf)> {
     let absolute = std::path::absolute(path)
         .map_err(|error| EngineError::spec(format!("{origin}: has no absolute path: {error}")))?;
     Ok((text, absolute.parent().unwrap_or(Path::new("/")).to_owned()))
+}
+
+fn describe_hierarchy(hierarchy: &Hierarchy) -> String {
+    let linkage = match hierarchy.linkage {
+        Linkage::Ward => "Ward's",
+        Linkage::Average => "average",
+        Linkage::Complete => "complete",
+        Linkage::Single => "single",
+    };
+    let cut = match hierarchy.cut {
+        CutRule::Clusters(clusters) => format!("into {clusters}"),
+        CutRule::Height(height) => format!("at {height}"),
+    };
+    format!(
+        "{linkage} linkage, cut {cut}; exact up to {} distinct rows, of {} micro-clusters above",
+        hierarchy.budget, hierarchy.micro_clusters
+    )
 }
 
 fn describe_hdbscan(hdbscan: &Hdbscan) -> String {

@@ -16,8 +16,8 @@ use super::{PartTask, only};
 use crate::artifact::{Batches, Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
 use crate::error::{EngineError, Result};
 
-/// Streams a part of the kept rows beside its part of prepared points, and of HDBSCAN's labels if there are any, which have
-/// the same rows in the same order.
+/// Streams a part of the kept rows beside its part of prepared points, and of the labels of other clusterings, which have the same
+/// rows in the same order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Assign {
     /// URL to write under.
@@ -33,13 +33,9 @@ impl PartTask for Assign {
     const NAME: &'static str = "assign";
     type Output = Part;
 
-    /// `inputs`: the kept rows, the prepared points, and HDBSCAN's labels if there are any.
+    /// `inputs`: the kept rows, the prepared points, and the labels of other clusterings.
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Part> {
-        let (kept, prepared, labels) = match inputs {
-            [kept, prepared] => (kept, prepared, None),
-            [kept, prepared, labels] => (kept, prepared, Some(labels)),
-            _ => return only(&[]).cloned(),
-        };
+        let [kept, prepared, labels @ ..] = inputs else { return only(&[]).cloned() };
         let runtime = context.runtime_env();
         let mut fields: Vec<Field> = with_flag_fields(&*part_schema(&runtime, kept).await?, &self.features)
             .fields()
@@ -49,7 +45,7 @@ impl PartTask for Assign {
             .collect();
         fields.push(Field::new("kmeans_cluster", DataType::Int32, false));
         fields.push(Field::new("kmeans_distance", DataType::Float64, false));
-        if let Some(labels) = labels {
+        for labels in labels {
             let schema = part_schema(&runtime, labels).await?;
             fields.extend(
                 schema.fields().iter().filter(|field| field.name() != ROW_COLUMN).map(|field| field.as_ref().clone()),
@@ -59,18 +55,18 @@ impl PartTask for Assign {
         let mut writer = PartWriter::create(&runtime, &self.prefix, kept.index, Arc::clone(&schema))?;
         let mut rows = read_part(&runtime, kept, None).await?;
         let mut points = read_part(&runtime, prepared, None).await?;
-        let mut labelled = match labels {
-            Some(part) => Some((part, read_part(&runtime, part, None).await?)),
-            None => None,
-        };
+        let mut labelled = Vec::with_capacity(labels.len());
+        for part in labels {
+            labelled.push((part, read_part(&runtime, part, None).await?));
+        }
         // All files are read in batches of the same size, so that they stay aligned.
         while let Some(batch) = rows.next().await {
             let batch = with_flags(&batch?, &self.features)?;
             let aligned = next_aligned(&mut points, &batch, kept, prepared).await?;
-            let labels = match &mut labelled {
-                Some((part, labels)) => Some(next_aligned(labels, &batch, kept, part).await?),
-                None => None,
-            };
+            let mut labels = Vec::with_capacity(labelled.len());
+            for (part, batches) in &mut labelled {
+                labels.push(next_aligned(batches, &batch, kept, part).await?);
+            }
             let mut values = Vec::new();
             append_rows(&aligned, &self.features, &mut values)?;
             let (mut clusters, mut distances) = (Vec::new(), Vec::new());

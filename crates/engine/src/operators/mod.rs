@@ -11,8 +11,10 @@ mod assign;
 mod cluster_quality;
 mod count_bins;
 mod count_brackets;
+mod cross_tabulate;
 mod draw_donors;
 pub mod hdbscan;
+pub mod hierarchy;
 mod impute;
 mod kmeans_pass;
 mod map_parts;
@@ -33,6 +35,7 @@ pub use assign::Assign;
 pub use cluster_quality::{ClusterQuality, Judged, StratifiedSample};
 pub use count_bins::CountBins;
 pub use count_brackets::{BracketTarget, CountBrackets, Group};
+pub use cross_tabulate::CrossTabulate;
 pub use draw_donors::DrawDonors;
 pub use impute::{Filling, Impute, Imputed, ImputedFeature};
 pub use kmeans_pass::{Batch, KMeansPass, PassCandidate, Wanted};
@@ -118,6 +121,7 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
         ClusterQuality::NAME => task::<ClusterQuality>(body),
         CountBins::NAME => task::<CountBins>(body),
         CountBrackets::NAME => task::<CountBrackets>(body),
+        CrossTabulate::NAME => task::<CrossTabulate>(body),
         DrawDonors::NAME => task::<DrawDonors>(body),
         hdbscan::CountPoints::NAME => task::<hdbscan::CountPoints>(body),
         hdbscan::FindLinks::NAME => task::<hdbscan::FindLinks>(body),
@@ -125,6 +129,9 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
         hdbscan::GraphForest::NAME => task::<hdbscan::GraphForest>(body),
         hdbscan::GrowForest::NAME => task::<hdbscan::GrowForest>(body),
         hdbscan::NearestPoints::NAME => task::<hdbscan::NearestPoints>(body),
+        hierarchy::CollectDistinct::NAME => task::<hierarchy::CollectDistinct>(body),
+        hierarchy::LabelBySeeds::NAME => task::<hierarchy::LabelBySeeds>(body),
+        hierarchy::ReduceRows::NAME => task::<hierarchy::ReduceRows>(body),
         Impute::NAME => task::<Impute>(body),
         KMeansPass::NAME => task::<KMeansPass>(body),
         Moments::NAME => task::<Moments>(body),

@@ -7,6 +7,7 @@ mod parse;
 mod reader;
 
 use segmenta_algorithms::hdbscan::selection::SelectionOptions;
+use segmenta_algorithms::hierarchy::Linkage;
 use segmenta_algorithms::imputation::NeighborWeights;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,8 @@ pub struct JobSpec {
     pub scale: Scale,
     /// K-Means.
     pub kmeans: KMeans,
+    /// Hierarchical clustering; left out where the spec has no such section.
+    pub hierarchy: Option<Hierarchy>,
     /// HDBSCAN; left out where the spec has no such section.
     pub hdbscan: Option<Hdbscan>,
     /// How clusterings are judged.
@@ -316,6 +319,31 @@ pub struct KMeans {
     pub tolerance: f64,
     /// The start.
     pub start: Start,
+}
+
+/// Where a dendrogram is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CutRule {
+    /// Into so many clusters.
+    Clusters(usize),
+    /// At this height.
+    Height(f64),
+}
+
+/// The `hierarchy` section.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Hierarchy {
+    /// How far two clusters are apart.
+    pub linkage: Linkage,
+    /// Where the dendrogram is cut.
+    pub cut: CutRule,
+    /// Distinct points up to which the linkage is that of all rows.
+    pub budget: usize,
+    /// What more are reduced to.
+    pub micro_clusters: usize,
+    /// Seed of the sample that seeds come from.
+    pub seed: u64,
 }
 
 /// The least size of a cluster.

@@ -2,13 +2,14 @@
 
 use marked_yaml::Node;
 use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions};
+use segmenta_algorithms::hierarchy::Linkage;
 use segmenta_algorithms::imputation::{MAX_FEATURES, NeighborWeights};
 
 use super::reader::{Errors, Section, SpecError, SpecErrors, integer, number};
 use super::{
-    Donors, Evaluate, FeatureScale, Fill, Forest, ForestThreshold, Graph, Hdbscan, Impute, JobSpec, KMeans,
-    KMeansAlgorithm, MAX_GAP_SWEEP, MinClusterSize, OutlierRule, Outliers, Profile, Quantiles, Resolution, Scale,
-    ScaleMethod, ScoreSpec, Select, Source, Spec, Start, Table, TransformMethod,
+    CutRule, Donors, Evaluate, FeatureScale, Fill, Forest, ForestThreshold, Graph, Hdbscan, Hierarchy, Impute, JobSpec,
+    KMeans, KMeansAlgorithm, MAX_GAP_SWEEP, MinClusterSize, OutlierRule, Outliers, Profile, Quantiles, Resolution,
+    Scale, ScaleMethod, ScoreSpec, Select, Source, Spec, Start, Table, TransformMethod,
 };
 
 const MAX_K: u64 = 1_000;
@@ -20,6 +21,7 @@ const BATCH_ROWS: u64 = 65_536;
 const OUTPUT_COLUMNS: &[&str] = &[
     "kmeans_cluster",
     "kmeans_distance",
+    "hierarchy_cluster",
     "hdbscan_cluster",
     "hdbscan_probability",
     "hdbscan_outlier_score",
@@ -79,6 +81,7 @@ fn job(mut top: Section<'_>) -> JobSpec {
         outliers: outliers(top.section("outliers"), &source.features),
         scale: scale(top.section("scale"), &source.features),
         kmeans: kmeans(top.section("kmeans"), source.features.len()),
+        hierarchy: top.has("hierarchy").then(|| hierarchy(top.section("hierarchy"), source.features.len())),
         hdbscan: top.has("hdbscan").then(|| hdbscan(top.section("hdbscan"))),
         evaluate: evaluate(top.section("evaluate")),
         profile: profile(top.section("profile"), &source.features),
@@ -448,6 +451,30 @@ fn centroids(node: &Node, features: usize) -> Option<Vec<Vec<f64>>> {
     rows.collect()
 }
 
+fn hierarchy(mut section: Section<'_>, features: usize) -> Hierarchy {
+    let linkages = [
+        ("ward", Linkage::Ward),
+        ("average", Linkage::Average),
+        ("complete", Linkage::Complete),
+        ("single", Linkage::Single),
+    ];
+    let linkage = section.choice("linkage", &linkages, Linkage::Ward);
+    let clusters = section.integer("clusters", 3, 1, MAX_K) as usize;
+    let height = section.number("height", 1.0, |height| height > 0.0, "above 0");
+    if section.has("clusters") && section.has("height") {
+        section.wrong("height", "`clusters` says already where the dendrogram is cut; remove one");
+    }
+    let cut = if section.has("height") { CutRule::Height(height) } else { CutRule::Clusters(clusters) };
+    // What is linked travels to every worker, and that of a plan has its limits.
+    let most = (MAX_SWEEP / features.max(1)) as u64;
+    let budget = section.integer("budget", (linkage.exact_points(features) as u64).min(most), 2, most) as usize;
+    let default = (linkage.micro_clusters(features) as u64).min(budget as u64);
+    let micro_clusters = section.integer("micro_clusters", default, 2, most.min(100_000)) as usize;
+    let seed = section.integer("seed", 0, 0, u64::MAX);
+    section.finish();
+    Hierarchy { linkage, cut, budget, micro_clusters, seed }
+}
+
 fn hdbscan(mut section: Section<'_>) -> Hdbscan {
     let size = |node: &Node| integer(node).filter(|size| *size >= 2);
     let min_cluster_size = match section.node("min_cluster_size") {
@@ -717,6 +744,28 @@ output: runs/cdnow
         assert!(errors(&rules.replace("to: 6", "to: 200"))[0].2.contains("takes too long"));
         let one = WHOLE.replace("k: {from: 2, to: 6}", "k: 1, algorithm: bisecting");
         assert!(errors(&one)[0].2.contains("two clusters or more"));
+    }
+
+    #[test]
+    fn hierarchies() {
+        let with = |section: &str| WHOLE.replace("output:", &format!("hierarchy: {section}\noutput:"));
+        let parsed = |section: &str| JobSpec::parse(&with(section), "job.yaml").unwrap().hierarchy.unwrap();
+        assert_eq!(JobSpec::parse(WHOLE, "job.yaml").unwrap().hierarchy, None);
+        let default = parsed("{}");
+        assert_eq!((default.linkage, default.cut), (Linkage::Ward, CutRule::Clusters(3)));
+        assert_eq!((default.budget, default.micro_clusters), (200_000, 20_000));
+        let given = parsed("{linkage: average, height: 2.5, budget: 500}");
+        assert_eq!((given.linkage, given.cut), (Linkage::Average, CutRule::Height(2.5)));
+        assert_eq!((given.budget, given.micro_clusters), (500, 500));
+        for (section, message) in [
+            ("{linkage: wards}", "did you mean `ward`?"),
+            ("{clusters: 0}", "from 1"),
+            ("{clusters: 3, height: 1}", "remove one"),
+            ("{budget: 1}", "from 2"),
+        ] {
+            let found = errors(&with(section));
+            assert!(found.len() == 1 && found[0].2.contains(message), "{section}: {found:?}");
+        }
     }
 
     #[test]

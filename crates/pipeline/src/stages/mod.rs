@@ -7,6 +7,7 @@
 //! | [`outliers`] | imputed features | the rows within their fences, and those cut off |
 //! | [`scale`] | kept rows | prepared points: row id and scaled features |
 //! | [`kmeans`] | points | the best centroids for each k |
+//! | [`hierarchy`] | points | a dendrogram of the rows or of micro-clusters, and its cut |
 //! | [`hdbscan`] | points | density-based clusters, noise and outlier scores of every row |
 //! | [`evaluate`] | points, centroids | measures for each k, the chosen k, the assignments |
 //! | [`profile`] | assignments | what each segment looks like, and its label |
@@ -18,6 +19,7 @@
 pub mod evaluate;
 pub mod extract;
 pub mod hdbscan;
+pub mod hierarchy;
 pub mod impute;
 pub mod kmeans;
 pub mod outliers;

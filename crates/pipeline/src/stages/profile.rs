@@ -1,19 +1,22 @@
 //! Profile: what each segment looks like in the units of the features, and what to call it.
 
 use segmenta_algorithms::drift::Distribution;
+use segmenta_algorithms::hierarchy::{Cell, Contingency};
 use segmenta_algorithms::labels::{Label, Standing, label_segments};
 use segmenta_algorithms::moments::MomentUnits;
 use segmenta_algorithms::quantiles::QuantileSearch;
 use segmenta_engine::Result;
 use segmenta_engine::operators::hdbscan::CLUSTER_COLUMN;
-use segmenta_engine::operators::{GroupColumn, Variable};
+use segmenta_engine::operators::hierarchy::HIERARCHY_COLUMN;
+use segmenta_engine::operators::{CrossTabulate, GroupColumn, Variable};
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::Evaluated;
 use super::extract::Extracted;
 use super::hdbscan::DensityClustered;
+use super::hierarchy::Linked;
 use super::outliers::Split;
-use super::{MomentColumns, StageContext, means_and_variances, rows_of};
+use super::{MomentColumns, StageContext, means_and_variances, rows_of, singly};
 use crate::drift;
 use crate::quantiles::{self, Columns, Wanted};
 use crate::spec::Profile;
@@ -28,7 +31,25 @@ pub struct Profiled {
     pub segments: Vec<Segment>,
     /// How each feature is distributed over all customers, to tell drift by.
     pub distributions: Vec<Distribution>,
+    /// How far each two of the clusterings agree.
+    pub agreements: Vec<Agreement>,
 }
+
+/// How far two clusterings of the same rows agree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agreement {
+    /// The two columns of labels.
+    pub first: String,
+    /// See above.
+    pub second: String,
+    /// 1 where both are the same but for names, about 0 where they have nothing to do with each other.
+    pub adjusted_rand_index: f64,
+    /// Rows by pair of labels: those that hold most of them, up to 1,000.
+    pub contingency: Vec<Cell>,
+}
+
+/// Cells of a contingency table that are kept.
+const MAX_CELLS: usize = 1_000;
 
 /// What found a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +57,8 @@ pub struct Profiled {
 pub enum Algorithm {
     /// K-Means.
     Kmeans,
+    /// A cut of a hierarchy.
+    Hierarchy,
     /// HDBSCAN.
     Hdbscan,
 }
@@ -46,6 +69,7 @@ impl Algorithm {
     pub fn name(self) -> &'static str {
         match self {
             Self::Kmeans => "kmeans",
+            Self::Hierarchy => "hierarchy",
             Self::Hdbscan => "hdbscan",
         }
     }
@@ -56,8 +80,10 @@ impl Algorithm {
 pub struct Segment {
     /// What found it.
     pub algorithm: Algorithm,
-    /// `kmeans_cluster` or `hdbscan_cluster` of its rows; -1 for HDBSCAN's noise.
+    /// `kmeans_cluster`, `hierarchy_cluster` or `hdbscan_cluster` of its rows; -1 for HDBSCAN's noise.
     pub cluster: i32,
+    /// Of a cluster of a hierarchy: the nodes of the dendrogram from the root down to it.
+    pub tree_path: Option<Vec<u32>>,
     /// Its rows.
     pub size: u64,
     /// Of all rows that were clustered.
@@ -85,6 +111,17 @@ pub struct FeatureProfile {
     pub quantiles: [f64; 5],
 }
 
+/// The clusterings of a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Clusterings<'a> {
+    /// K-Means, and the labels of all.
+    pub evaluated: &'a Evaluated,
+    /// Where the spec asks for it.
+    pub hierarchy: Option<&'a Linked>,
+    /// Where the spec asks for it.
+    pub density: Option<&'a DensityClustered>,
+}
+
 /// HDBSCAN's clusters that are profiled: the largest.
 const MAX_DENSITY_SEGMENTS: usize = 100;
 
@@ -98,9 +135,9 @@ pub async fn run(
     features: &[String],
     extracted: &Extracted,
     split: &Split,
-    evaluated: &Evaluated,
-    density: Option<&DensityClustered>,
+    clusterings: &Clusterings<'_>,
 ) -> Result<Profiled> {
+    let Clusterings { evaluated, hierarchy, density } = *clusterings;
     context.begin_step("count distributions");
     let distributions = drift::distributions(context, features, &extracted.parts).await?;
     context.begin_step("describe the segments");
@@ -112,6 +149,16 @@ pub async fn run(
         segment.silhouette = by_cluster.and_then(|s| s.get(segment.cluster as usize).copied().flatten());
     }
     label(settings, features, &mut segments);
+    if let Some(hierarchy) = hierarchy {
+        let group = GroupColumn { name: HIERARCHY_COLUMN.to_owned(), first: 0, groups: hierarchy.clusters.len() };
+        let mut found = profile(context, Algorithm::Hierarchy, group, features, split, evaluated).await?;
+        for segment in &mut found {
+            let cluster = hierarchy.clusters.iter().find(|cluster| cluster.cluster == segment.cluster);
+            segment.tree_path = cluster.map(|cluster| cluster.path.clone());
+        }
+        label(settings, features, &mut found);
+        segments.append(&mut found);
+    }
     if let Some(density) = density {
         let clusters = density.clusters.len().min(MAX_DENSITY_SEGMENTS);
         if clusters < density.clusters.len() {
@@ -127,7 +174,42 @@ pub async fn run(
         label(settings, features, &mut found[noise..]);
         segments.append(&mut found);
     }
-    Ok(Profiled { segments, distributions })
+    let agreements = agreements(context, evaluated, hierarchy.is_some(), density.is_some()).await?;
+    Ok(Profiled { segments, distributions, agreements })
+}
+
+/// Sets the clusterings against each other, where there are several.
+async fn agreements(
+    context: &StageContext<'_>,
+    evaluated: &Evaluated,
+    has_hierarchy: bool,
+    has_density: bool,
+) -> Result<Vec<Agreement>> {
+    let others = [(has_hierarchy, HIERARCHY_COLUMN), (has_density, CLUSTER_COLUMN)];
+    let others = others.into_iter().filter(|(is_there, _)| *is_there).map(|(_, column)| column);
+    let columns: Vec<String> = ["kmeans_cluster"].into_iter().chain(others).map(str::to_owned).collect();
+    if columns.len() < 2 {
+        return Ok(vec![]);
+    }
+    context.begin_step("set the clusterings against each other");
+    let task = CrossTabulate { columns: columns.clone() };
+    let pairs: Vec<(usize, usize)> = task.pairs().collect();
+    let merge = |total: &mut Vec<Contingency>, part: Vec<Contingency>| {
+        total.iter_mut().zip(&part).for_each(|(total, part)| total.merge(part));
+    };
+    let found = context.merge_parts(task, &singly(&evaluated.assignments), merge).await?;
+    let agreement = |((first, second), found): ((usize, usize), &Contingency)| {
+        let mut contingency: Vec<Cell> = found.cells().collect();
+        contingency.sort_by_key(|cell| (std::cmp::Reverse(cell.count), cell.first, cell.second));
+        contingency.truncate(MAX_CELLS);
+        Agreement {
+            first: columns[first].clone(),
+            second: columns[second].clone(),
+            adjusted_rand_index: found.adjusted_rand_index(),
+            contingency,
+        }
+    };
+    Ok(pairs.into_iter().zip(&found).map(agreement).collect())
 }
 
 /// The segments of one clustering, without labels.
@@ -180,6 +262,7 @@ async fn profile(
         segments.push(Segment {
             algorithm,
             cluster,
+            tree_path: None,
             size,
             share: size as f64 / rows as f64,
             silhouette: None,

@@ -14,6 +14,7 @@ use segmenta_algorithms::hdbscan::membership::Membership;
 use segmenta_algorithms::spatial_tree::{BoundingBox, SpatialTree};
 use serde::{Deserialize, Serialize};
 
+use super::super::hierarchy::HIERARCHY_COLUMN;
 use super::scatter::{CLUSTER_COLUMN, HEIGHT_COLUMN, NODE_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, WEIGHT_COLUMN, read_part};
 use crate::error::{EngineError, Result};
@@ -227,4 +228,13 @@ pub async fn write_labels(
         (HEIGHT_COLUMN, Arc::new(Float64Array::from(heights.to_vec()))),
     ];
     write_columns(runtime, prefix, index, columns).await
+}
+
+/// Writes the clusters of a hierarchy that the points of a cell are in, in tree order.
+///
+/// # Errors
+/// A place that cannot be written to.
+pub async fn write_hierarchy_labels(runtime: &RuntimeEnv, prefix: &str, index: u32, labels: &[i32]) -> Result<Part> {
+    let labels: ArrayRef = Arc::new(Int32Array::from(labels.to_vec()));
+    write_columns(runtime, prefix, index, vec![(HIERARCHY_COLUMN, labels)]).await
 }

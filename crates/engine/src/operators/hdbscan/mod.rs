@@ -21,7 +21,7 @@ mod grow_forest;
 mod predictor;
 mod scatter;
 
-pub use cell::{CellBounds, CellPoints, read_ids, read_weights, write_labels};
+pub use cell::{CellBounds, CellPoints, read_ids, read_weights, write_hierarchy_labels, write_labels};
 pub use count_points::CountPoints;
 pub use find_links::{FindLinks, SearchedCell, write_components};
 pub use find_neighbors::{FindNeighbors, NearestPoints, NeighborsFound, SampledPoint};
@@ -29,7 +29,7 @@ pub use gather::{Gather, GatherExec, Gathered};
 pub use graph_forest::{GraphForest, GraphForestGrown, read_fragments, read_graph_edges};
 pub use grow_forest::{ForestGrown, GrowForest, read_edges, read_links};
 pub use predictor::{DensityModel, DensityModelCell};
-pub use scatter::{CLUSTER_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN, Scatter, ScatterExec};
+pub use scatter::{CLUSTER_COLUMN, PROBABILITY_COLUMN, PointLabels, SCORE_COLUMN, Scatter, ScatterExec};
 
 use std::sync::Arc;
 

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array, RecordBatch, UInt32Array, UInt64Array};
-use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Int32Type, Schema, SchemaRef, UInt32Type};
+use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, UInt32Array, UInt64Array};
+use datafusion::arrow::compute::take;
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result as DataFusionResult, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -20,6 +21,7 @@ use segmenta_algorithms::hdbscan::space_partition::SpacePartition;
 use serde::{Deserialize, Serialize};
 
 use super::super::PART_COLUMN;
+use super::super::hierarchy::HIERARCHY_COLUMN;
 use super::super::map_parts::read_lists;
 use super::cell::{POINT_COLUMN, read_columns};
 use crate::artifact::{Batches, Part, ROW_COLUMN, WEIGHT_COLUMN, append_rows, part_of, read_part, row_ids};
@@ -55,7 +57,31 @@ pub enum Scatter {
     ToParts {
         /// Number of slices of the row ids.
         parts: u32,
+        /// What points are labelled with.
+        labels: PointLabels,
     },
+}
+
+/// What the points of cells are labelled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PointLabels {
+    /// HDBSCAN's clusters, probabilities and outlier scores.
+    Density,
+    /// The clusters of a hierarchy.
+    Hierarchy,
+}
+
+impl PointLabels {
+    fn fields(self) -> Vec<Field> {
+        match self {
+            Self::Density => vec![
+                Field::new(CLUSTER_COLUMN, DataType::Int32, false),
+                Field::new(PROBABILITY_COLUMN, DataType::Float64, false),
+                Field::new(SCORE_COLUMN, DataType::Float64, false),
+            ],
+            Self::Hierarchy => vec![Field::new(HIERARCHY_COLUMN, DataType::Int32, false)],
+        }
+    }
 }
 
 impl Scatter {
@@ -67,11 +93,7 @@ impl Scatter {
                 fields.extend(features.iter().map(|name| Field::new(name, DataType::Float64, false)));
                 fields.extend(is_weighted.then(|| Field::new(WEIGHT_COLUMN, DataType::UInt32, false)));
             }
-            Self::ToParts { .. } => fields.extend([
-                Field::new(CLUSTER_COLUMN, DataType::Int32, false),
-                Field::new(PROBABILITY_COLUMN, DataType::Float64, false),
-                Field::new(SCORE_COLUMN, DataType::Float64, false),
-            ]),
+            Self::ToParts { labels, .. } => fields.extend(labels.fields()),
         }
         Arc::new(Schema::new(fields))
     }
@@ -94,9 +116,10 @@ impl Scatter {
                     })
                     .boxed())
             }
-            Self::ToParts { parts } => {
+            Self::ToParts { parts, labels: kind } => {
                 let [rows, labels] = inputs.as_slice() else { return Err(misused(&inputs)) };
-                let names = [CLUSTER_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN];
+                let fields = kind.fields();
+                let names: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
                 let labels = read_columns(&context, labels, &names).await?;
                 let batches = read_part(&runtime, rows, None).await?;
                 Ok(batches
@@ -150,19 +173,14 @@ fn to_parts(batch: &RecordBatch, labels: &[ArrayRef], parts: u32, schema: &Schem
         .ok_or_else(|| EngineError::job(format!("a batch without the column {POINT_COLUMN}")))?
         .as_primitive::<UInt32Type>()
         .values();
-    let clusters = labels[0].as_primitive::<Int32Type>().values();
-    let probabilities = labels[1].as_primitive::<Float64Type>().values();
-    let scores = labels[2].as_primitive::<Float64Type>().values();
-    let of = |values: &[f64]| -> ArrayRef {
-        Arc::new(points.iter().map(|point| values[*point as usize]).collect::<Float64Array>())
-    };
-    let columns: Vec<ArrayRef> = vec![
+    let points = UInt32Array::from(points.to_vec());
+    let mut columns: Vec<ArrayRef> = vec![
         Arc::new(rows.iter().map(|row| part_of(*row, parts)).collect::<UInt32Array>()),
         Arc::new(rows.iter().copied().collect::<UInt64Array>()),
-        Arc::new(points.iter().map(|point| clusters[*point as usize]).collect::<Int32Array>()),
-        of(probabilities),
-        of(scores),
     ];
+    for labels in labels {
+        columns.push(take(labels, &points, None).map_err(DataFusionError::from)?);
+    }
     Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(DataFusionError::from)?)
 }
 
@@ -199,7 +217,7 @@ impl DisplayAs for ScatterExec {
     fn fmt_as(&self, _t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.settings {
             Scatter::ToCells { partition, .. } => write!(f, "ScatterExec: to {} cells", partition.cells()),
-            Scatter::ToParts { parts } => write!(f, "ScatterExec: to {parts} parts"),
+            Scatter::ToParts { parts, .. } => write!(f, "ScatterExec: to {parts} parts"),
         }
     }
 }

@@ -15,7 +15,6 @@ use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
 use self::silhouettes::Estimate;
-use super::hdbscan::DensityClustered;
 use super::kmeans::{Candidate, Clustered};
 use super::outliers::Split;
 use super::scale::Scaled;
@@ -89,7 +88,7 @@ pub async fn run(
     split: &Split,
     scaled: &Scaled,
     clustered: &Clustered,
-    density: Option<&DensityClustered>,
+    labels: &[&[Part]],
 ) -> Result<Evaluated> {
     let candidates = &clustered.candidates;
     context.begin_step("judge every k");
@@ -128,8 +127,8 @@ pub async fn run(
     };
     let mut aligned: Vec<Vec<Part>> =
         split.kept.iter().zip(&scaled.parts).map(|(kept, points)| vec![kept.clone(), points.clone()]).collect();
-    if let Some(density) = density {
-        aligned.iter_mut().zip(&density.labels).for_each(|(parts, labels)| parts.push(labels.clone()));
+    for labels in labels {
+        aligned.iter_mut().zip(*labels).for_each(|(parts, labels)| parts.push(labels.clone()));
     }
     let assignments = context.map_parts(task, &aligned).await?;
     let silhouette_rows = rows_of(&drawn);

@@ -17,7 +17,7 @@ const SAMPLE_ROWS_A_CELL: u64 = 64;
 const SAMPLE_SEED: u64 = 0x6365_6c6c;
 
 /// The side of the grid: as the spec says, or the least that fits the budget.
-pub(super) async fn resolution(
+pub(in crate::stages) async fn resolution(
     context: &StageContext<'_>,
     settings: &Hdbscan,
     features: &[String],
@@ -49,7 +49,7 @@ pub(super) async fn resolution(
 }
 
 /// Brings the rows to the cells of space.
-pub(super) async fn cells(
+pub(in crate::stages) async fn cells(
     context: &StageContext<'_>,
     settings: &Hdbscan,
     features: &[String],

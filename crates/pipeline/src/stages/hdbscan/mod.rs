@@ -3,14 +3,16 @@
 //! The driver holds, for each point, 16 bytes of an edge, 40 while it condenses the tree, and 24 of labels; 12 more where
 //! points stand for several rows.
 
-mod cells;
+pub(super) mod cells;
 mod choosing;
-mod spanning_tree;
+pub(super) mod spanning_tree;
 
 use segmenta_algorithms::hdbscan::condensed_tree::{CondensedCluster, infinite, lambda};
 use segmenta_algorithms::hdbscan::membership::{Membership, Memberships, label_order, persistence};
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::hdbscan::{DensityModelCell, Gather, Gathered, Scatter, shuffle_plan, write_labels};
+use segmenta_engine::operators::hdbscan::{
+    DensityModelCell, Gather, Gathered, PointLabels, Scatter, shuffle_plan, write_labels,
+};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
@@ -167,13 +169,7 @@ pub async fn run(
     let points_count = points.count as u64;
     drop((points, chosen.tree));
 
-    let gather = Gather::Rows { prefix: context.prefix.clone() };
-    let plan = shuffle_plan(Scatter::ToParts { parts: slices }, &inputs, gather, slices)?;
-    let labels = gathered_rows(context.cluster.collect_results(plan).await?)?;
-    context.count_pass();
-    if labels.len() != scaled.parts.len() || rows_of(&labels) != rows {
-        return Err(EngineError::job(format!("hdbscan: {} of {rows} rows were labelled", rows_of(&labels))));
-    }
+    let labels = label_rows(context, &inputs, PointLabels::Density, scaled, slices).await?;
     if clusters.is_empty() {
         context.warn(format!(
             "hdbscan finds no cluster of {} rows or more: every row is noise; try a smaller hdbscan.min_cluster_size or \
@@ -202,6 +198,25 @@ pub async fn run(
         model,
         labels,
     })
+}
+
+/// Gives every row the labels of its point: `inputs` has the rows and the labels of each cell.
+pub(super) async fn label_rows(
+    context: &StageContext<'_>,
+    inputs: &[Vec<Part>],
+    labels: PointLabels,
+    scaled: &Scaled,
+    slices: u32,
+) -> Result<Vec<Part>> {
+    let gather = Gather::Rows { prefix: context.prefix.clone() };
+    let plan = shuffle_plan(Scatter::ToParts { parts: slices, labels }, inputs, gather, slices)?;
+    let labelled = gathered_rows(context.cluster.collect_results(plan).await?)?;
+    context.count_pass();
+    let rows = rows_of(&scaled.parts);
+    if labelled.len() != scaled.parts.len() || rows_of(&labelled) != rows {
+        return Err(EngineError::job(format!("{} of {rows} rows were labelled", rows_of(&labelled))));
+    }
+    Ok(labelled)
 }
 
 fn gathered_rows(gathered: Vec<Gathered>) -> Result<Vec<Part>> {

@@ -24,11 +24,11 @@ const RECALL_SEED: u64 = 0x7265_6361;
 const DESCENT_SEED: u64 = 0x6465_7363;
 
 /// Everything about the points that the driver holds.
-pub(super) struct Points {
+pub(in crate::stages) struct Points {
     /// Place of each cell's first point.
-    pub(super) first: Vec<u32>,
-    pub(super) count: usize,
-    pub(super) edges: Vec<Edge>,
+    pub(in crate::stages) first: Vec<u32>,
+    pub(in crate::stages) count: usize,
+    pub(in crate::stages) edges: Vec<Edge>,
     /// Weights and core distances, where a point stands for several rows.
     weights: Option<(Vec<u32>, Vec<f64>)>,
 }
@@ -49,7 +49,7 @@ impl Points {
         lengths.iter().map(|(length, count)| length * count).sum()
     }
 
-    pub(super) fn weight(&self, point: usize) -> u64 {
+    pub(in crate::stages) fn weight(&self, point: usize) -> u64 {
         self.weights.as_ref().map_or(1, |(weights, _)| u64::from(weights[point]))
     }
 }
@@ -68,8 +68,8 @@ pub struct NeighborGraph {
 }
 
 /// The spanning tree and how it was found.
-pub(super) struct Spanned {
-    pub(super) points: Points,
+pub(in crate::stages) struct Spanned {
+    pub(in crate::stages) points: Points,
     /// Core distances of each cell's points.
     pub(super) cores: Vec<Part>,
     /// Rounds that joined the cells' trees.
@@ -79,7 +79,7 @@ pub(super) struct Spanned {
 }
 
 /// The spanning tree of all points: of the whole graph, or of that of neighbours.
-pub(super) async fn spanning_tree(
+pub(in crate::stages) async fn spanning_tree(
     context: &StageContext<'_>,
     settings: &Hdbscan,
     features: &[String],

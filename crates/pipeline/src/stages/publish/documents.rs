@@ -69,6 +69,18 @@ pub(super) fn model(results: &Results<'_>, forest: Option<(String, f64)>) -> Val
             "clusters": clusters,
             "splits": chosen.map(|candidate| candidate.clustering.centers.splits()),
         },
+        "hierarchy": results.hierarchy.map(|hierarchy| json!({
+            "linkage": spec.hierarchy.map(|settings| settings.linkage),
+            "clusters": hierarchy.clusters,
+            "cut_below": hierarchy.cut_below,
+            "cut_above": hierarchy.cut_above,
+            "dendrogram": {
+                "points": hierarchy.points,
+                "leaves": hierarchy.top.nodes,
+                "leaf_sizes": hierarchy.top.dendrogram.weights(),
+                "linkage": hierarchy.top.dendrogram.linkage_matrix().iter().map(<[f64]>::to_vec).collect::<Vec<_>>(),
+            },
+        })),
         "hdbscan": results.density.map(|density| json!({
             "min_cluster_size": density.min_cluster_size,
             "min_samples": spec.hdbscan.as_ref().map(|hdbscan| hdbscan.min_samples),
@@ -168,6 +180,13 @@ pub(super) fn metrics(results: &Results<'_>) -> Value {
         "features": features,
         "missing_patterns": missing_patterns,
         "missing_otherwise": other_patterns,
+        "hierarchy": results.hierarchy.map(|hierarchy| json!({
+            "points": hierarchy.points,
+            "is_exact": hierarchy.is_exact,
+            "reduction": hierarchy.reduction,
+            "clusters": hierarchy.clusters.iter().map(|cluster| cluster.size).collect::<Vec<_>>(),
+        })),
+        "agreements": results.profiled.agreements,
         "hdbscan": results.density.map(|density| json!({
             "rows": density.rows,
             "weight": density.weight,

@@ -21,6 +21,7 @@ use super::StageContext;
 use super::evaluate::Evaluated;
 use super::extract::Extracted;
 use super::hdbscan::DensityClustered;
+use super::hierarchy::Linked;
 use super::impute::Imputed;
 use super::kmeans::Clustered;
 use super::outliers::Split;
@@ -60,6 +61,8 @@ pub struct Results<'a> {
     pub scaled: &'a Scaled,
     /// See above.
     pub clustered: &'a Clustered,
+    /// Where the spec asks for it.
+    pub hierarchy: Option<&'a Linked>,
     /// Where the spec asks for it.
     pub density: Option<&'a DensityClustered>,
     /// See above.

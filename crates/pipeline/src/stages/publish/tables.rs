@@ -12,7 +12,7 @@ use segmenta_algorithms::quantiles::QuantileSketch;
 use segmenta_engine::{EngineError, Result};
 
 use super::Results;
-use crate::stages::profile::{FeatureProfile, Profiled, QUANTILES};
+use crate::stages::profile::{FeatureProfile, Profiled, QUANTILES, Segment};
 use crate::stages::rows_of;
 
 pub(super) fn parquet(batch: &RecordBatch) -> Result<Vec<u8>> {
@@ -28,6 +28,12 @@ pub(super) fn parquet(batch: &RecordBatch) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The nodes of the dendrogram down to a segment, such as `398/396/391`.
+fn tree_path(segment: &Segment) -> Option<String> {
+    let path = segment.tree_path.as_ref()?;
+    Some(path.iter().map(u32::to_string).collect::<Vec<_>>().join("/"))
+}
+
 /// `segments.parquet`: one row a segment, by cluster.
 pub(super) fn segments(features: &[String], profiled: &Profiled) -> Result<RecordBatch> {
     let segments = &profiled.segments;
@@ -41,6 +47,7 @@ pub(super) fn segments(features: &[String], profiled: &Profiled) -> Result<Recor
             Arc::new(segments.iter().map(|s| Some(s.algorithm.name())).collect::<StringArray>()),
         ),
         ("cluster".into(), DataType::Int32, Arc::new(segments.iter().map(|s| s.cluster).collect::<Int32Array>())),
+        ("tree_path".into(), DataType::Utf8, Arc::new(segments.iter().map(tree_path).collect::<StringArray>())),
         ("size".into(), DataType::UInt64, Arc::new(segments.iter().map(|s| s.size).collect::<UInt64Array>())),
         ("share".into(), DataType::Float64, Arc::new(segments.iter().map(|s| s.share).collect::<Float64Array>())),
         (

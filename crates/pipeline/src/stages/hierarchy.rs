@@ -1,0 +1,306 @@
+//! Hierarchy: the linkage of all rows where they are few, and else of what they are reduced to. See
+//! [`segmenta_algorithms::hierarchy`] for the method.
+//!
+//! ```text
+//!   distinct rows within the budget      ──▶ the dendrogram of all ──┐
+//!   more: seeds of a sample ──▶ reduce   ──▶ of micro-clusters     ──┴──▶ cut ──▶ label rows by their nearest seeds
+//! ```
+//!
+//! Single linkage of more rows than the budget is exact too: its dendrogram is that of HDBSCAN's spanning tree with a `min_samples` of 1,
+//! over cells of space.
+//!
+//! The driver holds what is linked, and what the linkage needs beside it (see [`Linkage::bytes`]), which is reserved.
+
+use datafusion::execution::memory_pool::MemoryConsumer;
+use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions};
+use segmenta_algorithms::hierarchy::{
+    Cut, Dendrogram, Linkage, MicroClusters, Reducer, Segment, Top, WeightedPoints, seeds,
+};
+use segmenta_algorithms::kmeans::Partial;
+use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::sums::Bounds;
+use segmenta_algorithms::with_dimensions;
+use segmenta_engine::artifact::Part;
+use segmenta_engine::operators::hdbscan::{PointLabels, write_hierarchy_labels};
+use segmenta_engine::operators::hierarchy::{CollectDistinct, DistinctPoints, LabelBySeeds, ReduceRows};
+use segmenta_engine::{EngineError, Result};
+use serde::{Deserialize, Serialize};
+
+use super::hdbscan::spanning_tree::{Spanned, spanning_tree};
+use super::hdbscan::{cells, label_rows};
+use super::scale::Scaled;
+use super::{Draw, StageContext, draw, rows_of, singly};
+use crate::spec::{CutRule, Graph, Hdbscan, Hierarchy, MinClusterSize, Resolution};
+
+/// Rows of the sample for each seed.
+const SAMPLE_ROWS_A_SEED: usize = 10;
+/// Merges of the dendrogram that are kept: the highest.
+const TOP_MERGES: usize = 1_000;
+
+/// What the stage made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Linked {
+    /// Points that were linked.
+    pub points: u64,
+    /// Whether they are the distinct rows themselves.
+    pub is_exact: bool,
+    /// What the reduction lost; `None` where there was none.
+    pub reduction: Option<Reduction>,
+    /// The clusters, by label.
+    pub clusters: Vec<LinkedCluster>,
+    /// Height of the highest merge within a cluster, and of the lowest between two.
+    pub cut_below: f64,
+    /// See above; `None` for a single cluster.
+    pub cut_above: Option<f64>,
+    /// The highest merges.
+    pub top: Top,
+    /// Row id and label, row for row those of the prepared points.
+    pub labels: Vec<Part>,
+}
+
+/// What a reduction to micro-clusters costs, or for single linkage that of more than 20,000,000 distinct rows to a grid.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Reduction {
+    /// Share of the total variance of the rows that is within micro-clusters; `None` for a grid.
+    pub lost_variance: Option<f64>,
+    /// With Ward's linkage, and with a grid: no two sets of rows are higher or lower by more than this.
+    pub height_error: Option<f64>,
+    /// With Ward's linkage, and with a grid: no merge within a point is higher than this.
+    pub hidden_height: Option<f64>,
+}
+
+/// A cluster of the cut.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkedCluster {
+    /// `hierarchy_cluster` of its rows.
+    pub cluster: i32,
+    /// Their weights, added up; their number where they have none.
+    pub size: u64,
+    /// The nodes from the root down to its own. Points are numbered first, then merges.
+    pub path: Vec<u32>,
+}
+
+/// What is linked, and how rows find it.
+struct Points {
+    /// Where rows are looked up.
+    seeds: Matrix,
+    points: Matrix,
+    weights: Vec<u64>,
+    /// The point of each seed, as a [`Reducer`] numbers them.
+    of_seed: Vec<u32>,
+    reduction: Option<Reduction>,
+}
+
+/// Runs the stage. `slices` is the number of slices that the row ids are cut into.
+///
+/// # Errors
+/// A linkage that does not fit the memory; fewer distinct rows than clusters.
+pub async fn run(
+    context: &StageContext<'_>,
+    settings: &Hierarchy,
+    features: &[String],
+    scaled: &Scaled,
+    slices: u32,
+) -> Result<Linked> {
+    context.begin_step("look for distinct rows");
+    let task = CollectDistinct { columns: features.to_vec(), most: settings.budget };
+    let merge = |total: &mut DistinctPoints, part: DistinctPoints| total.merge(part);
+    let distinct = context.merge_parts(task, &singly(&scaled.parts), merge).await?;
+    let found = match distinct.sorted(features.len()) {
+        None if settings.linkage == Linkage::Single => {
+            return single(context, settings, features, scaled, slices).await;
+        }
+        Some((points, weights)) => {
+            let of_seed = as_numbered(&points, &scaled.bounds);
+            Points { seeds: points.clone(), points, weights, of_seed, reduction: None }
+        }
+        None => reduce(context, settings, features, scaled).await?,
+    };
+    context.begin_step("link");
+    let count = found.points.rows();
+    if let CutRule::Clusters(clusters) = settings.cut
+        && clusters > count
+    {
+        return Err(EngineError::spec(format!(
+            "hierarchy.clusters: {clusters} clusters of {count} distinct rows; ask for at most {count}"
+        )));
+    }
+    let reservation = MemoryConsumer::new("segmenta linkage").register(&context.cluster.runtime().memory_pool);
+    let bytes = settings.linkage.bytes(count, features.len());
+    reservation.try_grow(bytes).map_err(|error| {
+        EngineError::job(format!(
+            "hierarchy: the linkage of {count} points takes {} MiB: {error}; lower hierarchy.budget or \
+             hierarchy.micro_clusters",
+            bytes >> 20
+        ))
+    })?;
+    let linkage = settings.linkage;
+    let linking = tokio::task::spawn_blocking(move || {
+        let points = WeightedPoints { points: &found.points, weights: &found.weights };
+        let dendrogram = Dendrogram::new(&points, linkage);
+        (found, dendrogram)
+    });
+    let (found, dendrogram) =
+        linking.await.map_err(|error| EngineError::job(format!("hierarchy: the linkage failed: {error}")))?;
+    drop(reservation);
+    let cut = cut(settings, &dendrogram)?;
+    context.begin_step("label the rows");
+    let task = LabelBySeeds {
+        prefix: context.prefix.clone(),
+        columns: features.to_vec(),
+        bounds: scaled.bounds.clone(),
+        seeds: found.seeds.values().to_vec(),
+        labels: found.of_seed.iter().map(|point| cut.labels[*point as usize]).collect(),
+    };
+    let labels = context.map_parts(task, &singly(&scaled.parts)).await?;
+    Ok(Linked::new(&dendrogram, &cut, found.reduction, labels))
+}
+
+/// Single linkage of any number of rows, from HDBSCAN's spanning tree: with a `min_samples` of 1, mutual reachability is distance.
+async fn single(
+    context: &StageContext<'_>,
+    settings: &Hierarchy,
+    features: &[String],
+    scaled: &Scaled,
+    slices: u32,
+) -> Result<Linked> {
+    let tree = Hdbscan {
+        min_cluster_size: MinClusterSize::OneOf(vec![2]),
+        min_samples: 1,
+        resolution: Resolution::Auto { budget: POINT_BUDGET },
+        graph: Graph::Exact,
+        selection: SelectionOptions {
+            method: SelectionMethod::Eom,
+            cluster_selection_epsilon: 0.0,
+            max_cluster_size: None,
+            allow_single_cluster: false,
+        },
+        cell_rows: CELL_ROWS,
+    };
+    let resolution = cells::resolution(context, &tree, features, scaled, rows_of(&scaled.parts)).await?;
+    context.begin_step("shuffle to cells");
+    let cells = cells::cells(context, &tree, features, scaled, resolution).await?;
+    let Spanned { points, .. } = spanning_tree(context, &tree, features, &cells).await?;
+    context.begin_step("link");
+    let weights: Vec<u64> = (0..points.count).map(|point| points.weight(point)).collect();
+    let dendrogram = Dendrogram::from_spanning_tree(&weights, &points.edges);
+    let cut = cut(settings, &dendrogram)?;
+    context.begin_step("label the rows");
+    let runtime = context.cluster.runtime();
+    let prefix = format!("{}points_labels/", context.prefix);
+    let mut inputs = Vec::with_capacity(cells.len());
+    for (cell, first) in cells.iter().zip(&points.first) {
+        let first = *first as usize;
+        let labels: Vec<i32> =
+            cut.labels[first..first + cell.points.rows as usize].iter().map(|label| *label as i32).collect();
+        let labels = write_hierarchy_labels(&runtime, &prefix, cell.points.index, &labels).await?;
+        inputs.push(vec![cell.rows.clone(), labels]);
+    }
+    let labels = label_rows(context, &inputs, PointLabels::Hierarchy, scaled, slices).await?;
+    let reduction = (resolution > 0.0).then(|| Reduction {
+        lost_variance: None,
+        height_error: Some(resolution * (features.len() as f64).sqrt()),
+        hidden_height: Some(resolution * (features.len() as f64).sqrt()),
+    });
+    Ok(Linked::new(&dendrogram, &cut, reduction, labels))
+}
+
+/// Points and rows of a cell of the spanning tree, as HDBSCAN's defaults are.
+const POINT_BUDGET: u64 = 20_000_000;
+const CELL_ROWS: u64 = 256 * 1024;
+
+/// Cuts as the spec says.
+fn cut(settings: &Hierarchy, dendrogram: &Dendrogram) -> Result<Cut> {
+    let cut = match settings.cut {
+        CutRule::Clusters(clusters) => dendrogram.cut_into(clusters),
+        CutRule::Height(height) => dendrogram.cut_at(height),
+    };
+    if cut.segments.len() > MOST_CLUSTERS {
+        return Err(EngineError::spec(format!(
+            "hierarchy.height: the dendrogram has {} clusters there, more than {MOST_CLUSTERS}; cut it higher (its highest merge is \
+             at {})",
+            cut.segments.len(),
+            dendrogram.merges().last().map_or(0.0, |merge| merge.height)
+        )));
+    }
+    Ok(cut)
+}
+
+impl Linked {
+    fn new(dendrogram: &Dendrogram, cut: &Cut, reduction: Option<Reduction>, labels: Vec<Part>) -> Self {
+        Self {
+            points: dendrogram.points() as u64,
+            is_exact: reduction.is_none(),
+            reduction,
+            clusters: clusters(dendrogram, cut),
+            cut_below: cut.height,
+            cut_above: first_above(dendrogram, cut.segments.len()),
+            top: dendrogram.top(TOP_MERGES),
+            labels,
+        }
+    }
+}
+
+/// Clusters that a cut by height may have.
+const MOST_CLUSTERS: usize = 1_000;
+
+fn clusters(dendrogram: &Dendrogram, cut: &Cut) -> Vec<LinkedCluster> {
+    let cluster = |(cluster, segment): (i32, &Segment)| LinkedCluster {
+        cluster,
+        size: segment.count,
+        path: dendrogram.path(segment.node),
+    };
+    (0..).zip(&cut.segments).map(cluster).collect()
+}
+
+/// The height of the lowest merge that is not within one of so many clusters.
+fn first_above(dendrogram: &Dendrogram, clusters: usize) -> Option<f64> {
+    let merges = dendrogram.merges();
+    merges.get((merges.len() + 1).checked_sub(clusters)?).map(|merge| merge.height)
+}
+
+/// The place of each point where a [`Reducer`] takes them as seeds.
+fn as_numbered(points: &Matrix, bounds: &[Bounds]) -> Vec<u32> {
+    let places = with_dimensions!(points.columns(), D => Reducer::<D>::new(points, bounds).assign(points));
+    let mut of_seed = vec![0; points.rows()];
+    places.iter().zip(0..).for_each(|(place, point)| of_seed[*place as usize] = point);
+    of_seed
+}
+
+/// Reduces all rows to micro-clusters.
+async fn reduce(
+    context: &StageContext<'_>,
+    settings: &Hierarchy,
+    features: &[String],
+    scaled: &Scaled,
+) -> Result<Points> {
+    context.begin_step("draw seeds");
+    let rows = SAMPLE_ROWS_A_SEED * settings.micro_clusters;
+    let wanted = Draw { parts: &scaled.parts, columns: features, seed: settings.seed, rows, keep: true };
+    let mut sample = draw(context, &wanted).await?;
+    sample.sort_by_key(|row| row.id);
+    let sample = Matrix::new(sample.into_iter().flat_map(|row| row.point).collect(), features.len());
+    let most = settings.micro_clusters;
+    let seeding = tokio::task::spawn_blocking(move || seeds(&sample, most));
+    let seeds = seeding.await.map_err(|error| EngineError::job(format!("hierarchy: no seeds: {error}")))?;
+    context.begin_step("reduce the rows");
+    let task = ReduceRows { columns: features.to_vec(), bounds: scaled.bounds.clone(), seeds: seeds.values().to_vec() };
+    let partial =
+        context.merge_parts(task, &singly(&scaled.parts), |total: &mut Partial, part| total.merge(&part, 0)).await?;
+    let micro = with_dimensions!(features.len(), D => {
+        MicroClusters::new(Reducer::<D>::new(&seeds, &scaled.bounds).assigner(), &partial)
+    });
+    let is_ward = settings.linkage == Linkage::Ward;
+    let reduction = Reduction {
+        lost_variance: Some(micro.lost_share()),
+        height_error: is_ward.then(|| micro.height_error()),
+        hidden_height: is_ward.then(|| micro.hidden_height()),
+    };
+    Ok(Points {
+        seeds,
+        points: micro.means,
+        weights: micro.weights,
+        of_seed: micro.of_seed,
+        reduction: Some(reduction),
+    })
+}
