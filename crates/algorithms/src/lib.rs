@@ -19,21 +19,28 @@
 //! | [`parallel`] | work in chunks on a few threads | |
 //! | [`drift`] | population stability index | |
 //! | [`labels`] | names of segments from recency, frequency and monetary value | |
+//! | [`rules`] | short rules that say which rows a segment has: a shallow decision tree | scikit-learn `DecisionTreeClassifier` |
+//! | [`matching`] | which segment of one run is which of another: the assignment problem | scipy `linear_sum_assignment` |
+//! | [`principal_components`] | the directions in which weighted rows differ most | scikit-learn `PCA` |
 
 pub mod drift;
 pub mod hashing;
 pub mod hdbscan;
 pub mod hierarchy;
 pub mod imputation;
+pub mod input;
 pub mod kmeans;
 pub mod labels;
+pub mod matching;
 pub mod matrix;
 pub mod metrics;
 pub mod missing;
 pub mod moments;
 pub mod outliers;
 pub mod parallel;
+pub mod principal_components;
 pub mod quantiles;
+pub mod rules;
 pub mod scalers;
 pub mod spatial_tree;
 pub mod sums;
