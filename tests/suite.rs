@@ -10,6 +10,8 @@
 //! | [`clusters`] | embedded and remote are the same |
 //! | [`coordinator`] | a coordinator and workers as processes: jobs, refusals, faults |
 //! | [`score`] | a published model labels new rows |
+//! | [`report`] | the report in a browser, rules, why a customer is where it is |
+//! | [`compare`] | two runs against each other, and segments that keep their numbers |
 //! | [`telemetry`] | spans that reach an OpenTelemetry collector |
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -18,6 +20,8 @@
 mod bad_input;
 #[path = "suite/clusters.rs"]
 mod clusters;
+#[path = "suite/compare.rs"]
+mod compare;
 #[path = "suite/coordinator.rs"]
 mod coordinator;
 #[path = "suite/density.rs"]
@@ -34,6 +38,8 @@ mod kmeans;
 mod parity;
 #[path = "suite/preparation.rs"]
 mod preparation;
+#[path = "suite/report.rs"]
+mod report;
 #[path = "suite/score.rs"]
 mod score;
 #[path = "suite/support.rs"]

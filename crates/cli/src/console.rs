@@ -1,27 +1,62 @@
-//! What the user sees: progress, results and errors.
+//! What the user sees of a command: progress, results and errors.
 //!
 //! Results go to standard output, progress and errors to standard error. On a terminal each stage has a bar; elsewhere
-//! each is one log line.
+//! each is one log line. With `--json` a result is one JSON object, and so is an error; with `--quiet` there is no progress.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anstream::stderr;
+use anstyle::{AnsiColor, Style};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table, TableComponent};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use segmenta_engine::progress::Progress;
-use segmenta_pipeline::drift::FeatureDrift;
-use segmenta_pipeline::job::{Job, Observer, Outcome, Plan, StageReport};
-use segmenta_pipeline::score::ScoreManifest;
-use segmenta_pipeline::stages::profile::{Algorithm, Segment};
+use segmenta_pipeline::job::{Observer, StageReport};
+use segmenta_pipeline::words::{count, plural};
+use serde_json::{Value, json};
 
 /// How often a bar looks at how far the tasks are.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Most features that the table of segments shows.
-const FEATURES_SHOWN: usize = 6;
+/// How a command shows what it does.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Manner {
+    /// Results and errors are JSON.
+    pub(crate) json: bool,
+    /// No progress.
+    pub(crate) quiet: bool,
+}
+
+static MANNER: OnceLock<Manner> = OnceLock::new();
+
+/// Sets how this process shows things; to be called once.
+pub(crate) fn set_manner(manner: Manner) {
+    // A second call would change nothing.
+    let _ = MANNER.set(manner);
+}
+
+fn manner() -> Manner {
+    MANNER.get().copied().unwrap_or_default()
+}
+
+/// Whether results are JSON.
+pub(crate) fn is_json() -> bool {
+    manner().json
+}
+
+/// Whether progress is drawn: on a terminal that wants it.
+pub(crate) fn draws() -> bool {
+    io::stderr().is_terminal() && !manner().quiet
+}
+
+/// Shows a result: as JSON, or in words.
+pub(crate) fn result(value: impl FnOnce() -> Value, words: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    if manner().json { line(&format!("{:#}", value())) } else { words() }
+}
 
 /// Shows how a job goes.
 pub(crate) struct Console {
@@ -47,7 +82,7 @@ struct Current {
 impl Console {
     pub(crate) fn new(progress: Arc<Progress>) -> Self {
         let shared = Arc::new(Shared { progress, current: Mutex::default() });
-        let ticker = io::stderr().is_terminal().then(|| {
+        let ticker = draws().then(|| {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || shared.tick())
         });
@@ -105,6 +140,7 @@ impl Observer for Console {
         if let Some(bar) = &current.bar {
             bar.set_length(current.rows);
             bar.set_message(step);
+            bar.reset_eta();
         }
     }
 
@@ -122,6 +158,7 @@ impl Observer for Console {
         current.rows_before_pass = self.shared.progress.rows();
         if let Some(bar) = &current.bar {
             bar.set_message(format!("pass {}", passes + 1));
+            bar.reset_eta();
         }
     }
 
@@ -162,6 +199,9 @@ pub(crate) struct Finished {
 
 /// Says that a stage is complete.
 pub(crate) fn stage_complete(stage: &Finished) {
+    if manner().quiet {
+        return;
+    }
     if io::stderr().is_terminal() {
         let how = if stage.resumed {
             "done by an earlier run".to_owned()
@@ -194,13 +234,17 @@ pub(crate) fn task_bar(name: &str) -> ProgressBar {
     bar
 }
 
-/// A bar on standard error; invisible where that is not a terminal.
+/// A bar on standard error, with rows a second and what is left of the pass; invisible where progress is not drawn.
 pub(crate) fn bar(name: &'static str, rows: u64) -> ProgressBar {
-    let target = if io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let target = if draws() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(rows), target).with_prefix(name);
-    let style = "  {prefix:<9} {bar:30} {human_pos}/{human_len} rows  {msg}  {elapsed}";
+    let style = "  {prefix:<9} {bar:30} {human_pos}/{human_len} rows  {rate}  {msg}  {elapsed}, {eta} left";
     if let Ok(style) = ProgressStyle::with_template(style) {
-        bar.set_style(style);
+        let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // A bar that cannot be drawn is no reason to fail.
+            let _ = write!(out, "{}/s", count(state.per_sec() as u64));
+        };
+        bar.set_style(style.with_key("rate", rate));
     }
     bar.enable_steady_tick(TICK);
     bar
@@ -217,178 +261,37 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
 
 fn eprint_line(text: &str) {
     // Nobody is there to be told that standard error is closed.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(stderr(), "{text}");
 }
 
 /// An error, with its causes, on standard error.
-pub(crate) fn error(error: &anyhow::Error) {
+pub(crate) fn error(error: &anyhow::Error, exit_code: u8) {
     let text = format!("{error:#}");
+    if manner().json {
+        return eprint_line(&json!({"error": text, "exit_code": exit_code}).to_string());
+    }
+    let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let mut lines = text.lines();
-    eprint_line(&format!("error: {}", lines.next().unwrap_or_default()));
+    eprint_line(&format!("{style}error:{style:#} {}", lines.next().unwrap_or_default()));
     lines.for_each(|line| eprint_line(&format!("       {line}")));
 }
 
-/// `1234567` as `1,234,567`.
-pub(crate) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-pub(crate) fn plural<'a>(n: u64, one: &'a str, many: &'a str) -> &'a str {
-    if n == 1 { one } else { many }
-}
-
-/// A number for a table: whole when it is large, with more digits when it is small.
-fn number(value: f64) -> String {
-    let magnitude = value.abs();
-    if (1_000.0..1e15).contains(&magnitude) {
-        let sign = if value < 0.0 { "-" } else { "" };
-        format!("{sign}{}", count(magnitude.round() as u64))
-    } else if magnitude >= 10.0 || value == 0.0 {
-        format!("{value:.1}")
-    } else if magnitude >= 0.01 {
-        format!("{value:.2}")
-    } else {
-        format!("{value:.2e}")
-    }
-}
-
-/// The table of segments, and where everything is.
-pub(crate) fn outcome(job: &Job, outcome: &Outcome) -> io::Result<()> {
-    let features = &job.spec().source.features;
-    let found = outcome.profiled.segments.iter();
-    let mut segments: Vec<&Segment> = found.filter(|segment| segment.algorithm == Algorithm::Kmeans).collect();
-    let score = |segment: &Segment| segment.label.as_ref().map_or(0.0, |label| label.score);
-    segments.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.cluster.cmp(&b.cluster)));
-    let labelled = segments.iter().any(|segment| segment.label.is_some());
-    let shown = features.len().min(FEATURES_SHOWN);
-
+/// A table with a line below its header and around it, none between rows. The columns named are aligned to the left, the others to the
+/// right.
+pub(crate) fn table(header: &[String], left: &[usize], rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
     table.load_preset(UTF8_HORIZONTAL_ONLY);
-    // A line below the header and around the table, none between rows.
     table.remove_style(TableComponent::HorizontalLines);
     table.remove_style(TableComponent::MiddleIntersections);
-    let mut header: Vec<String> = vec!["cluster".into()];
-    header.extend(labelled.then(|| "segment".to_owned()));
-    header.extend(["customers".to_owned(), "share".to_owned()]);
-    header.extend(features.iter().take(shown).map(|name| format!("mean {name}")));
     table.set_header(header);
-    for segment in &segments {
-        let mut row = vec![segment.cluster.to_string()];
-        row.extend(labelled.then(|| segment.label.as_ref().map_or_else(String::new, |label| label.name.clone())));
-        row.extend([count(segment.size), format!("{:.1} %", segment.share * 100.0)]);
-        row.extend(segment.features.iter().take(shown).map(|feature| number(feature.mean)));
-        table.add_row(row);
+    table.add_rows(rows);
+    for (_, column) in table.column_iter_mut().enumerate().filter(|(i, _)| !left.contains(i)) {
+        column.set_cell_alignment(CellAlignment::Right);
     }
-    for (i, column) in table.column_iter_mut().enumerate() {
-        if !(labelled && i == 1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    line(&table.to_string())?;
-    if features.len() > shown {
-        line(&format!("{} more features are in segments.parquet", features.len() - shown))?;
-    }
-    for segment in &segments {
-        if let Some(label) = &segment.label {
-            line(&format!("{}: {}", label.name, label.action))?;
-        }
-    }
-    let assigned: u64 = segments.iter().map(|segment| segment.size).sum();
-    line("")?;
-    line(&format!(
-        "{} customers: {} in {} segments, {} cut as outliers",
-        count(outcome.customers),
-        count(assigned),
-        segments.len(),
-        count(outcome.rejected)
-    ))?;
-    line(&format!("k = {}: {}", outcome.evaluated.chosen_k, outcome.evaluated.why))?;
-    if let Some(density) = &outcome.density {
-        let (clusters, noise) = (density.clusters.len(), count(density.noise));
-        line(&format!("HDBSCAN: {clusters} clusters and {noise} customers of noise: {}", density.why))?;
-        if density.resolution > 0.0 {
-            let (points, resolution, bound) = (count(density.points), density.resolution, density.bound);
-            line(&format!(
-                "  on a grid of side {resolution:.3e}: {points} points, heights within {bound:.3e} of the exact ones"
-            ))?;
-        }
-    }
-    if let Some(graph) = outcome.density.as_ref().and_then(|density| density.graph.as_ref()) {
-        line(&format!(
-            "  by the graph of {} nearest neighbours: {:.2} % of them found (on {} points), {} {} joined",
-            graph.neighbors,
-            100.0 * graph.recall,
-            graph.recall_points,
-            graph.components,
-            plural(u64::from(graph.components), "component", "components"),
-        ))?;
-    }
-    line(&format!("published: {}", place(&outcome.output)))
-}
-
-/// What was scored.
-pub(crate) fn scored(manifest: &ScoreManifest, output: &str) -> io::Result<()> {
-    let (rows, outside) = (count(manifest.rows), count(manifest.outside));
-    line(&format!("{rows} customers scored by the model of {}, {outside} outside its fences", manifest.job))?;
-    if let Some(noise) = manifest.noise {
-        line(&format!("HDBSCAN: {} of them are noise", count(noise)))?;
-    }
-    if let Some(drift) = &manifest.drift {
-        let of = |feature: &FeatureDrift| format!("{} {:.3}", feature.feature, feature.shift.stability_index);
-        let features: Vec<String> = drift.features.iter().map(of).collect();
-        let segments = drift.segments.shift.stability_index;
-        line(&format!("drift (population stability index): {}; sizes of segments {segments:.3}", features.join(", ")))?;
-    }
-    line(&format!("published: {output}"))
-}
-
-/// The plan of a job.
-pub(crate) fn plan(job: &str, plan: &Plan) -> io::Result<()> {
-    line(&format!("job {job}"))?;
-    for table in &plan.tables {
-        let bytes: u64 = table.shards.iter().map(|shard| shard.bytes).sum();
-        let rows: u64 = table.shards.iter().map(|shard| shard.rows).sum();
-        line(&format!(
-            "table {}: {} {}, {} rows, {}",
-            table.name,
-            table.shards.len(),
-            plural(table.shards.len() as u64, "shard", "shards"),
-            count(rows),
-            bytesize::ByteSize(bytes)
-        ))?;
-        for field in table.schema.fields() {
-            line(&format!("  {} {}", field.name(), field.data_type()))?;
-        }
-    }
-    line("stages")?;
-    for (i, stage) in plan.stages.iter().enumerate() {
-        let state = if stage.complete { " (complete)" } else { "" };
-        line(&format!("  {}. {:<9} {}{state}", i + 1, stage.name, stage.what))?;
-    }
-    line(&format!("output {}", place(&plan.output)))?;
-    line("the spec and its sources fit together")
+    table
 }
 
 /// A local URL as the path that a user can open.
 pub(crate) fn place(url: &str) -> String {
     url.strip_prefix("file://").map_or_else(|| url.to_owned(), |path| path.replace("%20", " "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_readable() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([0.0, 0.001234, 0.5, 12.34, -12_345.6].map(number), ["0.0", "1.23e-3", "0.50", "12.3", "-12,346"]);
-    }
 }

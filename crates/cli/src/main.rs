@@ -4,20 +4,31 @@ mod anew;
 mod commands;
 mod console;
 mod remote;
+mod show;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use mimalloc::MiMalloc;
 use segmenta_engine::{EngineError, Fault};
-use segmenta_service::log::{self, LogFormat};
+use segmenta_service::log::{self, Detail, LogFormat};
 
 /// The system's allocator keeps what a stage has freed; this one gives it back, so that a later stage has it.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// What the exit codes mean, for the long help.
-const EXIT_CODES: &str = "\
+/// For the long help.
+const AFTER_HELP: &str = "\
+Examples:
+  segmenta check job.yaml                     what a job would do, and whether it can
+  segmenta run job.yaml                       run it here
+  segmenta report runs/customers              make its report anew
+  segmenta explain runs/customers 4711        why a customer is in its segment
+  segmenta compare runs/week-46 runs/week-47  what has changed
+  segmenta submit job.yaml --wait             run it on a cluster
+
+`segmenta COMMAND --help` has examples of each command.
+
 Exit codes:
   0  done
   1  the job failed
@@ -27,11 +38,20 @@ Exit codes:
 
 /// Segments a customer base, from thousands of rows to billions.
 #[derive(Debug, Parser)]
-#[command(name = "segmenta", version, after_long_help = EXIT_CODES, propagate_version = true)]
+#[command(name = "segmenta", version, after_long_help = AFTER_HELP, propagate_version = true)]
 struct Arguments {
     /// How log lines on standard error are written
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
+    /// Print results as JSON, and errors too
+    #[arg(long, global = true)]
+    json: bool,
+    /// Show no progress: results, warnings and errors alone
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more of what goes on; twice, what the libraries say too
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
     #[command(subcommand)]
     command: Command,
 }
@@ -40,6 +60,9 @@ struct Arguments {
 enum Command {
     Run(commands::run::Arguments),
     Check(commands::check::Arguments),
+    Report(commands::report::Arguments),
+    Explain(commands::explain::Arguments),
+    Compare(commands::compare::Arguments),
     Score(commands::score::Arguments),
     Generate(commands::generate::Arguments),
     Clean(commands::clean::Arguments),
@@ -51,6 +74,7 @@ enum Command {
     Watch(commands::watch::Arguments),
     Cancel(commands::cancel::Arguments),
     Resume(commands::resume::Arguments),
+    Completions(commands::completions::Arguments),
 }
 
 impl Command {
@@ -66,14 +90,24 @@ impl Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    console::set_manner(console::Manner { json: arguments.json, quiet: arguments.quiet });
+    let detail = match (arguments.quiet, arguments.verbose) {
+        (true, _) => Detail::Warnings,
+        (false, 0) => Detail::Usual,
+        (false, 1) => Detail::Ours,
+        (false, _) => Detail::Everything,
+    };
     // Held to the end: what waits to be exported is sent when it goes.
-    let _log = match log::init(arguments.log_format, arguments.command.service()) {
+    let _log = match log::init(arguments.log_format, detail, arguments.command.service()) {
         Ok(log) => log,
         Err(error) => return failed(&error.into()),
     };
     let result = match &arguments.command {
         Command::Run(arguments) => commands::run::run(arguments),
         Command::Check(arguments) => commands::check::run(arguments),
+        Command::Report(arguments) => commands::report::run(arguments),
+        Command::Explain(arguments) => commands::explain::run(arguments),
+        Command::Compare(arguments) => commands::compare::run(arguments),
         Command::Score(arguments) => commands::score::run(arguments),
         Command::Generate(arguments) => commands::generate::run(arguments),
         Command::Clean(arguments) => commands::clean::run(arguments),
@@ -85,6 +119,10 @@ fn main() -> ExitCode {
         Command::Watch(arguments) => commands::watch::run(arguments),
         Command::Cancel(arguments) => commands::cancel::run(arguments),
         Command::Resume(arguments) => commands::resume::run(arguments),
+        Command::Completions(arguments) => {
+            commands::completions::run(arguments, Arguments::command());
+            Ok(())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -93,8 +131,9 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    console::error(error);
-    ExitCode::from(exit_code(error))
+    let code = exit_code(error);
+    console::error(error, code);
+    ExitCode::from(code)
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
@@ -109,7 +148,6 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

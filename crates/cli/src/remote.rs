@@ -1,20 +1,21 @@
 //! What the commands share that talk to a coordinator: how it is reached, and how a job is shown.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Table, TableComponent};
 use indicatif::ProgressBar;
 use segmenta_engine::tls::TlsClient;
 use segmenta_engine::{EngineError, Fault};
 use segmenta_service::api::{self, Job, JobState, StageProgress, WatchRequest};
 use segmenta_service::client::{Client, Target, explain, read_token};
 
-use crate::console::{self, count, plural};
+use segmenta_pipeline::words::{count, plural};
+use serde_json::{Value, json};
+
+use crate::console;
 
 /// A coordinator that is away while a job is watched is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -168,7 +169,7 @@ impl Shown {
             }
         }
         match job.stages.last().filter(|stage| !stage.complete) {
-            Some(stage) if io::stderr().is_terminal() => self.draw(stage),
+            Some(stage) if console::draws() => self.draw(stage),
             _ => self.clear_bar(),
         }
     }
@@ -213,7 +214,7 @@ fn finished(stage: &StageProgress) -> console::Finished {
 /// Why it has not.
 pub(crate) fn show_result(job: &Job) -> anyhow::Result<()> {
     result_of(job)?;
-    console::line(&format!("published: {}", console::place(&job.output)))?;
+    console::result(|| job_as_json(job), || console::line(&format!("published: {}", console::place(&job.output))))?;
     Ok(())
 }
 
@@ -266,28 +267,66 @@ fn at_stage(job: &Job) -> String {
 
 /// A table of jobs.
 pub(crate) fn show_jobs(jobs: &[Job]) -> io::Result<()> {
-    if jobs.is_empty() {
-        return console::line("no jobs");
-    }
-    let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY);
-    table.remove_style(TableComponent::HorizontalLines);
-    table.remove_style(TableComponent::MiddleIntersections);
-    table.set_header(["job", "state", "at", "submitted", "output"]);
-    for job in jobs {
-        table.add_row([
+    let row = |job: &Job| {
+        vec![
             job.id.clone(),
             state_name(job.state()).to_owned(),
             at_stage(job),
             when(job.submitted_at.as_ref()),
             job.output.clone(),
-        ]);
-    }
-    console::line(&table.to_string())
+        ]
+    };
+    let header = ["job", "state", "at", "submitted", "output"].map(str::to_owned);
+    console::result(
+        || Value::Array(jobs.iter().map(job_as_json).collect()),
+        || match jobs {
+            [] => console::line("no jobs"),
+            jobs => {
+                let rows: Vec<Vec<String>> = jobs.iter().map(row).collect();
+                console::line(&console::table(&header, &[0, 1, 2, 3, 4], &rows).to_string())
+            }
+        },
+    )
+}
+
+/// A job for machines: times as RFC 3339, UTC.
+fn job_as_json(job: &Job) -> Value {
+    let at = |at: Option<&prost_types::Timestamp>| {
+        let at = at.and_then(|at| chrono::DateTime::from_timestamp(at.seconds, 0));
+        at.map(|at| at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))
+    };
+    let stage = |stage: &StageProgress| {
+        json!({
+            "stage": stage.name,
+            "rows": stage.rows,
+            "passes": stage.passes,
+            "seconds": stage.seconds,
+            "complete": stage.complete,
+            "resumed": stage.resumed,
+            "step": stage.step,
+        })
+    };
+    json!({
+        "id": job.id,
+        "state": state_name(job.state()),
+        "output": job.output,
+        "owner": job.owner,
+        "attempts": job.attempts,
+        "submitted_at": at(job.submitted_at.as_ref()),
+        "started_at": at(job.started_at.as_ref()),
+        "finished_at": at(job.finished_at.as_ref()),
+        "stages": job.stages.iter().map(stage).collect::<Vec<_>>(),
+        "warnings": job.warnings,
+        "error": job.error.as_ref().map(|error| &error.message),
+    })
 }
 
 /// One job, with its stages.
 fn show_job(job: &Job) -> io::Result<()> {
+    console::result(|| job_as_json(job), || show_job_in_words(job))
+}
+
+fn show_job_in_words(job: &Job) -> io::Result<()> {
     console::line(&format!("job {}: {}", job.id, state_name(job.state())))?;
     console::line(&format!("  publishes to {}", job.output))?;
     let mut said = format!("  submitted {}", when(job.submitted_at.as_ref()));

@@ -95,6 +95,16 @@ impl ScalarUDFImpl for PartOf {
     }
 }
 
+/// The row id of one row, given by its id columns of one value each.
+///
+/// # Errors
+/// A type that cannot be hashed.
+pub fn row_id(id: &[ArrayRef]) -> Result<u64> {
+    let mut hash = [0];
+    id.iter().try_for_each(|column| hash_into(column, &mut hash))?;
+    Ok(hash[0])
+}
+
 fn hash_into(array: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
     let integers = match array.data_type() {
         DataType::UInt64 => Some(array.as_primitive::<UInt64Type>().values().to_vec()),

@@ -23,7 +23,7 @@ use crate::spec::{
     CutRule, Donors, Fill, ForestThreshold, Graph, Hdbscan, Hierarchy, JobSpec, KMeansAlgorithm, MinClusterSize,
     OutlierRule, Resolution, ScaleMethod, Select, Source, Start, TransformMethod,
 };
-use crate::stages::evaluate::Evaluated;
+use crate::stages::evaluate::{Evaluated, Previous};
 use crate::stages::extract::{Extracted, part_count};
 use crate::stages::hdbscan::DensityClustered;
 use crate::stages::hierarchy::Linked;
@@ -117,6 +117,8 @@ pub struct Outcome {
     pub customers: u64,
     /// Customers cut as outliers.
     pub rejected: u64,
+    /// The hierarchy, where the spec asks for it.
+    pub hierarchy: Option<Linked>,
     /// HDBSCAN's clusters, where the spec asks for them.
     pub density: Option<DensityClustered>,
     /// The chosen k, why, and the measures.
@@ -139,6 +141,7 @@ pub struct Job {
 /// What a run goes by.
 struct Prepared {
     sources: Sources,
+    previous: Option<Previous>,
     plan: Vec<PlannedStage>,
     work: Work,
     output: String,
@@ -183,13 +186,13 @@ impl Job {
         &self.spec
     }
 
-    /// Where it reads from, as URLs: a glob stays in them.
+    /// Where it reads from, the previous output included, as URLs: a glob stays in them.
     ///
     /// # Errors
     /// A path that cannot be written as a URL.
     pub fn sources(&self) -> Result<Vec<String>> {
-        let locations = self.spec.source.tables.iter().flat_map(|table| &table.locations);
-        locations.map(|location| to_url(location, &self.base)).collect()
+        let tables = self.spec.source.tables.iter().flat_map(|table| &table.locations);
+        tables.chain(&self.spec.previous).map(|location| to_url(location, &self.base)).collect()
     }
 
     /// Where it publishes to, a URL that ends in `/`.
@@ -211,7 +214,8 @@ impl Job {
         let moment = moment_of(&sources.features(state, &self.spec.source, None).await?)?;
         check_owner(runtime, &output, &self.spec.name).await?;
         let work = Work::new(Arc::clone(runtime), &output);
-        let mut stages = self.plan(&sources, &output, &moment)?;
+        let previous = self.previous(runtime, &output).await?;
+        let mut stages = self.plan(&sources, &output, &moment, previous.as_ref())?;
         for stage in &mut stages {
             stage.complete = if stage.name == PUBLISH {
                 self.is_published(runtime, &output, &stage.fingerprint).await?.is_some()
@@ -270,11 +274,12 @@ impl Job {
         let sources = Sources::find(&runtime, &spec.source, &self.base, &output).await?;
         // Mistakes in the query come out before anything is written.
         let frame = sources.features(cluster.state(), &spec.source, options.partitions_per_shard).await?;
-        let plan = self.plan(&sources, &output, &moment_of(&frame)?)?;
+        let previous = self.previous(&runtime, &output).await?;
+        let plan = self.plan(&sources, &output, &moment_of(&frame)?, previous.as_ref())?;
         check_owner(&runtime, &output, &spec.name).await?;
         let work = Work::new(Arc::clone(&runtime), &output);
         claim(&runtime, &work, &spec.name).await?;
-        Ok(Prepared { sources, plan, work, output })
+        Ok(Prepared { sources, previous, plan, work, output })
     }
 
     async fn run_stages(
@@ -285,7 +290,7 @@ impl Job {
         prepared: &Prepared,
         lease: &Lease,
     ) -> Result<Outcome> {
-        let Prepared { sources, plan, work, output } = prepared;
+        let Prepared { sources, previous, plan, work, output } = prepared;
         let spec = &self.spec;
         // Another job may have had it, while this one waited for the lease.
         check_owner(&cluster.runtime(), output, &spec.name).await?;
@@ -347,15 +352,26 @@ impl Job {
         .collect();
         let evaluated = driver
             .stage("evaluate", kept, async |context| {
-                evaluate::run(context, &spec.evaluate, &spec.kmeans, features, &split, &scaled, &clustered, &labels)
-                    .await
+                let previous = previous.as_ref();
+                evaluate::run(
+                    context,
+                    &spec.evaluate,
+                    &spec.kmeans,
+                    features,
+                    &split,
+                    &scaled,
+                    &clustered,
+                    &labels,
+                    previous,
+                )
+                .await
             })
             .await?;
         let profiled = driver
             .stage("profile", kept, async |context| {
                 let (hierarchy, density) = (hierarchy.as_ref(), density.as_ref());
                 let clusterings = Clusterings { evaluated: &evaluated, hierarchy, density };
-                profile::run(context, &spec.profile, features, &extracted, &split, &clusterings).await
+                profile::run(context, &spec.profile, features, &extracted, &split, &scaled, &clusterings).await
             })
             .await?;
         let (stages, warnings) = (driver.stages.clone(), driver.warnings.clone());
@@ -382,6 +398,7 @@ impl Job {
             rejected: rows_of(&split.rejected),
             stages: driver.stages,
             warnings,
+            hierarchy,
             density,
             evaluated,
             profiled,
@@ -435,10 +452,28 @@ impl Job {
         }
     }
 
+    /// The segments whose numbers are kept, where the spec names an earlier run.
+    async fn previous(&self, runtime: &RuntimeEnv, output: &str) -> Result<Option<Previous>> {
+        let Some(location) = &self.spec.previous else { return Ok(None) };
+        let url = to_folder_url(location, &self.base)?;
+        if url == output {
+            return Err(EngineError::spec(format!(
+                "previous: {url} is where this job publishes; name the folder of an earlier run, and give each run its own"
+            )));
+        }
+        Previous::read(runtime, &url, &self.spec.source.features).await.map(Some)
+    }
+
     /// The stages with their fingerprints: each hashes its part of the spec and the fingerprints of those it reads from.
     /// The output is in the first one: manifests list their parts by URL, and a folder that was copied elsewhere must not
     /// be taken for the one it was copied from. `moment` is what the query takes from the clock.
-    fn plan(&self, sources: &Sources, output: &str, moment: &str) -> Result<Vec<PlannedStage>> {
+    fn plan(
+        &self,
+        sources: &Sources,
+        output: &str,
+        moment: &str,
+        previous: Option<&Previous>,
+    ) -> Result<Vec<PlannedStage>> {
         let spec = &self.spec;
         let parts = part_count(sources.rows());
         let shards: Vec<_> = sources.shards().map(|shard| (&shard.url, shard.bytes, &shard.version)).collect();
@@ -468,7 +503,7 @@ impl Job {
         if let Some(hdbscan) = &spec.hdbscan {
             settings.push(("hdbscan", &["scale"], describe_hdbscan(hdbscan), serde_json::to_value(hdbscan)));
         }
-        let evaluate = serde_json::to_value((&spec.evaluate, spec.kmeans.select));
+        let evaluate = serde_json::to_value((&spec.evaluate, spec.kmeans.select, previous));
         settings.extend::<Vec<(&'static str, &'static [&'static str], String, Settings)>>(vec![
             ("evaluate", &["kmeans", "hierarchy", "hdbscan"], self.describe_evaluate(), evaluate),
             ("profile", &["evaluate"], self.describe_profile(), serde_json::to_value(&spec.profile)),
@@ -595,7 +630,11 @@ impl Job {
             (_, Select::DaviesBouldin) => "choose k by the Davies-Bouldin index",
             (_, Select::Gap) => "choose k by the gap statistic",
         };
-        format!("{how}; silhouette exact up to {rows} rows; assign every row")
+        let numbers = match &self.spec.previous {
+            Some(previous) => format!("; number the segments as those of {previous}"),
+            None => String::new(),
+        };
+        format!("{how}; silhouette exact up to {rows} rows; assign every row{numbers}")
     }
 
     fn describe_profile(&self) -> String {

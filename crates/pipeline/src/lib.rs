@@ -8,16 +8,21 @@
 //! A stage is a file of [`stages`]; [`job`] runs them in order and skips those whose manifest is already there.
 
 pub mod clean;
+pub mod compare;
 pub mod drift;
+pub mod explain;
 pub mod generate;
 pub mod job;
 pub mod lease;
 pub mod location;
 pub mod process;
+pub mod published;
 pub mod quantiles;
+pub mod report;
 pub mod score;
 pub mod source;
 pub mod spec;
 pub mod stages;
 pub mod submission;
+pub mod words;
 pub mod work;

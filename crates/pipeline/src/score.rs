@@ -30,7 +30,7 @@ use crate::location::{to_folder_url, to_url};
 use crate::source::{Shard, Sources};
 use crate::spec::{Fill, ScoreSpec, Source, Table};
 use crate::stages::hdbscan::DensityCluster;
-use crate::stages::publish::{FOREST_FILE, FORMAT, Output, copy, first_gone, manifest_url, pretty};
+use crate::stages::publish::{FOREST_FILE, FORMAT, Output, copy, first_gone, listed, manifest_url, pretty};
 use crate::stages::{StageContext, extract, rows_of, singly};
 use crate::work::{Work, fingerprint, remove_all};
 
@@ -188,6 +188,7 @@ impl KMeansModel {
 
 #[derive(Debug, Deserialize)]
 struct KMeansCluster {
+    cluster: i32,
     rows: u64,
     centroid_scaled: Vec<f64>,
 }
@@ -386,6 +387,7 @@ async fn score_into(
         forest,
         scalers: model.scale.scalers.clone(),
         centers: model.kmeans.centers(model.features.len()),
+        numbers: model.kmeans.clusters.iter().map(|cluster| cluster.cluster).collect(),
         density: model.hdbscan.map(|hdbscan| hdbscan.density(folder)),
     };
     let has_density = task.density.is_some();
@@ -420,8 +422,9 @@ async fn score_into(
         outside: sum(|scored| scored.outside),
         noise: has_density.then(|| sum(|scored| scored.noise)),
         drift,
-        outputs: copy(&runtime, &parts, output, "scores").await?,
+        outputs: listed(&parts, "scores"),
     };
+    copy(&runtime, &parts, output, "scores").await?;
     to.lease.check()?;
     if put_new(&runtime, &manifest_url(output), pretty(&manifest)?).await? {
         return Ok(manifest);

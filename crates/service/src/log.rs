@@ -13,10 +13,6 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// Our own lines from `info` on, those of the libraries from `error` on, but for Ballista's, whose failures we report
-/// ourselves.
-const DEFAULT: &str = "error,segmenta=info,ballista_core=off,ballista_executor=off,ballista_scheduler=off";
-
 /// Whichever of OpenTelemetry's own variables names a collector turns the export on.
 const COLLECTOR: &[&str] = &["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
@@ -27,6 +23,31 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line, for collectors.
     Json,
+}
+
+/// Which lines there are, unless `RUST_LOG` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Our warnings, and everybody's errors.
+    Warnings,
+    /// Ours from `info` on.
+    Usual,
+    /// Ours from `debug` on.
+    Ours,
+    /// Ours from `debug` on, and the libraries' from `info` on.
+    Everything,
+}
+
+impl Detail {
+    /// Ballista's failures we report ourselves.
+    fn filter(self) -> &'static str {
+        match self {
+            Self::Warnings => "error,segmenta=warn,ballista_core=off,ballista_executor=off,ballista_scheduler=off",
+            Self::Usual => "error,segmenta=info,ballista_core=off,ballista_executor=off,ballista_scheduler=off",
+            Self::Ours => "error,segmenta=debug,ballista_core=off,ballista_executor=off,ballista_scheduler=off",
+            Self::Everything => "info,segmenta=debug",
+        }
+    }
 }
 
 /// The log of this process. Dropping it sends what waits for the collector.
@@ -53,14 +74,14 @@ impl Drop for Log {
     }
 }
 
-/// Starts the log; `RUST_LOG` says which lines it holds. Spans go to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names,
+/// Starts the log; `RUST_LOG` says which lines it holds, and else `detail`. Spans go to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names,
 /// over gRPC, as coming from `service` where `OTEL_SERVICE_NAME` says nothing else. To be called once, before anything is
 /// logged.
 ///
 /// # Errors
 /// A collector's address, or other variable of OpenTelemetry's, that is of no use.
-pub fn init(format: LogFormat, service: &'static str) -> Result<Log> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
+pub fn init(format: LogFormat, detail: Detail, service: &'static str) -> Result<Log> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(detail.filter()));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed(),

@@ -7,6 +7,9 @@ use crate::remote::OneJob;
 
 /// Stop a job of a coordinator; what its stages have made stays for a resume
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  segmenta cancel ID --coordinator http://coordinator:50050")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     job: OneJob,

@@ -9,7 +9,10 @@ use segmenta_engine::runtime::{MemoryPlan, runtime_env};
 use segmenta_pipeline::clean::{Kept, clean};
 use segmenta_pipeline::location::to_folder_url;
 
-use crate::console::{self, count, place};
+use segmenta_pipeline::words::count;
+use serde_json::json;
+
+use crate::console::{self, line, place};
 
 /// Remove what runs left that nobody goes on with: work folders, and results that are half-published
 ///
@@ -36,11 +39,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
     let stores = runtime_env(MemoryPlan::detect())?;
     runtime.block_on(async {
-        let mut found = false;
+        let mut found = vec![];
         for location in &arguments.locations {
             let url = to_folder_url(location, &here)?;
             for cleaned in clean(&stores, &url, *arguments.older_than, arguments.dry_run).await? {
-                found = true;
                 let what = format!("{} files, {}", count(cleaned.objects), ByteSize(cleaned.bytes));
                 let how = match (cleaned.kept, arguments.dry_run) {
                     (Some(Kept::Young), _) => format!("left alone: written to within {}", arguments.older_than),
@@ -48,12 +50,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
                     (None, true) => format!("would remove {what}"),
                     (None, false) => format!("removed {what}"),
                 };
-                console::line(&format!("{}: {how}", place(&cleaned.output)))?;
+                found.push((cleaned, how));
             }
         }
-        if !found {
-            console::line("no outputs of jobs with anything left to remove")?;
-        }
+        let words = || match found.as_slice() {
+            [] => console::line("no outputs of jobs with anything left to remove"),
+            found => found.iter().try_for_each(|(cleaned, how)| line(&format!("{}: {how}", place(&cleaned.output)))),
+        };
+        console::result(|| json!(found.iter().map(|(cleaned, _)| cleaned).collect::<Vec<_>>()), words)?;
         Ok(())
     })
 }

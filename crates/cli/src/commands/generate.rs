@@ -11,6 +11,9 @@ use clap::Args;
 use segmenta_engine::EngineError;
 use segmenta_pipeline::generate::{GenerateError, GenerateOptions, ShardRange, shards, write_shard};
 
+use segmenta_pipeline::words::count;
+use serde_json::json;
+
 use crate::console;
 
 /// Generate synthetic customers for load tests, as Parquet shards
@@ -72,12 +75,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         fs::remove_file(&shard).with_context(|| format!("{}: cannot be removed", shard.display()))?;
     }
     write_all(&options, &shards, out)?;
-    console::line(&format!(
-        "{} customers in {} shards: {}",
-        console::count(options.rows),
-        options.shards,
-        out.display()
-    ))?;
+    console::result(
+        || json!({"customers": options.rows, "shards": options.shards, "folder": out}),
+        || {
+            let (customers, shards) = (count(options.rows), options.shards);
+            console::line(&format!("{customers} customers in {shards} shards: {}", out.display()))
+        },
+    )?;
     Ok(())
 }
 

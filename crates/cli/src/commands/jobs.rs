@@ -9,6 +9,11 @@ use crate::remote::{Remote, show_jobs};
 
 /// List the jobs of a coordinator, the last one first
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  segmenta jobs --coordinator http://coordinator:50050
+  segmenta jobs --state failed --limit 10
+  segmenta jobs --json | jq -r '.[] | select(.state == \"running\") | .id'")]
 pub(crate) struct Arguments {
     /// At most so many
     #[arg(long, value_name = "N", default_value_t = 100)]

@@ -3,10 +3,14 @@
 pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod clean;
+pub(crate) mod compare;
+pub(crate) mod completions;
 pub(crate) mod coordinator;
 mod embedded;
+pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod jobs;
+pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod score;

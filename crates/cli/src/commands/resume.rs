@@ -7,6 +7,9 @@ use crate::remote::OneJob;
 
 /// Put a job that failed or was cancelled back into the queue; it goes on after its last complete stage
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  segmenta resume ID --coordinator http://coordinator:50050")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     job: OneJob,

@@ -13,8 +13,9 @@ use segmenta_service::shutdown;
 
 use super::embedded::Embedded;
 use super::submit;
-use crate::console::{self, Console};
+use crate::console::Console;
 use crate::remote::Access;
+use crate::show;
 
 /// Run a job: read, prepare, cluster, judge and publish
 ///
@@ -24,6 +25,7 @@ use crate::remote::Access;
 Examples:
   segmenta run examples/cdnow.yaml
   segmenta run job.yaml --fresh --memory 16GiB
+  segmenta run job.yaml --json | jq .segments
   segmenta run job.yaml --coordinator http://coordinator:50050")]
 pub(crate) struct Arguments {
     /// The job spec (YAML or JSON)
@@ -68,8 +70,8 @@ pub(crate) fn load(spec: &Path) -> Result<Submission, EngineError> {
 /// Shows what came out of a job.
 pub(crate) fn show(job: &Submission, done: &Done) -> anyhow::Result<()> {
     match (job, done) {
-        (Submission::Segment(job), Done::Segmented(outcome)) => console::outcome(job, outcome)?,
-        (_, Done::Scored(manifest)) => console::scored(manifest, &job.output()?)?,
+        (Submission::Segment(job), Done::Segmented(outcome)) => show::outcome(job, outcome)?,
+        (_, Done::Scored(manifest)) => show::scored(manifest, &job.output()?)?,
         (Submission::Score(_), Done::Segmented(_)) => {}
     }
     Ok(())

@@ -7,6 +7,10 @@ use crate::remote::OneJob;
 
 /// Show a job of a coordinator, with its stages
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  segmenta status ID --coordinator http://coordinator:50050
+  segmenta status ID --json | jq .stages")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     job: OneJob,

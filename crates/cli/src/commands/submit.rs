@@ -9,6 +9,7 @@ use segmenta_pipeline::job::read_spec;
 use segmenta_service::api::{Job, JobSource, SubmitRequest};
 use segmenta_service::client::{Target, explain};
 use segmenta_service::shutdown;
+use serde_json::json;
 use url::Url;
 
 use crate::console;
@@ -55,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let request = request(&arguments.spec, &arguments.how)?;
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
     let job = runtime.block_on(submit(&target, request))?;
-    console::line(&job.id)?;
+    console::result(|| json!({"id": job.id}), || console::line(&job.id))?;
     Ok(())
 }
 
@@ -64,7 +65,9 @@ pub(crate) fn and_wait(target: &Target, request: SubmitRequest) -> anyhow::Resul
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
     runtime.block_on(async {
         let job = submit(target, request).await?;
-        console::line(&job.id)?;
+        if !console::is_json() {
+            console::line(&job.id)?;
+        }
         let job = tokio::select! {
             job = follow(target, &job.id) => job?,
             stop = shutdown::requested() => {

@@ -7,6 +7,9 @@ use crate::remote::{OneJob, follow, show_result};
 
 /// Show a job of a coordinator until it is over; the exit code is the job's
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  segmenta watch ID --coordinator http://coordinator:50050")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     job: OneJob,

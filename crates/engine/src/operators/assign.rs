@@ -26,6 +26,8 @@ pub struct Assign {
     pub features: Vec<String>,
     /// What rows are assigned by, in scaled space.
     pub centers: Centers,
+    /// The number of each of their clusters.
+    pub numbers: Vec<i32>,
 }
 
 #[async_trait]
@@ -72,7 +74,7 @@ impl PartTask for Assign {
             let (mut clusters, mut distances) = (Vec::new(), Vec::new());
             for point in values.chunks_exact(self.features.len()) {
                 let (cluster, squared) = self.centers.nearest(point);
-                clusters.push(cluster as i32);
+                clusters.push(self.numbers[cluster]);
                 distances.push(squared.sqrt());
             }
             let mut columns = without_rows(&batch);

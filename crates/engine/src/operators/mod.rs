@@ -7,6 +7,7 @@
 //!
 //! A task is a small serialisable struct in a file of its own. What it holds in memory a row is said there.
 
+mod apply_rules;
 mod assign;
 mod cluster_quality;
 mod count_bins;
@@ -22,6 +23,7 @@ mod moments;
 mod oversample;
 mod probe_donors;
 mod sample;
+mod sample_segments;
 mod scale;
 mod score;
 mod score_forest;
@@ -31,6 +33,7 @@ mod split_outliers;
 mod verify;
 mod write_features;
 
+pub use apply_rules::{ApplyRules, RuledClustering};
 pub use assign::Assign;
 pub use cluster_quality::{ClusterQuality, Judged, StratifiedSample};
 pub use count_bins::CountBins;
@@ -45,6 +48,7 @@ pub use moments::{GroupColumn, Moments, Variable};
 pub use oversample::Oversample;
 pub use probe_donors::{ProbeDonors, Probed};
 pub use sample::{Sample, Sampled};
+pub use sample_segments::{SampleSegments, SampledRow, SegmentRates};
 pub use scale::{Scale, Scaled};
 pub use score::{Score, Scored};
 pub use score_forest::{ForestCut, ScoreForest};
@@ -117,6 +121,7 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
         Ok(Arc::new(decode::<T>(body)?))
     }
     match name {
+        ApplyRules::NAME => task::<ApplyRules>(body),
         Assign::NAME => task::<Assign>(body),
         ClusterQuality::NAME => task::<ClusterQuality>(body),
         CountBins::NAME => task::<CountBins>(body),
@@ -138,6 +143,7 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
         Oversample::NAME => task::<Oversample>(body),
         ProbeDonors::NAME => task::<ProbeDonors>(body),
         Sample::NAME => task::<Sample>(body),
+        SampleSegments::NAME => task::<SampleSegments>(body),
         Scale::NAME => task::<Scale>(body),
         Score::NAME => task::<Score>(body),
         ScoreForest::NAME => task::<ScoreForest>(body),

@@ -38,6 +38,8 @@ pub struct Score {
     pub scalers: Vec<Scaler>,
     /// What rows are assigned by, in scaled space.
     pub centers: Centers,
+    /// The number of each of their clusters.
+    pub numbers: Vec<i32>,
     /// HDBSCAN's part of the model.
     pub density: Option<DensityModel>,
 }
@@ -118,7 +120,7 @@ impl PartTask for Score {
                 }
                 let (cluster, squared) = self.centers.nearest(&scaled);
                 inside[cluster] += u64::from(feature.is_none());
-                clusters.push(cluster as i32);
+                clusters.push(self.numbers[cluster]);
                 distances.push(squared.sqrt());
                 members.extend(predictor.as_ref().map(|predictor| predictor.predict(&scaled)));
             }

@@ -39,6 +39,8 @@ pub struct JobSpec {
     pub evaluate: Evaluate,
     /// Which features are recency, frequency and monetary value.
     pub profile: Profile,
+    /// What an earlier run published, whose segments keep their numbers: a path relative to the spec, or a URL.
+    pub previous: Option<String>,
     /// Folder to publish under: a path relative to the spec, or a URL.
     pub output: String,
 }

@@ -86,6 +86,7 @@ fn job(mut top: Section<'_>) -> JobSpec {
         evaluate: evaluate(top.section("evaluate")),
         profile: profile(top.section("profile"), &source.features),
         source,
+        previous: top.text("previous"),
         output: {
             top.required("output", "the folder to publish under");
             top.text("output").unwrap_or_default()

@@ -4,6 +4,7 @@
 //! `choosing`.
 
 mod choosing;
+mod numbering;
 mod silhouettes;
 
 use segmenta_algorithms::kmeans::{Clustering, Gap, Judge, Quality, prominences};
@@ -14,6 +15,7 @@ use segmenta_engine::operators::{Assign, ClusterQuality, Judged, StratifiedSampl
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
+use self::numbering::Numbering;
 use self::silhouettes::Estimate;
 use super::kmeans::{Candidate, Clustered};
 use super::outliers::Split;
@@ -22,6 +24,7 @@ use super::{StageContext, rows_of, singly};
 use crate::spec::{Evaluate, KMeans};
 
 pub use self::choosing::Choice;
+pub use self::numbering::Previous;
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -38,6 +41,10 @@ pub struct Evaluated {
     pub silhouette_rows: u64,
     /// True when the silhouette is that of all rows.
     pub silhouette_is_exact: bool,
+    /// The number of each cluster of the chosen candidate, which is what its rows are labelled with.
+    pub numbers: Vec<i32>,
+    /// The least number that no segment of this run, or of those before it, has had.
+    pub next_number: i32,
     /// The kept rows with their cluster and distance.
     pub assignments: Vec<Part>,
 }
@@ -89,6 +96,7 @@ pub async fn run(
     scaled: &Scaled,
     clustered: &Clustered,
     labels: &[&[Part]],
+    previous: Option<&Previous>,
 ) -> Result<Evaluated> {
     let candidates = &clustered.candidates;
     context.begin_step("judge every k");
@@ -119,11 +127,16 @@ pub async fn run(
         .iter()
         .find(|candidate| candidate.k == chosen_k)
         .ok_or_else(|| EngineError::job("evaluate: there is no candidate to choose"))?;
+    let numbering = match previous {
+        Some(previous) => previous.number(chosen.clustering.centers.centroids(), &scaled.scalers)?,
+        None => Numbering::by_cluster(chosen_k),
+    };
     context.begin_step("assign the rows");
     let task = Assign {
         prefix: format!("{}assignments/", context.prefix),
         features: features.to_vec(),
         centers: chosen.clustering.centers.clone(),
+        numbers: numbering.numbers.clone(),
     };
     let mut aligned: Vec<Vec<Part>> =
         split.kept.iter().zip(&scaled.parts).map(|(kept, points)| vec![kept.clone(), points.clone()]).collect();
@@ -131,8 +144,18 @@ pub async fn run(
         aligned.iter_mut().zip(*labels).for_each(|(parts, labels)| parts.push(labels.clone()));
     }
     let assignments = context.map_parts(task, &aligned).await?;
-    let silhouette_rows = rows_of(&drawn);
-    Ok(Evaluated { measures, chosen_k, why, choices, silhouette_rows, silhouette_is_exact: is_exact, assignments })
+    let Numbering { numbers, next_number } = numbering;
+    Ok(Evaluated {
+        measures,
+        chosen_k,
+        why,
+        choices,
+        silhouette_rows: rows_of(&drawn),
+        silhouette_is_exact: is_exact,
+        numbers,
+        next_number,
+        assignments,
+    })
 }
 
 /// The quality of each candidate, the sample's points, in parts, and what they weigh in each stratum.

@@ -27,9 +27,10 @@ pub(super) fn model(results: &Results<'_>, forest: Option<(String, f64)>) -> Val
         })
         .map(|(cluster, (centroid, count))| {
             let mut segments = results.profiled.segments.iter().filter(|s| s.algorithm == Algorithm::Kmeans);
-            let segment = segments.find(|s| s.cluster as usize == cluster);
+            let number = results.evaluated.numbers.get(cluster).copied();
+            let segment = segments.find(|s| Some(s.cluster) == number);
             json!({
-                "cluster": cluster,
+                "cluster": number,
                 "size": count,
                 "rows": segment.map_or(0, |segment| segment.size),
                 "centroid_scaled": centroid,
@@ -67,6 +68,7 @@ pub(super) fn model(results: &Results<'_>, forest: Option<(String, f64)>) -> Val
             "algorithm": spec.kmeans.algorithm,
             "seed": spec.kmeans.seed,
             "clusters": clusters,
+            "next_number": results.evaluated.next_number,
             "splits": chosen.map(|candidate| candidate.clustering.centers.splits()),
         },
         "hierarchy": results.hierarchy.map(|hierarchy| json!({
@@ -171,6 +173,7 @@ pub(super) fn metrics(results: &Results<'_>) -> Value {
     json!({
         "format": FORMAT,
         "job": results.spec.name,
+        "parameters": results.spec,
         "rows": {
             "source": results.sources.shards().map(|shard| shard.rows).sum::<u64>(),
             "customers": rows_of(&results.extracted.parts),
@@ -187,6 +190,11 @@ pub(super) fn metrics(results: &Results<'_>) -> Value {
             "clusters": hierarchy.clusters.iter().map(|cluster| cluster.size).collect::<Vec<_>>(),
         })),
         "agreements": results.profiled.agreements,
+        "rules": results.profiled.rules.iter().map(|rules| json!({
+            "algorithm": rules.algorithm,
+            "fidelity": rules.fidelity,
+            "rules": rules.segments,
+        })).collect::<Vec<_>>(),
         "hdbscan": results.density.map(|density| json!({
             "rows": density.rows,
             "weight": density.weight,

@@ -25,22 +25,30 @@ use super::hierarchy::Linked;
 use super::impute::Imputed;
 use super::kmeans::Clustered;
 use super::outliers::Split;
-use super::profile::Profiled;
+use super::profile::{Profiled, rules_sql};
 use super::scale::Scaled;
 use crate::job::StageReport;
 use crate::lease::Lease;
+use crate::published::{Columns, Published};
+use crate::report;
 use crate::source::{Shard, Sources};
 use crate::spec::JobSpec;
 use crate::work::{remove, remove_all};
 
 /// Bumped when the published files change their form.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// Folders that this stage has for itself.
 const FOLDERS: &[&str] = &["assignments/", "rejected/", "model/"];
 
 /// The trees of an isolation forest.
 pub(crate) const FOREST_FILE: &str = "model/forest.json";
+
+/// The sample of assigned rows.
+const SAMPLE_FILE: &str = "sample.parquet";
+
+/// The page. It is not in the manifest, because it shows what is, and can be made again at any time.
+pub const REPORT_FILE: &str = "report.html";
 
 /// Copied at once.
 const COPIES_AT_ONCE: usize = 8;
@@ -124,7 +132,16 @@ pub fn manifest_url(output: &str) -> String {
 
 /// Whether a path below an output is one that this stage writes.
 pub(crate) fn is_published_path(path: &str) -> bool {
-    const FILES: &[&str] = &["manifest.json", "segments.parquet", "quality.parquet", "model.json", "metrics.json"];
+    const FILES: &[&str] = &[
+        "manifest.json",
+        "segments.parquet",
+        "segments.sql",
+        "quality.parquet",
+        SAMPLE_FILE,
+        "model.json",
+        "metrics.json",
+        REPORT_FILE,
+    ];
     FILES.contains(&path) || FOLDERS.iter().any(|folder| path.starts_with(folder))
 }
 
@@ -176,7 +193,9 @@ pub async fn run(
         ("donors", results.imputed.donors.clone()),
     ];
     let of_model = || model_tables.iter().flat_map(|(_, parts)| parts);
-    let parts = || results.evaluated.assignments.iter().chain(&results.split.rejected).chain(of_model());
+    let sample = &results.profiled.sample;
+    let parts =
+        || results.evaluated.assignments.iter().chain(&results.split.rejected).chain(of_model()).chain([sample]);
     if let Some(gone) = first_gone(&runtime, parts().map(|part| (part.url.clone(), part.bytes))).await? {
         return Err(EngineError::input(format!("{gone}: is gone or damaged; run again with --fresh to make it anew")));
     }
@@ -187,35 +206,31 @@ pub async fn run(
         None => None,
     };
     let of_model = forest.as_ref().map(|(content, threshold)| (hex(&Sha256::digest(content)), *threshold));
+    let sampled = get(&runtime, &sample.url).await?.map(|content| content.to_vec()).unwrap_or_default();
+    let (model, metrics) = (documents::model(results, of_model), documents::metrics(results));
+    let (spec, profiled) = (results.spec, results.profiled);
+    let sql = rules_sql(&spec.name, &spec.source.features, &profiled.rules, &profiled.segments);
     let mut documents = vec![
         ("segments.parquet", Some(segments.num_rows() as u64), tables::parquet(&segments)?),
+        ("segments.sql", None, sql.into_bytes()),
         ("quality.parquet", Some(quality.num_rows() as u64), tables::parquet(&quality)?),
-        ("model.json", None, pretty(&documents::model(results, of_model))?),
-        ("metrics.json", None, pretty(&documents::metrics(results))?),
+        (SAMPLE_FILE, Some(sample.rows), sampled.clone()),
+        ("model.json", None, pretty(&model)?),
+        ("metrics.json", None, pretty(&metrics)?),
     ];
     documents.extend(forest.map(|(content, _)| (FOREST_FILE, None, content)));
     let tables = [("assignments", &results.evaluated.assignments), ("rejected", &results.split.rejected)]
         .into_iter()
         .map(|(folder, parts)| (folder.to_owned(), parts))
         .chain(model_tables.iter().map(|(table, parts)| (format!("model/{table}"), parts)));
-
-    lease.check()?;
-    remove(&runtime, &manifest_url(output)).await?;
-    for folder in FOLDERS {
-        remove_all(&runtime, &format!("{output}{folder}")).await?;
-    }
-    let mut outputs = Vec::new();
-    for (folder, parts) in tables {
-        lease.check()?;
-        outputs.extend(copy(&runtime, parts, output, &folder).await?);
-    }
-    for (name, rows, content) in documents {
-        let file =
-            Output { path: name.to_owned(), rows, bytes: content.len() as u64, sha256: hex(&Sha256::digest(&content)) };
-        lease.check()?;
-        put(&runtime, &format!("{output}{name}"), content).await?;
-        outputs.push(file);
-    }
+    let tables: Vec<(String, &Vec<Part>)> = tables.collect();
+    let mut outputs: Vec<Output> = tables.iter().flat_map(|(folder, parts)| listed(parts, folder)).collect();
+    outputs.extend(documents.iter().map(|(name, rows, content)| Output {
+        path: (*name).to_owned(),
+        rows: *rows,
+        bytes: content.len() as u64,
+        sha256: hex(&Sha256::digest(content)),
+    }));
     let manifest = Manifest {
         format: FORMAT,
         job: results.spec.name.clone(),
@@ -225,6 +240,32 @@ pub async fn run(
         inputs: results.sources.shards().cloned().collect(),
         outputs,
     };
+    let unfit = |what: &str, error: &dyn std::fmt::Display| EngineError::job(format!("publish: {what}: {error}"));
+    let published = Published {
+        model: serde_json::from_value(model).map_err(|error| unfit("model.json", &error))?,
+        metrics: serde_json::from_value(metrics).map_err(|error| unfit("metrics.json", &error))?,
+        segments: Columns::new(segments),
+        quality: Columns::new(quality),
+        sample: Columns::parse(sampled.into()).map_err(|error| unfit(SAMPLE_FILE, &error))?,
+        manifest: manifest.clone(),
+    };
+    let page = report::page(&published)?;
+
+    lease.check()?;
+    remove(&runtime, &manifest_url(output)).await?;
+    for folder in FOLDERS {
+        remove_all(&runtime, &format!("{output}{folder}")).await?;
+    }
+    for (folder, parts) in tables {
+        lease.check()?;
+        copy(&runtime, parts, output, &folder).await?;
+    }
+    for (name, _, content) in documents {
+        lease.check()?;
+        put(&runtime, &format!("{output}{name}"), content).await?;
+    }
+    lease.check()?;
+    put(&runtime, &format!("{output}{REPORT_FILE}"), page).await?;
     lease.check()?;
     if put_new(&runtime, &manifest_url(output), pretty(&manifest)?).await? {
         return Ok(manifest);
@@ -232,7 +273,19 @@ pub async fn run(
     Err(EngineError::output(format!("{output}: another process published there meanwhile; run again")))
 }
 
-pub(crate) async fn copy(runtime: &Arc<RuntimeEnv>, parts: &[Part], output: &str, folder: &str) -> Result<Vec<Output>> {
+/// The parts as the manifest lists them.
+pub(crate) fn listed(parts: &[Part], folder: &str) -> Vec<Output> {
+    let output = |part: &Part| Output {
+        path: format!("{folder}/part-{:05}.parquet", part.index),
+        rows: Some(part.rows),
+        bytes: part.bytes,
+        sha256: part.sha256.clone(),
+    };
+    parts.iter().map(output).collect()
+}
+
+/// Copies the parts to a folder of the output.
+pub(crate) async fn copy(runtime: &Arc<RuntimeEnv>, parts: &[Part], output: &str, folder: &str) -> Result<()> {
     let copies = parts.iter().map(|part| async move {
         let target = part_url(&format!("{output}{folder}/"), part.index);
         let (store, from) = resolve(runtime, &part.url)?;
@@ -240,13 +293,7 @@ pub(crate) async fn copy(runtime: &Arc<RuntimeEnv>, parts: &[Part], output: &str
         store
             .copy(&from, &to)
             .await
-            .map_err(|error| EngineError::output(format!("{target}: cannot be copied from {}: {error}", part.url)))?;
-        Ok::<_, EngineError>(Output {
-            path: format!("{folder}/part-{:05}.parquet", part.index),
-            rows: Some(part.rows),
-            bytes: part.bytes,
-            sha256: part.sha256.clone(),
-        })
+            .map_err(|error| EngineError::output(format!("{target}: cannot be copied from {}: {error}", part.url)))
     });
     futures::stream::iter(copies).buffered(COPIES_AT_ONCE).try_collect().await
 }

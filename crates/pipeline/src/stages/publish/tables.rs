@@ -12,7 +12,7 @@ use segmenta_algorithms::quantiles::QuantileSketch;
 use segmenta_engine::{EngineError, Result};
 
 use super::Results;
-use crate::stages::profile::{FeatureProfile, Profiled, QUANTILES, Segment};
+use crate::stages::profile::{FeatureProfile, Profiled, QUANTILES, Segment, SegmentRule};
 use crate::stages::rows_of;
 
 pub(super) fn parquet(batch: &RecordBatch) -> Result<Vec<u8>> {
@@ -64,6 +64,23 @@ pub(super) fn segments(features: &[String], profiled: &Profiled) -> Result<Recor
             Arc::new(segments.iter().map(|s| s.label.as_ref().map(|l| l.score)).collect::<Float64Array>()),
         ),
     ];
+    let rule = |segment: &Segment| {
+        let mut rules = profiled.rules.iter().filter(|rules| rules.algorithm == segment.algorithm);
+        rules.find_map(|rules| rules.segments.iter().find(|rule| rule.cluster == segment.cluster))
+    };
+    let rules = || segments.iter().map(rule);
+    let measure = |of: fn(&SegmentRule) -> Option<f64>| -> ArrayRef {
+        Arc::new(rules().map(|rule| rule.and_then(of)).collect::<Float64Array>())
+    };
+    columns.extend([
+        (
+            "rule".into(),
+            DataType::Utf8,
+            Arc::new(rules().map(|rule| rule.map(|rule| rule.text.clone())).collect::<StringArray>()) as ArrayRef,
+        ),
+        ("rule_precision".into(), DataType::Float64, measure(|rule| rule.precision)),
+        ("rule_recall".into(), DataType::Float64, measure(|rule| rule.recall)),
+    ]);
     for (j, name) in features.iter().enumerate() {
         let mut add = |suffix: &str, value: &dyn Fn(&FeatureProfile) -> f64| {
             let values: Float64Array = segments.iter().map(|s| s.features.get(j).map(value)).collect();

@@ -1,4 +1,7 @@
-//! Profile: what each segment looks like in the units of the features, and what to call it.
+//! Profile: what each segment looks like in the units of the features, what to call it, and a rule that tells who is in it.
+
+mod rules;
+mod sample;
 
 use segmenta_algorithms::drift::Distribution;
 use segmenta_algorithms::hierarchy::{Cell, Contingency};
@@ -6,16 +9,22 @@ use segmenta_algorithms::labels::{Label, Standing, label_segments};
 use segmenta_algorithms::moments::MomentUnits;
 use segmenta_algorithms::quantiles::QuantileSearch;
 use segmenta_engine::Result;
+use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::hdbscan::CLUSTER_COLUMN;
 use segmenta_engine::operators::hierarchy::HIERARCHY_COLUMN;
 use segmenta_engine::operators::{CrossTabulate, GroupColumn, Variable};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::rules::rules_sql;
+pub use self::rules::{ClusteringRules, SegmentRule};
+use self::sample::SegmentSample;
+pub(crate) use self::sample::label_column;
 use super::evaluate::Evaluated;
 use super::extract::Extracted;
 use super::hdbscan::DensityClustered;
 use super::hierarchy::Linked;
 use super::outliers::Split;
+use super::scale::Scaled;
 use super::{MomentColumns, StageContext, means_and_variances, rows_of, singly};
 use crate::drift;
 use crate::quantiles::{self, Columns, Wanted};
@@ -33,6 +42,10 @@ pub struct Profiled {
     pub distributions: Vec<Distribution>,
     /// How far each two of the clusterings agree.
     pub agreements: Vec<Agreement>,
+    /// Rules of each clustering that has few enough segments.
+    pub rules: Vec<ClusteringRules>,
+    /// A sample of the assigned rows in which each segment is seen.
+    pub sample: Part,
 }
 
 /// How far two clusterings of the same rows agree.
@@ -135,6 +148,7 @@ pub async fn run(
     features: &[String],
     extracted: &Extracted,
     split: &Split,
+    scaled: &Scaled,
     clusterings: &Clusterings<'_>,
 ) -> Result<Profiled> {
     let Clusterings { evaluated, hierarchy, density } = *clusterings;
@@ -142,11 +156,13 @@ pub async fn run(
     let distributions = drift::distributions(context, features, &extracted.parts).await?;
     context.begin_step("describe the segments");
     let k = evaluated.chosen_k;
-    let group = GroupColumn { name: "kmeans_cluster".to_owned(), first: 0, groups: k };
+    let numbers = evaluated.numbers.iter().max().map_or(0, |largest| *largest as usize + 1);
+    let group = GroupColumn { name: "kmeans_cluster".to_owned(), first: 0, groups: numbers };
     let mut segments = profile(context, Algorithm::Kmeans, group, features, split, evaluated).await?;
     let by_cluster = evaluated.measures.iter().find(|m| m.k == k).map(|m| m.silhouette_by_cluster.as_slice());
     for segment in &mut segments {
-        segment.silhouette = by_cluster.and_then(|s| s.get(segment.cluster as usize).copied().flatten());
+        let cluster = evaluated.numbers.iter().position(|number| *number == segment.cluster);
+        segment.silhouette = by_cluster.and_then(|s| s.get(cluster?).copied().flatten());
     }
     label(settings, features, &mut segments);
     if let Some(hierarchy) = hierarchy {
@@ -175,7 +191,13 @@ pub async fn run(
         segments.append(&mut found);
     }
     let agreements = agreements(context, evaluated, hierarchy.is_some(), density.is_some()).await?;
-    Ok(Profiled { segments, distributions, agreements })
+    context.begin_step("draw a sample");
+    let assignments = &evaluated.assignments;
+    let sample = SegmentSample::draw(context, features, &scaled.parts, assignments, &segments).await?;
+    context.begin_step("find rules");
+    let rules = rules::find(context, features, &sample, assignments, &segments).await?;
+    let sample = sample.write(context, features).await?;
+    Ok(Profiled { segments, distributions, agreements, rules, sample })
 }
 
 /// Sets the clusterings against each other, where there are several.

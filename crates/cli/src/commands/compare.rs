@@ -1,0 +1,37 @@
+//! `segmenta compare`: what has changed between two runs.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use segmenta_engine::runtime::planning_state;
+use segmenta_pipeline::compare::compare;
+use segmenta_pipeline::location::to_folder_url;
+
+use crate::show;
+
+/// Compare two runs: which segments are the same, who moved between them, which features drifted
+///
+/// Segments are matched one to one, by the customers that they share and by how near their means are.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  segmenta compare runs/week-46 runs/week-47
+  segmenta compare s3://lake/segments/w46 s3://lake/segments/w47 --json | jq '.clusterings[0].moves'
+
+A job whose spec names the earlier run as `previous` keeps its segments' numbers.")]
+pub(crate) struct Arguments {
+    /// What the earlier run has published to
+    old: String,
+    /// What the later one has
+    new: String,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let (old, new) = (to_folder_url(&arguments.old, &here)?, to_folder_url(&arguments.new, &here)?);
+    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let found = runtime.block_on(async { compare(&planning_state()?, &old, &new).await })?;
+    show::comparison(&found)?;
+    Ok(())
+}

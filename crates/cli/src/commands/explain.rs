@@ -1,0 +1,41 @@
+//! `segmenta explain`: why one customer is in its segment.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use segmenta_engine::runtime::{MemoryPlan, runtime_env};
+use segmenta_pipeline::explain::explain;
+use segmenta_pipeline::location::to_folder_url;
+
+use crate::show;
+
+/// Explain why one customer is in its segment, or was cut
+///
+/// Prints its features raw, imputed and scaled, the distances to the centroids, the rule of the segment, and its way down the
+/// trees of the other clusterings.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  segmenta explain runs/cdnow 4711
+  segmenta explain s3://lake/segments/customers DE 4711      # where two columns identify a customer
+  segmenta explain runs/cdnow 4711 --json | jq .kmeans.distances")]
+pub(crate) struct Arguments {
+    /// The folder or URL that a job has published to
+    output: String,
+    /// The customer: a value for each id column, in their order
+    #[arg(required = true, allow_negative_numbers = true)]
+    id: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let output = to_folder_url(&arguments.output, &here)?;
+    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let found = runtime.block_on(async {
+        let stores = runtime_env(MemoryPlan::detect())?;
+        explain(&stores, &output, &arguments.id).await
+    })?;
+    show::explanation(&found)?;
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! A sample of the assigned rows: what rules are grown on, and what the report draws.
+//!
+//! Each clustering has an equal share of it; half of the share goes to its segments by their size, and half evenly, so that
+//! small segments are seen too. Rows are drawn by a hash of their id. One stands for as many rows as the rate says at which
+//! it was drawn, and those of a K-Means segment together for all of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use datafusion::arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::error::DataFusionError;
+use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::metrics::{Labelling, SilhouetteReference};
+use segmenta_engine::Result;
+use segmenta_engine::artifact::{Part, PartWriter};
+use segmenta_engine::operators::hdbscan::{CLUSTER_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
+use segmenta_engine::operators::hierarchy::HIERARCHY_COLUMN;
+use segmenta_engine::operators::{RowSample, SampleSegments, SampledRow, SegmentRates};
+
+use super::{Algorithm, Segment};
+use crate::stages::StageContext;
+
+const SEED: u64 = 0x7361_6d70_6c65;
+
+/// Rows of a sample, about.
+const ROWS: u64 = 10_000;
+
+/// Rows of it, the first by hash, whose silhouettes are computed: their number squared are the distances.
+const SILHOUETTE_ROWS: usize = 4_000;
+
+/// A sample of rows in the order of their hashes. A row has a cell of each of the columns.
+#[derive(Debug, Clone)]
+pub(super) struct SegmentSample {
+    /// The labels of each clustering are in the column of its name.
+    pub(super) columns: Vec<String>,
+    /// How many rows each stands for.
+    pub(super) weights: Vec<f64>,
+    pub(super) rows: Vec<SampledRow>,
+}
+
+impl SegmentSample {
+    /// Draws it, from the prepared points and the assignments, whose parts have the same rows.
+    pub(super) async fn draw(
+        context: &StageContext<'_>,
+        features: &[String],
+        points: &[Part],
+        assignments: &[Part],
+        segments: &[Segment],
+    ) -> Result<Self> {
+        let mut columns = features.to_vec();
+        columns.push("kmeans_distance".to_owned());
+        let mut clusterings = vec![];
+        for (algorithm, of_algorithm) in by_algorithm(segments) {
+            clusterings.push((columns.len(), of_algorithm));
+            columns.push(label_column(algorithm).to_owned());
+            if algorithm == Algorithm::Hdbscan {
+                columns.extend([PROBABILITY_COLUMN, SCORE_COLUMN].map(str::to_owned));
+            }
+        }
+        let wanted = ROWS.div_ceil(clusterings.len().max(1) as u64);
+        let task = SampleSegments {
+            features: features.to_vec(),
+            columns: columns.clone(),
+            clusterings: clusterings.iter().map(|(column, of)| rates(*column, of, wanted)).collect(),
+            seed: SEED,
+        };
+        let inputs: Vec<Vec<Part>> =
+            points.iter().zip(assignments).map(|(points, rows)| vec![points.clone(), rows.clone()]).collect();
+        let mut rows: Vec<SampledRow> = context.map_parts(task, &inputs).await?.into_iter().flatten().collect();
+        rows.sort_unstable_by_key(|row| (row.hash, row.id));
+        let mut sample = Self { columns, weights: vec![], rows };
+        sample.weigh(segments);
+        Ok(sample)
+    }
+
+    fn weigh(&mut self, segments: &[Segment]) {
+        self.weights = self.rows.iter().map(|row| u64::MAX as f64 / row.threshold as f64).collect();
+        let labels = self.labels(Algorithm::Kmeans).unwrap_or_default();
+        let mut drawn: BTreeMap<i32, f64> = BTreeMap::new();
+        labels.iter().zip(&self.weights).for_each(|(label, weight)| *drawn.entry(*label).or_default() += weight);
+        let size = |label: i32| {
+            let mut of = segments.iter().filter(|segment| segment.algorithm == Algorithm::Kmeans);
+            of.find(|segment| segment.cluster == label).map_or(0, |segment| segment.size)
+        };
+        let factors: BTreeMap<i32, f64> =
+            drawn.iter().map(|(label, weight)| (*label, size(*label) as f64 / weight)).collect();
+        for (label, weight) in labels.iter().zip(&mut self.weights) {
+            *weight *= factors.get(label).copied().unwrap_or(1.0);
+        }
+    }
+
+    /// The labels by a clustering, where the job has it.
+    pub(super) fn labels(&self, algorithm: Algorithm) -> Option<Vec<i32>> {
+        let column = self.columns.iter().position(|column| column == label_column(algorithm))?;
+        Some(self.rows.iter().map(|row| row.values[column] as i32).collect())
+    }
+
+    /// The features in raw units, row-major.
+    pub(super) fn features(&self, features: usize) -> Vec<f64> {
+        self.rows.iter().flat_map(|row| row.values[..features].iter().copied()).collect()
+    }
+
+    /// Of the first rows, their silhouettes within the sample.
+    fn silhouettes(&self, features: usize) -> Vec<f64> {
+        let labels = self.labels(Algorithm::Kmeans).unwrap_or_default();
+        let mut numbers: Vec<i32> = labels.clone();
+        numbers.sort_unstable();
+        numbers.dedup();
+        if numbers.len() < 2 {
+            return vec![];
+        }
+        let first = self.rows.len().min(SILHOUETTE_ROWS);
+        let dense = |label: &i32| numbers.binary_search(label).unwrap_or_default() as u32;
+        let labels: Vec<u32> = labels[..first].iter().map(dense).collect();
+        let points: Vec<f64> = self.rows[..first].iter().flat_map(|row| row.point.iter().copied()).collect();
+        let points = Matrix::new(points, features);
+        let weights = &self.weights[..first];
+        let labelling = Labelling { labels: labels.clone(), k: numbers.len() };
+        let reference = SilhouetteReference::new(&points, weights, &[labelling]);
+        let of = |i: usize| reference.silhouettes(points.row(i), weights[i], &labels[i..=i])[0];
+        (0..first).map(of).collect()
+    }
+
+    /// Writes it as a table under the stage's folder.
+    pub(super) async fn write(&self, context: &StageContext<'_>, features: &[String]) -> Result<Part> {
+        let d = features.len();
+        let numbers = |of: &dyn Fn(usize) -> f64| -> ArrayRef {
+            Arc::new((0..self.rows.len()).map(of).collect::<Float64Array>())
+        };
+        let mut columns: Vec<(String, ArrayRef)> = vec![("weight".to_owned(), numbers(&|i| self.weights[i]))];
+        for (j, name) in self.columns.iter().enumerate() {
+            let values: ArrayRef = if name.ends_with("_cluster") && j >= d {
+                Arc::new(self.rows.iter().map(|row| row.values[j] as i32).collect::<Int32Array>())
+            } else {
+                numbers(&|i| self.rows[i].values[j])
+            };
+            columns.push((name.clone(), values));
+        }
+        for (j, name) in features.iter().enumerate() {
+            columns.push((format!("{name}_scaled"), numbers(&|i| self.rows[i].point[j])));
+        }
+        let silhouettes = self.silhouettes(d);
+        let silhouettes: Float64Array = (0..self.rows.len()).map(|i| silhouettes.get(i).copied()).collect();
+        columns.push(("kmeans_silhouette".to_owned(), Arc::new(silhouettes)));
+        let field = |(name, column): &(String, ArrayRef)| {
+            Field::new(name, column.data_type().clone(), column.data_type() == &DataType::Float64)
+        };
+        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+        let arrays = columns.into_iter().map(|(_, column)| column).collect();
+        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(DataFusionError::from)?;
+        let prefix = format!("{}sample/", context.prefix);
+        let mut writer = PartWriter::create(&context.cluster.runtime(), &prefix, 0, schema)?;
+        writer.write(&batch).await?;
+        writer.finish().await
+    }
+}
+
+/// The column that holds the labels of a clustering.
+pub(crate) fn label_column(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::Kmeans => "kmeans_cluster",
+        Algorithm::Hierarchy => HIERARCHY_COLUMN,
+        Algorithm::Hdbscan => CLUSTER_COLUMN,
+    }
+}
+
+/// The segments of each clustering, in the order of the table.
+pub(super) fn by_algorithm(segments: &[Segment]) -> Vec<(Algorithm, Vec<&Segment>)> {
+    let all = [Algorithm::Kmeans, Algorithm::Hierarchy, Algorithm::Hdbscan];
+    let of = |algorithm| (algorithm, segments.iter().filter(|segment| segment.algorithm == algorithm).collect());
+    all.into_iter().map(of).filter(|(_, segments): &(_, Vec<&Segment>)| !segments.is_empty()).collect()
+}
+
+/// How many of about `wanted` rows are drawn of each segment.
+fn rates(column: usize, segments: &[&Segment], wanted: u64) -> SegmentRates {
+    let first = segments.iter().map(|segment| segment.cluster).min().unwrap_or(0);
+    let last = segments.iter().map(|segment| segment.cluster).max().unwrap_or(0);
+    let rows: u64 = segments.iter().map(|segment| segment.size).sum();
+    let even = 0.5 * wanted as f64 / segments.len().max(1) as f64;
+    let mut thresholds = vec![0; (last - first + 1) as usize];
+    for segment in segments {
+        let by_size = 0.5 * wanted as f64 * segment.size as f64 / rows.max(1) as f64;
+        let drawn = RowSample::of(SEED, (even + by_size).ceil() as u64, segment.size);
+        thresholds[(segment.cluster - first) as usize] = drawn.threshold;
+    }
+    SegmentRates { column, first, thresholds }
+}
