@@ -78,7 +78,7 @@ fn columns_that_do_not_fit() {
     let text: ArrayRef = Arc::new(StringArray::from(vec!["x", "y"]));
     write_parquet(&folder.path().join("t.parquet"), &[("customer_id", ids(0..2)), ("a", text)]);
     let expected =
-        ["there is no column `b`; the columns are: customer_id, a", "`a` is Utf8", "not a number", "CAST(a AS"];
+        ["there is no column `b`; the columns are: customer_id, a", "`a` is Utf8", "not a number", "CAST(\"a\" AS"];
     fails(folder.path(), "", 2, &expected);
     let said = segmenta(&["check", folder.path().join("job.yaml").to_str().unwrap()]);
     assert_eq!(said.code, 2, "{}", said.err);

@@ -7,6 +7,8 @@ use std::process::Command;
 use datafusion::arrow::array::AsArray;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
 use segmenta_algorithms::hashing::{mix, unit_interval};
+use segmenta_engine::runtime::{MemoryPlan, runtime_env};
+use segmenta_pipeline::explain::explain;
 use segmenta_pipeline::job::{Job, RunOptions};
 use segmenta_pipeline::spec::JobSpec;
 use serde_json::Value;
@@ -265,7 +267,30 @@ fn a_customer_is_explained() {
         assert!(said.code == code && said.err.contains(why), "{}: {}", said.code, said.err);
     };
     refused(&[path, "987654321"], 3, "there is no customer of customer_id 987654321");
-    refused(&[path, "anna"], 2, "anna: is no Int32");
-    refused(&[path, "1", "2"], 2, "told by 1 values, customer_id; 2 were given");
+    refused(&[path, "anna"], 2, "anna: is none of the values of customer_id");
+    refused(&[path, "1", "2"], 2, "a customer is told by customer_id; 2 values were given");
     refused(&[folder.path().to_str().unwrap(), "1"], 3, "there is no manifest.json");
+}
+
+#[test]
+fn every_customer_of_a_small_job_is_explained() {
+    let folder = folder();
+    let values = (0..300).map(|i| Some(if i % 60 == 7 { 900.0 + i as f64 } else { (i % 13) as f64 }));
+    let columns = [("id", ids((0..300).map(|i| i - 150))), ("spend", floats(values))];
+    write_parquet(&folder.path().join("a.parquet"), &columns);
+    let text =
+        "name: test\nsource:\n  tables: {a: a.parquet}\n  id: id\n  features: [spend]\nkmeans: {k: 2}\noutput: out\n";
+    let job = Job::new(JobSpec::parse(text, "test.yaml").unwrap(), folder.path());
+    run(&job, 2, &RunOptions::default()).unwrap();
+    // Few are cut, so that some parts have no file.
+    let out = folder.path().join("out");
+    let rejected = read_parquet(&out.join("rejected"));
+    assert!(rejected.num_rows() == 5 && fs::read_dir(out.join("rejected")).unwrap().count() < 8);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let stores = runtime_env(MemoryPlan::new(1 << 30)).unwrap();
+    for id in -150..150_i64 {
+        let url = format!("file://{}/", out.display());
+        let found = runtime.block_on(explain(&stores, &url, &[id.to_string()])).unwrap();
+        assert_eq!(found.rejected.is_some(), (id + 150) % 60 == 7, "{id}");
+    }
 }

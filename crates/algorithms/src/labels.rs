@@ -18,7 +18,8 @@
 //! as soon as the third is far below; rank alone makes much of small differences between neighbours. When all segments
 //! lie within one per cent of each other, a measure sets none apart: all are at 0.5.
 //!
-//! Below 1/3 a position is *low*, above 2/3 *high*, else *mid*.
+//! Below 1/3 a position is *low*, above 2/3 *high*, else *mid*; but what is below the mean of all customers is not high, and what is above
+//! it not low: of many segments most may lie on one side of it.
 //!
 //! # Rules
 //!
@@ -192,6 +193,8 @@ struct Axis {
     magnitudes: Vec<Option<f64>>,
     /// See the module; 0 to 1.
     positions: Vec<Option<f64>>,
+    /// Mean over the customers of the segments; `None` where no share is known.
+    mean: Option<f64>,
 }
 
 impl Axis {
@@ -217,8 +220,12 @@ impl Axis {
             let rank = (below + 0.5 * (equal - 1.0)) / (count as f64 - 1.0);
             0.5 * (magnitude(value) + rank)
         };
+        let weighed = || segments.iter().zip(&values).filter_map(|(segment, value)| Some((segment.share, (*value)?)));
+        let weight: f64 = weighed().map(|(share, _)| share).sum();
+        let mean = weighed().map(|(share, value)| share / weight * value).sum::<f64>();
         Self {
             measure,
+            mean: (weight > 0.0 && mean.is_finite()).then_some(mean),
             magnitudes: values.iter().map(|value| value.map(magnitude)).collect(),
             positions: values.iter().map(|value| value.map(position)).collect(),
             values,
@@ -226,15 +233,13 @@ impl Axis {
     }
 
     fn level(&self, segment: usize) -> Option<Level> {
-        self.positions[segment].map(|position| {
-            if position < LOW_BELOW {
-                Level::Low
-            } else if position > HIGH_ABOVE {
-                Level::High
-            } else {
-                Level::Mid
-            }
-        })
+        let (position, value) = (self.positions[segment]?, self.values[segment]?);
+        let level = match position {
+            position if position < LOW_BELOW && self.mean.is_none_or(|mean| value <= mean) => Level::Low,
+            position if position > HIGH_ABOVE && self.mean.is_none_or(|mean| value >= mean) => Level::High,
+            _ => Level::Mid,
+        };
+        Some(level)
     }
 
     /// How far apart the measure sets the segments of `group`: the spread of their magnitudes, or more than any spread

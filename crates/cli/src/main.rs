@@ -74,6 +74,7 @@ enum Command {
     Watch(commands::watch::Arguments),
     Cancel(commands::cancel::Arguments),
     Resume(commands::resume::Arguments),
+    Health(commands::health::Arguments),
     Completions(commands::completions::Arguments),
 }
 
@@ -89,7 +90,15 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") => {
+            console::set_manner(console::Manner { json: true, quiet: true });
+            return failed(&EngineError::spec(error.to_string().trim_start_matches("error: ").trim_end()).into());
+        }
+        // Of help and versions too.
+        Err(error) => error.exit(),
+    };
     console::set_manner(console::Manner { json: arguments.json, quiet: arguments.quiet });
     let detail = match (arguments.quiet, arguments.verbose) {
         (true, _) => Detail::Warnings,
@@ -119,10 +128,8 @@ fn main() -> ExitCode {
         Command::Watch(arguments) => commands::watch::run(arguments),
         Command::Cancel(arguments) => commands::cancel::run(arguments),
         Command::Resume(arguments) => commands::resume::run(arguments),
-        Command::Completions(arguments) => {
-            commands::completions::run(arguments, Arguments::command());
-            Ok(())
-        }
+        Command::Health(arguments) => commands::health::run(arguments),
+        Command::Completions(arguments) => commands::completions::run(arguments, Arguments::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

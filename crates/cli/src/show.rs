@@ -74,7 +74,8 @@ fn outcome_in_words(job: &Job, outcome: &Outcome) -> io::Result<()> {
     let left = if labelled { vec![1] } else { vec![] };
     line(&table(&header, &left, &rows).to_string())?;
     if features.len() > shown {
-        line(&format!("{} more features are in segments.parquet", features.len() - shown))?;
+        let more = features.len() - shown;
+        line(&format!("{more} more {} in segments.parquet", plural(more as u64, "feature is", "features are")))?;
     }
     for segment in &segments {
         if let Some(label) = &segment.label {
@@ -84,10 +85,11 @@ fn outcome_in_words(job: &Job, outcome: &Outcome) -> io::Result<()> {
     let assigned: u64 = segments.iter().map(|segment| segment.size).sum();
     line("")?;
     line(&format!(
-        "{} customers: {} in {} segments, {} cut as outliers",
+        "{} customers: {} in {} {}, {} cut as outliers",
         count(outcome.customers),
         count(assigned),
         segments.len(),
+        plural(segments.len() as u64, "segment", "segments"),
         count(outcome.rejected)
     ))?;
     line(&format!("k = {}: {}", outcome.evaluated.chosen_k, outcome.evaluated.why))?;
@@ -137,7 +139,7 @@ fn scored_in_words(manifest: &ScoreManifest, output: &str) -> io::Result<()> {
         let segments = drift.segments.shift.stability_index;
         line(&format!("drift (population stability index): {}; sizes of segments {segments:.3}", features.join(", ")))?;
     }
-    line(&format!("published: {output}"))
+    line(&format!("published: {}", place(output)))
 }
 
 /// The plan of a job.
@@ -190,7 +192,7 @@ fn plan_in_words(job: &str, plan: &Plan) -> io::Result<()> {
     line("stages")?;
     for (i, stage) in plan.stages.iter().enumerate() {
         let state = if stage.complete { " (complete)" } else { "" };
-        line(&format!("  {}. {:<9} {}{state}", i + 1, stage.name, stage.what))?;
+        line(&format!(" {:>2}. {:<9} {}{state}", i + 1, stage.name, stage.what))?;
     }
     line(&format!("output {}", place(&plan.output)))?;
     line("the spec and its sources fit together")
@@ -307,6 +309,8 @@ fn comparison_in_words(found: &Comparison) -> io::Result<()> {
         line("")?;
         clustering_in_words(clustering)?;
     }
+    line("")?;
+    line("match: how much two are one segment, from 0 to 1; from 0.33 on they are taken for one")?;
     line("")?;
     line("features, by the population stability index against the deciles of then")?;
     for FeatureDrift { feature, shift, missing_before, missing_now } in &found.features {

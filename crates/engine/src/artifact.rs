@@ -203,7 +203,10 @@ fn unwritable(url: &str, error: &dyn std::fmt::Display) -> EngineError {
 }
 
 fn unreadable(part: &Part, error: &dyn std::fmt::Display) -> EngineError {
-    EngineError::input(format!("{}: cannot be read: {error}; run again with --fresh to make it anew", part.url))
+    EngineError::input(format!(
+        "{}: cannot be read: {error}; run the job again (--fresh, where it does not notice) to make it anew",
+        part.url
+    ))
 }
 
 /// Reads ranges of one object, whose size is known, for the Parquet decoder.

@@ -28,6 +28,7 @@ use serde::Serialize;
 use crate::drift::FeatureDrift;
 use crate::published::Published;
 use crate::stages::profile::{Algorithm, label_column};
+use crate::stages::publish::first_gone;
 
 /// From this score on a pair of segments is one segment.
 pub const SAME: f64 = 1.0 / 3.0;
@@ -162,6 +163,15 @@ pub async fn compare(state: &SessionState, old: &str, new: &str) -> Result<Compa
             now.model.id.join(", ")
         )));
     }
+    for (published, output) in [(&then, old), (&now, new)] {
+        let tables = published.manifest.outputs.iter().filter(|file| file.rows.is_some());
+        let files = tables.map(|file| (format!("{output}{}", file.path), file.bytes));
+        if let Some(gone) = first_gone(runtime, files).await? {
+            return Err(EngineError::input(format!(
+                "{gone}: is gone or damaged; run its job again to publish it anew"
+            )));
+        }
+    }
     let context = SessionContext::new_with_state(state.clone());
     let algorithms: Vec<Algorithm> = [Algorithm::Kmeans, Algorithm::Hierarchy, Algorithm::Hdbscan]
         .into_iter()
@@ -268,7 +278,11 @@ async fn counted(
         same = same.join(" AND "),
         all = all.join(", "),
     );
-    let batches = context.sql(&query).await.map_err(failed)?.collect().await.map_err(failed)?;
+    let unlike = |error: DataFusionError| {
+        let columns = then.0.model.id.join(", ");
+        EngineError::input(format!("{} and {}: the ids ({columns}) cannot be compared: {error}", then.1, now.1))
+    };
+    let batches = context.sql(&query).await.map_err(unlike)?.collect().await.map_err(unlike)?;
     let mut found = vec![];
     for batch in &batches {
         let label = |column: usize, row: usize| -> i32 {

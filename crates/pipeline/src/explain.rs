@@ -16,6 +16,8 @@ use serde::Serialize;
 
 use crate::published::Published;
 use crate::stages::profile::Algorithm;
+use crate::stages::publish::Output;
+use crate::words::plural;
 
 /// Why a customer is where it is.
 #[derive(Debug, Clone, Serialize)]
@@ -160,10 +162,10 @@ pub async fn explain(runtime: &RuntimeEnv, output: &str, id: &[String]) -> Resul
     let columns = &published.model.id;
     if id.len() != columns.len() {
         return Err(EngineError::spec(format!(
-            "{output}: a customer is told by {} values, {}; {} were given",
-            columns.len(),
+            "{output}: a customer is told by {}; {} {} given",
             columns.join(" and "),
-            id.len()
+            id.len(),
+            plural(id.len() as u64, "value was", "values were")
         )));
     }
     let Some((row, is_assigned)) = find(runtime, output, &published, id).await? else {
@@ -232,22 +234,20 @@ impl Labels {
 /// The row of a customer, and whether it is in a segment. Only the parts that its id falls into are read.
 async fn find(runtime: &RuntimeEnv, output: &str, published: &Published, id: &[String]) -> Result<Option<(Row, bool)>> {
     for (folder, is_assigned) in [("assignments", true), ("rejected", false)] {
-        let files = published.manifest.outputs.iter().filter(|file| file.path.starts_with(&format!("{folder}/")));
-        let parts: Vec<Part> = files
-            .enumerate()
-            .map(|(index, file)| Part {
-                index: index as u32,
-                url: format!("{output}{}", file.path),
-                rows: file.rows.unwrap_or(0),
-                bytes: file.bytes,
-                sha256: file.sha256.clone(),
-            })
-            .collect();
-        let Some(first) = parts.first() else { continue };
-        let schema = part_schema(runtime, first).await?;
-        let wanted = values(&schema, &published.model.id, id)?;
-        let index = part_of(row_id(&wanted)?, parts.len() as u32) as usize;
-        if let Some(row) = find_in(runtime, &parts[index], &published.model.id, &wanted).await? {
+        let path = |index: u32| format!("{folder}/part-{index:05}.parquet");
+        let part = |file: &Output| Part {
+            index: 0,
+            url: format!("{output}{}", file.path),
+            rows: file.rows.unwrap_or(0),
+            bytes: file.bytes,
+            sha256: file.sha256.clone(),
+        };
+        let mut files = published.manifest.outputs.iter().filter(|file| file.path.starts_with(&format!("{folder}/")));
+        let Some(any) = files.clone().next() else { continue };
+        let wanted = values(&*part_schema(runtime, &part(any)).await?, &published.model.id, id)?;
+        let own = path(part_of(row_id(&wanted)?, published.model.parts));
+        let Some(file) = files.find(|file| file.path == own) else { continue };
+        if let Some(row) = find_in(runtime, &part(file), &published.model.id, &wanted).await? {
             return Ok(Some((row, is_assigned)));
         }
     }
@@ -260,7 +260,12 @@ fn values(schema: &Schema, columns: &[String], id: &[String]) -> Result<Vec<Arra
         let field = schema.field_with_name(column).map_err(|error| EngineError::input(error.to_string()))?;
         let text = StringArray::from(vec![value.as_str()]);
         cast_with_options(&text, field.data_type(), &CastOptions { safe: false, ..CastOptions::default() }).map_err(
-            |_| EngineError::spec(format!("{value}: is no {} as the column {column} holds", field.data_type())),
+            |_| {
+                EngineError::spec(format!(
+                    "{value}: is none of the values of {column}, which are of the type {}",
+                    field.data_type()
+                ))
+            },
         )
     };
     columns.iter().zip(id).map(of).collect()

@@ -32,6 +32,7 @@ use crate::stages::publish::{self, Manifest, Results};
 use crate::stages::{
     StageContext, evaluate, extract, hdbscan, hierarchy, impute, kmeans, outliers, profile, rows_of, scale,
 };
+use crate::words::{count, plural};
 use crate::work::{StageCost, StageManifest, Work, fingerprint};
 
 /// Told how a job goes.
@@ -526,8 +527,13 @@ impl Job {
 
     fn describe_extract(&self, sources: &Sources, parts: u32) -> String {
         let rows: u64 = sources.shards().map(|shard| shard.rows).sum();
+        let shards = sources.shards().count();
         let how = if self.spec.source.sql.is_some() { "source.sql" } else { "the table as it is" };
-        format!("{how} over {rows} rows of {} shards, into {parts} parts", sources.shards().count())
+        format!(
+            "{how} over {} rows of {shards} {}, into {parts} parts",
+            count(rows),
+            plural(shards as u64, "shard", "shards")
+        )
     }
 
     fn describe_impute(&self) -> String {
@@ -605,9 +611,10 @@ impl Job {
 
     fn describe_kmeans(&self) -> String {
         let kmeans = &self.spec.kmeans;
+        let starts = format!("{} {}", kmeans.restarts, plural(kmeans.restarts as u64, "start", "starts"));
         let start = match kmeans.start {
-            Start::KmeansPlusPlus => format!("k-means++ (seed {}, {} starts each)", kmeans.seed, kmeans.restarts),
-            Start::KmeansParallel => format!("k-means|| (seed {}, {} starts each)", kmeans.seed, kmeans.restarts),
+            Start::KmeansPlusPlus => format!("k-means++ (seed {}, {starts} each)", kmeans.seed),
+            Start::KmeansParallel => format!("k-means|| (seed {}, {starts} each)", kmeans.seed),
             Start::Centroids(_) => "the given centroids".to_owned(),
         };
         let k = describe_k(&kmeans.k);
@@ -615,7 +622,7 @@ impl Job {
             KMeansAlgorithm::Lloyd => format!("{k} from {start}"),
             KMeansAlgorithm::Minibatch { batch_rows } => format!("{k} by batches of {batch_rows} rows, from {start}"),
             KMeansAlgorithm::Bisecting => {
-                format!("{k} by bisecting (seed {}, {} starts)", kmeans.seed, kmeans.restarts)
+                format!("{k} by bisecting (seed {}, {starts})", kmeans.seed)
             }
         }
     }

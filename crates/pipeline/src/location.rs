@@ -14,6 +14,9 @@ pub fn to_url(location: &str, base: &Path) -> Result<String> {
     if location.contains("://") {
         return Ok(location.to_owned());
     }
+    if location == "~" || location.starts_with("~/") {
+        return Err(EngineError::spec(format!("{location}: `~` stands for nothing here; write the whole path")));
+    }
     let path = normalize(&base.join(location));
     let mut url = Url::from_file_path(&path)
         .map_err(|()| {

@@ -154,6 +154,7 @@ impl Columns {
 #[derive(Debug, Deserialize)]
 pub struct Model {
     pub(crate) id: Vec<String>,
+    pub(crate) parts: u32,
     pub(crate) features: Vec<String>,
     pub(crate) distributions: Vec<Distribution>,
     pub(crate) scale: ScaleModel,

@@ -434,7 +434,9 @@ async fn score_into(
 
 /// The URL of a model, the model, and the checksum of its document. What is in it is checked as far as anything here relies on it.
 async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<(String, Model, String)> {
-    let url = to_url(location, base)?;
+    // A folder that a job has published to is as good as its model.
+    let is_file = location.ends_with(".json");
+    let url = if is_file { to_url(location, base)? } else { format!("{}model.json", to_folder_url(location, base)?) };
     let content = get(runtime, &url).await.map_err(|error| EngineError::input(format!("{url}: {}", error.message)))?;
     let content = content.ok_or_else(|| {
         EngineError::input(format!("{url}: there is no such model; a job publishes it as model.json"))

@@ -231,7 +231,7 @@ fn check_columns(schema: &DFSchema, source: &Source) -> Result<()> {
             && !field.data_type().is_numeric()
         {
             problems.push(format!(
-                "{key}: `{name}` is {}, not a number; cast it in source.sql, for example CAST({name} AS DOUBLE)",
+                "{key}: `{name}` is {}, not a number; make one of it in source.sql, for example CAST(\"{name}\" AS DOUBLE), or days since then of a date",
                 field.data_type()
             ));
         }
@@ -292,7 +292,7 @@ async fn find_table(
         .map(|(url, meta)| async move {
             let (schema, rows) = parquet_schema(runtime, &url, meta.size).await.map_err(|error| {
                 EngineError::input(format!(
-                    "{url}: not a whole Parquet file: {}; is it truncated or still being written?",
+                    "{url}: not a whole Parquet file: {}; is it truncated, still being written, or of another format? Only Parquet is read",
                     error.message
                 ))
             })?;

@@ -36,10 +36,14 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// A share as `12.3 %`; one that is little, but not none, as `<0.1 %`.
+/// A share as `12.3 %`; one that is little, but not none, as `<0.1 %`, and one that is most, but not all, as `>99.9 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
-    if share > 0.0 && share < 0.000_5 { "<0.1 %".to_owned() } else { format!("{:.1} %", share * 100.0) }
+    match share {
+        little if little > 0.0 && little < 0.000_5 => "<0.1 %".to_owned(),
+        most if (0.999_5..1.0).contains(&most) => ">99.9 %".to_owned(),
+        share => format!("{:.1} %", share * 100.0),
+    }
 }
 
 #[cfg(test)]
@@ -50,6 +54,7 @@ mod tests {
     fn numbers_are_readable() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([0.0, 0.001234, 0.5, 12.34, -12_345.6].map(number), ["0.0", "1.23e-3", "0.50", "12.3", "-12,346"]);
-        assert_eq!([0.0, 0.0001, 0.1234, 1.0].map(percent), ["0.0 %", "<0.1 %", "12.3 %", "100.0 %"]);
+        let shares = [0.0, 0.0001, 0.1234, 0.9997, 1.0].map(percent);
+        assert_eq!(shares, ["0.0 %", "<0.1 %", "12.3 %", ">99.9 %", "100.0 %"]);
     }
 }

@@ -82,7 +82,8 @@ impl Memberships {
         } else if entry.largest_below.is_infinite() {
             1.0
         } else {
-            (entry.largest_below - lambda) / entry.largest_below
+            // A new row may be nearer to its neighbours than any that the tree was grown over.
+            ((entry.largest_below - lambda) / entry.largest_below).max(0.0)
         };
         let is_noise = entry.label < 0 || (cluster == 0 && self.least_of_root.is_some_and(|least| lambda < least));
         if is_noise {

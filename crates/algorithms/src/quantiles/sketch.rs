@@ -134,6 +134,14 @@ impl QuantileSketch {
         ends.map_or_else(Bounds::default, |(first, last)| Bounds { min: first.low, max: last.high })
     }
 
+    /// The mean, off by no more than half the width of a bin in each value; `None` without one.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        let count = self.count();
+        let share = |bin: &SketchBin| bin.count as f64 / count as f64 * (0.5 * bin.low + 0.5 * bin.high);
+        (count > 0).then(|| self.bins().iter().map(share).sum())
+    }
+
     /// The bins, ascending.
     #[must_use]
     pub fn bins(&self) -> &[SketchBin] {
@@ -205,6 +213,17 @@ mod tests {
         let mut counter = SketchCounter::new(bits);
         values.iter().for_each(|value| counter.add(*value));
         counter.finish()
+    }
+
+    #[test]
+    fn a_mean_is_near() {
+        let mut counter = SketchCounter::new(SKETCH_BITS);
+        let values: Vec<f64> = (1..5_000).map(|i| f64::from(i * i % 977) - 300.5).collect();
+        values.iter().for_each(|value| counter.add(*value));
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let width = values.iter().map(|value| value.abs()).sum::<f64>() / values.len() as f64 / 256.0;
+        assert!((counter.finish().mean().unwrap() - mean).abs() < width / 2.0);
+        assert_eq!(SketchCounter::new(SKETCH_BITS).finish().mean(), None);
     }
 
     #[test]

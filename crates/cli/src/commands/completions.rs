@@ -1,9 +1,9 @@
 //! `segmenta completions`: what a shell completes.
 
-use std::io;
-
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
+
+use crate::console::line;
 
 /// Print the completions for a shell
 #[derive(Debug, Args)]
@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &Arguments, mut command: Command) {
-    generate(arguments.shell, &mut command, "segmenta", &mut io::stdout());
+pub(crate) fn run(arguments: &Arguments, mut command: Command) -> anyhow::Result<()> {
+    let mut script = vec![];
+    generate(arguments.shell, &mut command, "segmenta", &mut script);
+    line(String::from_utf8_lossy(&script).trim_end())?;
+    Ok(())
 }

@@ -17,9 +17,9 @@ use crate::show;
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  segmenta explain runs/cdnow 4711
+  segmenta explain runs/cdnow 3
   segmenta explain s3://lake/segments/customers DE 4711      # where two columns identify a customer
-  segmenta explain runs/cdnow 4711 --json | jq .kmeans.distances")]
+  segmenta explain runs/cdnow 3 --json | jq .kmeans.distances")]
 pub(crate) struct Arguments {
     /// The folder or URL that a job has published to
     output: String,

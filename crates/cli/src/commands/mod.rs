@@ -9,6 +9,7 @@ pub(crate) mod coordinator;
 mod embedded;
 pub(crate) mod explain;
 pub(crate) mod generate;
+pub(crate) mod health;
 pub(crate) mod jobs;
 pub(crate) mod report;
 pub(crate) mod resume;

@@ -6,6 +6,7 @@ use segmenta_engine::Result;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::filters::number;
 use super::segments::Clustering;
 use super::{damaged, in_words};
 use crate::published::{FeatureMetrics, Metrics, Pattern, Published};
@@ -348,12 +349,9 @@ fn density(metrics: &Metrics) -> Vec<(String, String)> {
     let Some(found) = &metrics.hdbscan else { return vec![] };
     let mut rows = vec![
         ("points that the rows were put together to".to_owned(), count(found.points)),
-        ("side of the grid, in scaled units".to_owned(), format!("{:.4e}", found.resolution)),
-        ("no height is off by more than".to_owned(), format!("{:.4e}", found.height_error_bound)),
-        (
-            "nor, as rows were moved in fact, by more than".to_owned(),
-            format!("{:.4e}", found.height_error_bound_measured),
-        ),
+        ("side of the grid, in scaled units".to_owned(), number(found.resolution)),
+        ("no height is off by more than".to_owned(), number(found.height_error_bound)),
+        ("nor, as rows were moved in fact, by more than".to_owned(), number(found.height_error_bound_measured)),
         ("cells of space".to_owned(), found.cells.to_string()),
         ("rounds that joined their trees".to_owned(), found.rounds.to_string()),
         ("min_cluster_size".to_owned(), count(found.min_cluster_size)),

@@ -55,7 +55,7 @@ fn trimmed(text: &str) -> &str {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { text }
 }
 
-fn thousands(value: f64) -> String {
+pub(super) fn thousands(value: f64) -> String {
     decimals(value, 0)
 }
 
@@ -64,7 +64,7 @@ fn decimals(value: f64, digits: usize) -> String {
 }
 
 /// Four significant digits, without zeros at the end; whole from 1,000 on; with an exponent outside 1e-4 to 1e15.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude == 0.0 {
         return "0".to_owned();
@@ -80,7 +80,7 @@ fn number(value: f64) -> String {
 }
 
 /// A share.
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let text = match percent.abs() {
         0.0 => "0".to_owned(),

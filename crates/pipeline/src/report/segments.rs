@@ -7,10 +7,11 @@ use segmenta_algorithms::principal_components::principal_components;
 use segmenta_engine::{EngineError, Result};
 use serde::Serialize;
 
+use super::filters::{number, percent, thousands};
 use super::{damaged, short};
 use crate::published::Published;
 use crate::stages::profile::Algorithm;
-use crate::words::{count, number, percent, plural};
+use crate::words::plural;
 
 /// Customers that are drawn on a plot.
 const DRAWN: usize = 2_500;
@@ -304,15 +305,20 @@ fn traits(names: &[String], features: &[FeatureView], overall: &[Overall]) -> Ve
     telling.into_iter().map(words).collect()
 }
 
+/// As the page writes counts.
+fn thousands_of(n: u64) -> String {
+    thousands(n as f64)
+}
+
 /// What a reader should know first, in sentences.
 pub(super) fn headline(published: &Published, clusterings: &[Clustering]) -> Vec<String> {
     let rows = &published.metrics.rows;
     let Some(kmeans) = clusterings.first() else { return vec![] };
     let segments = &kmeans.segments;
-    let (found, all) = (segments.len() + kmeans.hidden, count(rows.customers));
+    let (found, all) = (segments.len() + kmeans.hidden, thousands_of(rows.customers));
     let mut said = vec![format!(
         "{} of {all} customers are in {found} {}.",
-        count(rows.assigned),
+        thousands_of(rows.assigned),
         plural(found as u64, "segment", "segments")
     )];
     if let (true, Some(largest)) = (segments.len() > 1, segments.iter().max_by_key(|segment| segment.size)) {
@@ -321,7 +327,19 @@ pub(super) fn headline(published: &Published, clusterings: &[Clustering]) -> Vec
     said.extend(worth(published, segments));
     if rows.rejected > 0 {
         let share = rows.rejected as f64 / rows.customers.max(1) as f64;
-        said.push(format!("{} customers ({}) were set aside as outliers.", count(rows.rejected), percent(share)));
+        let held = match outliers_worth(published) {
+            Some((name, held)) => format!(", with {} of all {name}: look at them by themselves", percent(held)),
+            None => String::new(),
+        };
+        let (n, were) = (thousands_of(rows.rejected), plural(rows.rejected, "customer was", "customers were"));
+        said.push(format!("{n} {were} set aside as outliers: {} of all{held}.", percent(share)));
+    }
+    if segments.iter().all(|segment| segment.action.is_none()) {
+        said.push(
+            "The segments have no names, because the job does not say which features are recency, frequency and monetary value \
+             (`profile` in its spec)."
+                .to_owned(),
+        );
     }
     if let (Some(model), Some(metrics)) = (&published.model.hdbscan, &published.metrics.hdbscan) {
         let share = metrics.noise as f64 / rows.assigned.max(1) as f64;
@@ -335,10 +353,15 @@ pub(super) fn headline(published: &Published, clusterings: &[Clustering]) -> Vec
     said
 }
 
-/// How much of the money comes from the best segment, where the spec says which feature that is.
-fn worth(published: &Published, segments: &[SegmentView]) -> Option<String> {
+/// The feature that is the monetary value, where the spec says so.
+fn monetary(published: &Published) -> Option<(usize, &str)> {
     let name = published.metrics.parameters.get("profile")?.get("monetary")?.as_str()?;
-    let j = published.model.features.iter().position(|feature| feature == name)?;
+    Some((published.model.features.iter().position(|feature| feature == name)?, name))
+}
+
+/// How much of the money of those in segments comes from the best of them.
+fn worth(published: &Published, segments: &[SegmentView]) -> Option<String> {
+    let (j, name) = monetary(published)?;
     let total: f64 = segments.iter().map(|segment| segment.size as f64 * segment.features[j].mean).sum();
     if segments.len() < 2 || total <= 0.0 || segments.iter().any(|segment| segment.features[j].min < 0.0) {
         return None;
@@ -346,11 +369,26 @@ fn worth(published: &Published, segments: &[SegmentView]) -> Option<String> {
     let share = |segment: &SegmentView| segment.size as f64 * segment.features[j].mean / total;
     let most = segments.iter().max_by(|a, b| (share(a) / a.share).total_cmp(&(share(b) / b.share)))?;
     Some(format!(
-        "{} is {} of the customers, and {} of all {name}.",
+        "{} is {} of the customers in segments, and {} of their {name}.",
         most.name,
         percent(most.share),
         percent(share(most))
     ))
+}
+
+/// The share of all money that customers hold who were cut.
+fn outliers_worth(published: &Published) -> Option<(&str, f64)> {
+    let (_, name) = monetary(published)?;
+    let quality = &published.quality;
+    let (features, steps) = (quality.texts("feature")?, quality.texts("step")?);
+    let (means, rows, least) = (quality.numbers("mean")?, quality.numbers("rows")?, quality.numbers("min")?);
+    let total = |step: &str| {
+        let is_it = |i: &usize| features[*i].as_deref() == Some(name) && steps[*i].as_deref() == Some(step);
+        let row = (0..features.len()).find(is_it)?;
+        (least[row] >= 0.0).then(|| means[row] * rows[row])
+    };
+    let (all, kept) = (total("imputed")?, total("kept")?);
+    (all > 0.0).then(|| (name, (1.0 - kept / all).clamp(0.0, 1.0)))
 }
 
 /// The customers that are drawn.
@@ -493,9 +531,9 @@ mod tests {
         assert_eq!(
             traits(&names, &features, &all),
             [
-                "spend is 3.2 times the average: 144.0 against 45.0",
-                "balance is above the average: 12.0 against -3.00",
-                "visits is 60 % below the average: 4.00 against 10.0",
+                "spend is 3.2 times the average: 144 against 45",
+                "balance is above the average: 12 against −3",
+                "visits is 60 % below the average: 4 against 10",
             ]
         );
         assert_eq!(traits(&names[2..3], &features[2..3], &all[2..3]), ["close to the average in everything"]);

@@ -176,7 +176,8 @@ fn rectangles(tree: &[CondensedCluster], selected: &BTreeMap<u32, &SegmentView>)
     largest.sort_by_key(|i| (std::cmp::Reverse(tree[*i].size), *i));
     let shown: BTreeSet<usize> = largest.into_iter().take(NODES).collect();
     let finite = || tree.iter().flat_map(|node| [node.birth, node.death]).filter(|d| d.is_finite() && *d > 0.0);
-    let (least, most) = (finite().fold(f64::INFINITY, f64::min), finite().fold(0.0, f64::max));
+    let least = finite().reduce(f64::min).unwrap_or(1.0);
+    let most = finite().reduce(f64::max).unwrap_or(1.0);
     // The root is born infinitely far out, and duplicates die at 0; a logarithmic axis has room for neither.
     let clamp = |distance: f64| distance.clamp(least / 1.5, most * 1.5);
     let mut below: Vec<Vec<usize>> = vec![vec![]; tree.len()];
@@ -261,5 +262,8 @@ mod tests {
         assert_eq!((nodes[1].x0, nodes[1].x1), (0.0, 0.3));
         assert!((nodes[2].x0, nodes[2].selected) == (0.3, true) && nodes[3].x0 == 0.3 && !nodes[3].selected);
         assert!(nodes.iter().all(|node| node.birth >= node.death && node.death > 0.0));
+        // All rows in one place.
+        let nodes = rectangles(&[node(None, f64::INFINITY, 0.0, 9)], &BTreeMap::new());
+        assert!(nodes[0].birth > nodes[0].death && nodes[0].death > 0.0);
     }
 }

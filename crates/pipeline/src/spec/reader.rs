@@ -180,7 +180,7 @@ impl<'a> Section<'a> {
         let span = node.map_or(self.span, |node| *node.span());
         let mapping = node.and_then(Node::as_mapping);
         if node.is_some() && mapping.is_none() {
-            self.wrong(key, "must be a mapping of keys; leave it out for the defaults");
+            self.wrong(key, "must be a mapping of keys; `{}` has the defaults");
         }
         Section { errors: self.errors, path: self.key(key), node: mapping, span, known: vec![] }
     }

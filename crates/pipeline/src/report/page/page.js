@@ -452,7 +452,7 @@
         const value = isNumber(z) ? (z > 0.005 ? "+" : "") + signed(z, Math.abs(z).toFixed(Math.abs(z) >= 9.95 ? 0 : 1)) : "–";
         return { fill: fill(z), lines: [value], tip: [s.short, one(report.features[f]), `mean ${number(mean)}, of all ${number(report.overall[f].mean)}`, `${number(z, 3)} standard deviations`] };
       };
-      const finding = top && `${top.s.short} stands out most: its mean ${one(report.features[top.j])} is ${number(Math.abs(top.z), 2)} standard deviations ${top.z > 0 ? "above" : "below"} that of all customers`;
+      const finding = top && Math.abs(top.z) >= 0.25 && segments.length > 1 && `${top.s.short} stands out most: its mean ${one(report.features[top.j])} is ${number(Math.abs(top.z), 2)} standard deviations ${top.z > 0 ? "above" : "below"} that of all customers`;
       if (finding) setTitle(element, finding);
       element.querySelector("[data-low]").textContent = `${MINUS}${number(reach, 2)} or less`;
       element.querySelector("[data-high]").textContent = `+${number(reach, 2)} or more standard deviations`;

@@ -48,7 +48,7 @@ fn choice(rule: Select, measures: &[Measures], gaps: &[Gap]) -> Option<usize> {
 /// A rule that has nothing to go by.
 pub(super) fn choose(settings: &KMeans, measures: &[Measures], choices: &[Choice]) -> Result<(usize, String)> {
     if let [k] = settings.k.as_slice() {
-        return Ok((*k, format!("k is fixed at {k} by the spec")));
+        return Ok((*k, format!("the spec fixes k at {k}")));
     }
     let rule = settings.select;
     let chosen = choices.iter().find(|choice| choice.rule == rule).map(|choice| choice.k);
@@ -150,7 +150,7 @@ mod tests {
         let line = measures(&[(2, 30.0, 0.5), (3, 20.0, 0.6), (4, 10.0, 0.6), (5, 0.0, 0.1)]);
         let (k, why) = chosen(Select::Elbow, vec![2, 3, 4, 5], &line, &gaps).unwrap();
         assert!(k == 2 && why.contains("no elbow"), "{why}");
-        assert!(chosen(Select::Elbow, vec![4], &curve[2..3], &[]).unwrap().1.contains("fixed"));
+        assert!(chosen(Select::Elbow, vec![4], &curve[2..3], &[]).unwrap().1.contains("the spec fixes k at 4"));
         let nothing = chosen(Select::Gap, vec![2, 3, 4, 5], &curve, &[]).unwrap_err();
         assert!(nothing.message.contains("kmeans.select: gap"), "{}", nothing.message);
     }

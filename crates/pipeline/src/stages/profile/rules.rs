@@ -152,7 +152,7 @@ fn in_sql(conjunctions: &[Conjunction], features: &[String]) -> String {
         let high = condition.high.map(|high| format!("{name} <= {high}"));
         low.into_iter().chain(high).collect::<Vec<_>>().join(" AND ")
     };
-    joined(conjunctions, &condition, " AND ", ") OR (", "TRUE")
+    format!("({})", joined(conjunctions, &condition, " AND ", ") OR (", "TRUE"))
 }
 
 fn joined(
@@ -189,7 +189,7 @@ pub(crate) fn rules_sql(job: &str, features: &[String], rules: &[ClusteringRules
             let segment = of_algorithm.find(|segment| segment.cluster == rule.cluster);
             let label = segment.and_then(|segment| segment.label.as_ref());
             let label = label.map_or_else(String::new, |label| format!(" -- {}", plain(&label.name)));
-            let _ = writeln!(case, "    WHEN ({}) THEN {}{label}", rule.sql, rule.cluster);
+            let _ = writeln!(case, "    WHEN {} THEN {}{label}", rule.sql, rule.cluster);
         }
         columns.push(format!("{case}  END AS {name}_rule"));
     }
@@ -219,7 +219,7 @@ mod tests {
         let sql = in_sql(&rules, &features);
         assert_eq!(
             sql,
-            "\"spend\" > 95 AND \"say \"\"hi\"\"\" > -0.5 AND \"say \"\"hi\"\"\" <= 300) OR (\"spend\" <= 2.5"
+            "(\"spend\" > 95 AND \"say \"\"hi\"\"\" > -0.5 AND \"say \"\"hi\"\"\" <= 300) OR (\"spend\" <= 2.5)"
         );
         let rule = SegmentRule { cluster: 3, text: String::new(), sql, precision: None, recall: None };
         let all = [ClusteringRules { algorithm: Algorithm::Kmeans, fidelity: 0.95, segments: vec![rule] }];

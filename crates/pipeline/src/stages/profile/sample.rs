@@ -26,8 +26,8 @@ const SEED: u64 = 0x7361_6d70_6c65;
 /// Rows of a sample, about.
 const ROWS: u64 = 10_000;
 
-/// Rows of it, the first by hash, whose silhouettes are computed: their number squared are the distances.
-const SILHOUETTE_ROWS: usize = 4_000;
+/// Silhouettes are computed of the first rows by hash, as many as so many differences of coordinates allow.
+const SILHOUETTE_WORK: usize = 1_600_000_000;
 
 /// A sample of rows in the order of their hashes. A row has a cell of each of the columns.
 #[derive(Debug, Clone)]
@@ -110,7 +110,7 @@ impl SegmentSample {
         if numbers.len() < 2 {
             return vec![];
         }
-        let first = self.rows.len().min(SILHOUETTE_ROWS);
+        let first = self.rows.len().min((SILHOUETTE_WORK / features.max(1)).isqrt());
         let dense = |label: &i32| numbers.binary_search(label).unwrap_or_default() as u32;
         let labels: Vec<u32> = labels[..first].iter().map(dense).collect();
         let points: Vec<f64> = self.rows[..first].iter().flat_map(|row| row.point.iter().copied()).collect();

@@ -5,6 +5,7 @@ use segmenta_engine::operators::hdbscan::DensityModelCell;
 use serde_json::{Value, json};
 
 use super::{FORMAT, Results};
+use crate::stages::extract::part_count;
 use crate::stages::profile::Algorithm;
 use crate::stages::rows_of;
 
@@ -45,6 +46,7 @@ pub(super) fn model(results: &Results<'_>, forest: Option<(String, f64)>) -> Val
         "segmenta": env!("CARGO_PKG_VERSION"),
         "id": spec.source.id,
         "features": spec.source.features,
+        "parts": part_count(results.sources.rows()),
         "impute": {
             "fills": spec.impute.fills,
             "neighbors": spec.impute.neighbors,

@@ -171,6 +171,7 @@ pub(super) fn quality(results: &Results<'_>) -> Result<RecordBatch> {
         ("fence_high", number(&|row| row.fence.map(|fence| fence.high))),
         ("cut", count(&|row| row.cut)),
         ("cut_by_forest", count(&|row| row.cut_by_forest)),
+        ("mean", number(&|row| row.sketch.mean())),
         ("min", number(&|row| Some(row.sketch.bounds().min))),
     ];
     for (name, q) in QUALITY_QUANTILES {
