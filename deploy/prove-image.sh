@@ -3,11 +3,9 @@
 #
 #   deploy/prove-image.sh target/release/segmenta
 #
-# Makes a folder of the binary and of the Debian 13 packages that gcr.io/distroless/cc-debian13 consists of as far as the
-# binary can tell (C library, libgcc, CA certificates; no shell), mounts it read-only in namespaces of its own, and there, as
-# user 65532 without any capability, runs the README's job, and a coordinator with a worker that get the same job. Both
-# results have to be the same bytes. Needs root, Debian's apt and util-linux. Where apt has no Debian 13 the libraries of
-# this machine stand in, and the last line says so.
+# Mounts what image-root.sh makes read-only in namespaces of its own, and there, as user 65532 without any capability, runs the
+# README's job, and a coordinator with a worker that get the same job. Both results have to be the same bytes. Needs root and
+# util-linux. Where there is no Debian 13 to be had the libraries of this machine stand in, and the last line says so.
 set -euo pipefail
 
 binary="$(realpath "${1:?usage: deploy/prove-image.sh BINARY}")"
@@ -26,39 +24,9 @@ cleanup() {
 trap cleanup EXIT
 fail() { printf 'prove-image: %s\n' "$*" >&2; exit 1; }
 
-# The packages of Debian 13, from wherever this machine's own come from.
-packages() {
-    local apt="$work/apt" options
-    mkdir -p "$apt"/{parts,state/lists/partial,cache/archives/partial,debs}
-    cat /etc/apt/sources.list.d/*.sources 2>/dev/null | sed '/^Suites:/{s/[a-z]*-security/trixie-security/;t;s/:.*/: trixie/}' >"$apt/parts/trixie.sources"
-    [ -s "$apt/parts/trixie.sources" ] || return 1
-    options=(-qq -o Dir::State="$apt/state" -o Dir::Cache="$apt/cache" -o Dir::Etc::sourcelist=/dev/null
-        -o Dir::Etc::sourceparts="$apt/parts" -o APT::Sandbox::User=root)
-    apt-get "${options[@]}" update && (cd "$apt/debs" && apt-get "${options[@]}" download libc6 libgcc-s1 ca-certificates)
-}
-
 root="$work/root"
-mkdir -p "$root"/{etc/ssl/certs,usr/local/bin,proc,dev,tmp,scratch,config,project/examples,project/runs}
-if packages >"$work/apt.log" 2>&1; then
-    base="Debian 13's own $(basename -a "$work"/apt/debs/libc6_*.deb | cut -d_ -f2)"
-    # As the base image has them: /lib and /lib64 are links into /usr.
-    mkdir -p "$root/usr/lib" "$root/usr/lib64"
-    ln -s usr/lib "$root/lib"
-    ln -s usr/lib64 "$root/lib64"
-    for deb in "$work"/apt/debs/*.deb; do dpkg-deb --extract "$deb" "$root"; done
-    cat "$root"/usr/share/ca-certificates/mozilla/*.crt >"$root/etc/ssl/certs/ca-certificates.crt"
-    rm -rf "$root"/usr/sbin "$root"/usr/share
-else
-    base="this machine's"
-    ldd "$binary" | grep -o '/[^ ]*' | while read -r library; do install -D "$library" "$root$library"; done
-    cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
-fi
-install -m 755 "$binary" "$root/usr/local/bin/segmenta"
-echo "nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin" >"$root/etc/passwd"
-echo "nonroot:x:65532:" >"$root/etc/group"
-echo "hosts: files dns" >"$root/etc/nsswitch.conf"
-cp /etc/hosts "$root/etc/hosts"
-[ -z "$(find "$root" -name '*sh' -type f -perm /111)" ] || fail "there is a shell in the image"
+base="$("$project/deploy/image-root.sh" "$binary" "$root")"
+mkdir -p "$root"/{config,scratch,project/examples,project/runs}
 
 # What the volumes of a pod are here. The job's outputs are all that is kept.
 mkdir -p "$work"/{runs,shared,config}
