@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::support::{Said, cdnow_spec, folder, json, run, segmenta, table_checksums};
+use crate::support::{Said, cdnow_spec, folder, json, run, segmenta, segmenta_with, table_checksums};
 use segmenta_pipeline::job::{Job, RunOptions};
 
 /// Longer than anything here takes.
@@ -208,6 +208,11 @@ fn a_job_from_submission_to_its_result() {
     assert!(said.code == 0 && said.out.contains("score"), "{} {}", said.out, said.err);
     assert_eq!(segmenta(&["run", &document]).code, 0);
 
+    for probes in [&site.probes, &worker_probes] {
+        assert_eq!(segmenta(&["health", probes]).code, 0);
+        assert_eq!(segmenta_with(&[("SEGMENTA_PROBE_LISTEN", probes)], &["health", "--ready"]).code, 0);
+    }
+    assert_eq!(segmenta(&["health", &format!("127.0.0.1:{}", free_port())]).code, 4);
     let (head, metrics) = site.probe("/metrics");
     assert!(head.contains("200"), "{head}");
     for expected in [
@@ -268,7 +273,7 @@ fn what_a_coordinator_refuses() {
     let mut closed = site.coordinator(&["--token-file", tokens.to_str().unwrap()]);
     closed.says("ready for jobs");
     let said = site.client(&["jobs"]);
-    assert!(said.code == 4 && said.err.contains("token"), "{}", said.err);
+    assert!(said.code == 2 && said.err.contains("token"), "{}", said.err);
 }
 
 #[test]
@@ -321,6 +326,14 @@ fn jobs_wait_and_are_cancelled_and_resumed() {
     let end = Instant::now() + PATIENCE;
     while !site.client(&["status", &first]).out.contains("running") {
         assert!(Instant::now() < end);
+    }
+    // Its tasks wait for one, and the metrics say so.
+    let waiting = || {
+        let metrics = site.probe("/metrics").1;
+        metrics.lines().find_map(|line| line.strip_prefix("segmenta_tasks_waiting ")?.parse::<u64>().ok())
+    };
+    while waiting().is_none_or(|tasks| tasks == 0) {
+        assert!(Instant::now() < end, "{:?}", waiting());
     }
     let second = submit(&spec("b")).out.trim().to_owned();
     assert!(site.client(&["status", &second]).out.contains("waiting"));

@@ -101,6 +101,7 @@ pub fn explain(status: &Status) -> EngineError {
     // What the service itself refuses says whose fault it is; the rest comes from what lies between.
     let fault = told.unwrap_or(match status.code() {
         Code::InvalidArgument
+        | Code::Unauthenticated
         | Code::PermissionDenied
         | Code::NotFound
         | Code::OutOfRange

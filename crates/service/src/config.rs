@@ -354,7 +354,7 @@ pub struct WorkerConfig {
     /// Memory to plan with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,
-    /// Folder for shuffle files and spills.
+    /// Folder for shuffle files; spills go to the temporary folder (`TMPDIR`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub work_dir: Option<PathBuf>,
     /// Certificate of this process towards the other members of the cluster, in PEM. With it, coordinator and workers speak
@@ -452,7 +452,7 @@ pub struct WorkerFlags {
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<ByteSize>,
-    /// Folder for shuffle files and spills [default: one of its own in the temporary folder]
+    /// Folder for shuffle files; spills go to the temporary folder, TMPDIR [default: one of its own in the temporary folder]
     #[arg(long, value_name = "FOLDER")]
     #[serde(skip_serializing_if = "Option::is_none")]
     work_dir: Option<PathBuf>,

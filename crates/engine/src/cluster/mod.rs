@@ -165,10 +165,9 @@ impl Cluster {
     }
 
     /// What became of the plans of the scheduler in this process.
-    #[must_use]
-    pub fn plans(&self) -> Plans {
+    pub async fn plans(&self) -> Plans {
         match &self.parts {
-            Parts::Scheduler(scheduler) => scheduler.plans(),
+            Parts::Scheduler(scheduler) => scheduler.plans().await,
             Parts::All(_) | Parts::None => Plans::default(),
         }
     }

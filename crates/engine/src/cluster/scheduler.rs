@@ -202,11 +202,16 @@ impl Scheduler {
         progress
     }
 
-    /// What became of its plans.
-    pub(super) fn plans(&self) -> Plans {
+    /// What became of its plans, and what they wait for now.
+    pub(super) async fn plans(&self) -> Plans {
+        let running = self.server.state.task_manager.get_running_job_cache();
+        let mut waiting_tasks = 0;
+        // Ballista would tell its metrics collector, but does not.
+        for plan in running.values() {
+            waiting_tasks += plan.execution_graph.read().await.available_tasks() as u64;
+        }
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let counts = &self.counts;
-        Plans { done: read(&counts.done), failed: read(&counts.failed), waiting_tasks: read(&counts.waiting_tasks) }
+        Plans { done: read(&self.counts.done), failed: read(&self.counts.failed), waiting_tasks }
     }
 
     /// Stops the plans that run under a name.
@@ -259,7 +264,6 @@ pub struct Plans {
 struct PlanCounts {
     done: AtomicU64,
     failed: AtomicU64,
-    waiting_tasks: AtomicU64,
 }
 
 impl SchedulerMetricsCollector for PlanCounts {
@@ -275,9 +279,7 @@ impl SchedulerMetricsCollector for PlanCounts {
 
     fn record_cancelled(&self, _: &JobId) {}
 
-    fn set_pending_tasks_queue_size(&self, tasks: u64) {
-        self.waiting_tasks.store(tasks, Ordering::Relaxed);
-    }
+    fn set_pending_tasks_queue_size(&self, _: u64) {}
 
     fn gather_metrics(&self) -> Result<Option<(Vec<u8>, String)>, BallistaError> {
         Ok(None)

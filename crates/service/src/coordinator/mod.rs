@@ -202,7 +202,7 @@ fn probes(cluster: &Cluster, metrics: &CoordinatorMetrics, ready: &Arc<AtomicBoo
         move || {
             let (cluster, metrics) = (cluster.clone(), metrics.clone());
             Box::pin(async move {
-                metrics.set(&cluster.workers().await, cluster.plans());
+                metrics.set(&cluster.workers().await, cluster.plans().await);
             })
         },
     )
