@@ -7,6 +7,7 @@
 //! | [`invariance`] | the same bytes for any partitioning, threads, sharding, order of rows, and after a resume |
 //! | [`density`] | HDBSCAN through the engine: cells, grids, odd data |
 //! | [`bad_input`] | one clear error, the right exit code, nothing half-published |
+//! | [`generate`] | generated customers and orders: the same bytes, skew, drift, what is refused |
 //! | [`clusters`] | embedded and remote are the same |
 //! | [`coordinator`] | a coordinator and workers as processes: jobs, refusals, faults |
 //! | [`score`] | a published model labels new rows |
@@ -28,6 +29,8 @@ mod coordinator;
 mod density;
 #[path = "suite/end_to_end.rs"]
 mod end_to_end;
+#[path = "suite/generate.rs"]
+mod generate;
 #[path = "suite/hierarchy.rs"]
 mod hierarchy;
 #[path = "suite/invariance.rs"]

@@ -1,41 +1,58 @@
-//! `segmenta generate`: writes synthetic customers for load tests.
+//! `segmenta generate`: writes synthetic customers, or their orders, for load tests.
 
-use std::fs::{self, File};
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use anyhow::{Context, bail};
-use clap::Args;
+use anyhow::Context;
+use clap::{Args, ValueEnum};
 use segmenta_engine::EngineError;
-use segmenta_pipeline::generate::{GenerateError, GenerateOptions, ShardRange, shards, write_shard};
-
+use segmenta_engine::runtime::{MemoryPlan, runtime_env};
+use segmenta_pipeline::generate::{Destination, GenerateOptions, OnCustomers, Schema, generate};
+use segmenta_pipeline::location::to_folder_url;
 use segmenta_pipeline::words::count;
+use segmenta_service::shutdown;
 use serde_json::json;
 
 use crate::console;
 
 /// Generate synthetic customers for load tests, as Parquet shards
 ///
-/// Three behaviours (VIP, regular, infrequent), background, missing cells and gross errors. The same seed gives the same
-/// customers, however many shards they are split into.
+/// Three behaviours (VIP, regular, infrequent), background, missing cells and gross errors: as features, or as the raw orders
+/// that add up to them. The same seed and options give the same bytes; the same customers come out however many shards they
+/// are split into.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  segmenta generate --rows 5000000 --shards 16 data/customers")]
+  segmenta generate --rows 5000000 --shards 16 data/customers
+  segmenta generate --rows 5000000 s3://lake/customers --threads 4
+  segmenta generate --schema orders --orders-per-customer 20 --skew 0.8 --shard-skew 1 data/orders
+  segmenta generate --drift 0.1 --period 2 data/next      a tenth of the customers has changed behaviour
+
+The features of raw orders, in a job spec:
+  sql: |
+    SELECT customer_id, DATE '2026-07-01' - MAX(order_date) AS recency, COUNT(*) AS frequency, SUM(amount) AS monetary
+    FROM orders GROUP BY customer_id
+
+From one period to the next, with --drift D: a customer leaves with probability D/2, and somebody new comes for it; of those who
+stay, one moves with probability D to another behaviour; the average order of all who have a behaviour grows by the share D.
+
+Each thread holds an encoded row group (some 4 MiB) and an upload of at most 30 MiB.")]
 pub(crate) struct Arguments {
-    /// The folder to write to; it must not hold shards already
-    out: PathBuf,
+    /// The folder to write to, or a URL (s3://, gs://, az://, file://); it must not hold shards already
+    out: String,
     /// Customers
-    #[arg(long, default_value_t = GenerateOptions::default().rows)]
+    #[arg(long, value_name = "N", default_value_t = GenerateOptions::default().rows)]
     rows: u64,
     /// Files to split them into
-    #[arg(long, default_value_t = GenerateOptions::default().shards)]
+    #[arg(long, value_name = "N", default_value_t = GenerateOptions::default().shards)]
     shards: usize,
     /// What the customers are a function of
-    #[arg(long, default_value_t = GenerateOptions::default().seed)]
+    #[arg(long, value_name = "N", default_value_t = GenerateOptions::default().seed)]
     seed: u64,
+    /// What a row is
+    #[arg(long, value_enum, default_value_t = Rows::Features)]
+    schema: Rows,
     /// Probability that a cell is missing
     #[arg(long, value_name = "SHARE", default_value_t = GenerateOptions::default().missing_share)]
     missing_share: f64,
@@ -45,106 +62,101 @@ pub(crate) struct Arguments {
     /// Share of the customers that follow no behaviour
     #[arg(long, value_name = "SHARE", default_value_t = GenerateOptions::default().background_share)]
     background_share: f64,
+    /// Orders a customer on average, with --schema orders [default: as the behaviours have them, some 11.8]
+    #[arg(long, value_name = "MEAN")]
+    orders_per_customer: Option<f64>,
+    /// Zipf exponent of the orders over customers, 0 to 0.95, with --schema orders: one in a hundred customers has
+    /// 0.01^(1 - EXPONENT) of them
+    #[arg(long, value_name = "EXPONENT", default_value_t = 0.0)]
+    skew: f64,
+    /// Zipf exponent of the customers over shards, 0 to 4: shard i has a share in proportion to i^-EXPONENT
+    #[arg(long, value_name = "EXPONENT", default_value_t = 0.0)]
+    shard_skew: f64,
+    /// What changes from one period to the next
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    drift: f64,
+    /// Which period of the same customers
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    period: u32,
+    /// Shards that are written at once [default: the machine's cores]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
     /// Replace the shards that are there
     #[arg(long)]
     overwrite: bool,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Rows {
+    /// A customer: recency, frequency, monetary
+    Features,
+    /// An order: its customer, date, amount and more
+    Orders,
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let options = GenerateOptions {
+        schema: match arguments.schema {
+            Rows::Features => Schema::Features,
+            Rows::Orders => Schema::Orders,
+        },
         rows: arguments.rows,
         shards: arguments.shards,
         seed: arguments.seed,
         missing_share: arguments.missing_share,
         outlier_share: arguments.outlier_share,
         background_share: arguments.background_share,
+        orders_per_customer: arguments.orders_per_customer,
+        skew: arguments.skew,
+        shard_skew: arguments.shard_skew,
+        drift: arguments.drift,
+        period: arguments.period,
     };
-    let shards = shards(&options).map_err(|error| EngineError::spec(error.to_string()))?;
-    let out = &arguments.out;
-    fs::create_dir_all(out).with_context(|| format!("{}: cannot be created", out.display()))?;
-    let existing = existing_shards(out)?;
-    if !existing.is_empty() && !arguments.overwrite {
-        let message = format!(
-            "{}: already holds {} shards; choose another folder, or replace them with --overwrite",
-            out.display(),
-            existing.len()
-        );
-        return Err(EngineError::spec(message).into());
-    }
-    for shard in existing {
-        fs::remove_file(&shard).with_context(|| format!("{}: cannot be removed", shard.display()))?;
-    }
-    write_all(&options, &shards, out)?;
+    options.validate().map_err(|error| EngineError::spec(error.to_string()))?;
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let cores = std::thread::available_parallelism();
+    let to = Destination {
+        url: to_folder_url(&arguments.out, &here)?,
+        overwrite: arguments.overwrite,
+        threads: arguments.threads.or(cores.ok()).map_or(1, NonZeroUsize::get),
+    };
+    let bar = console::bar("generate", options.rows);
+    let on_customers: OnCustomers = {
+        let bar = bar.clone();
+        Arc::new(move |customers| bar.inc(customers))
+    };
+    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let written = runtime.block_on(async {
+        let stores = runtime_env(MemoryPlan::detect())?;
+        let stop = async {
+            EngineError::job(match shutdown::requested().await {
+                Ok(()) => "stopped on request; the shards that were written are removed".to_owned(),
+                Err(error) => format!("signals cannot be listened for: {error}"),
+            })
+        };
+        generate(&stores, &options, &to, on_customers, stop).await
+    });
+    bar.finish_and_clear();
+    let (written, out) = (written?, &arguments.out);
     console::result(
-        || json!({"customers": options.rows, "shards": options.shards, "folder": out}),
         || {
+            json!({
+                "schema": options.schema.file_stem(),
+                "customers": options.rows,
+                "rows": written.rows,
+                "shards": options.shards,
+                "bytes": written.bytes,
+                "folder": out,
+            })
+        },
+        || {
+            let orders = match options.schema {
+                Schema::Features => String::new(),
+                Schema::Orders => format!(" with {} orders", count(written.rows)),
+            };
             let (customers, shards) = (count(options.rows), options.shards);
-            console::line(&format!("{customers} customers in {shards} shards: {}", out.display()))
+            console::line(&format!("{customers} customers{orders} in {shards} shards: {out}"))
         },
     )?;
     Ok(())
-}
-
-fn existing_shards(out: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(out).with_context(|| format!("{}: cannot be read", out.display()))? {
-        let path = entry.with_context(|| format!("{}: cannot be read", out.display()))?.path();
-        if path.extension().is_some_and(|extension| extension == "parquet") {
-            found.push(path);
-        }
-    }
-    Ok(found)
-}
-
-/// Writes the shards on all cores; stops at the first failure.
-fn write_all(options: &GenerateOptions, shards: &[ShardRange], out: &Path) -> anyhow::Result<()> {
-    let bar = console::bar("generate", options.rows);
-    let next = AtomicUsize::new(0);
-    let failure: Mutex<Option<anyhow::Error>> = Mutex::new(None);
-    let failed = || failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(shards.len());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while failed().is_none()
-                    && let Some(shard) = shards.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    if let Err(error) = write_one(options, shard, out, &mut |rows| bar.inc(rows)) {
-                        failed().get_or_insert(error);
-                    }
-                }
-            });
-        }
-    });
-    bar.finish_and_clear();
-    match failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
-        Some(error) => Err(error),
-        None => Ok(()),
-    }
-}
-
-/// Under another name until it is whole.
-fn write_one(
-    options: &GenerateOptions,
-    shard: &ShardRange,
-    out: &Path,
-    on_rows: &mut dyn FnMut(u64),
-) -> anyhow::Result<()> {
-    let path = out.join(shard.file_name());
-    let partial = path.with_extension("partial");
-    let mut write = || -> anyhow::Result<()> {
-        let file = File::create(&partial)?;
-        match write_shard(options, shard, BufWriter::new(file), on_rows) {
-            Ok(_) => {}
-            Err(error @ GenerateError::Write { .. }) => return Err(error.into()),
-            Err(error) => bail!(EngineError::spec(error.to_string())),
-        }
-        Ok(fs::rename(&partial, &path)?)
-    };
-    let written = write();
-    if written.is_err() {
-        // The failure is what counts; a leftover is overwritten next time.
-        let _ = fs::remove_file(&partial);
-    }
-    written.with_context(|| format!("{}: cannot be written", path.display()))
 }

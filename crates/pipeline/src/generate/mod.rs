@@ -1,0 +1,77 @@
+//! Seeded synthetic customers for load tests: `segmenta generate --rows N --shards S --seed X OUT`.
+//!
+//! ```text
+//!  row index ──hash(seed, row, field)──▶ behaviour ──▶ recency, frequency, monetary ──▶ gaps and gross errors
+//!      └──────bijection of 52 bits─────▶ customer_id          └──▶ as many orders, which add up to the three
+//!
+//!  shard 0: rows [0, n0)   shard 1: rows [n0, n0 + n1)   …   one Parquet file each, in row order
+//! ```
+//!
+//! | row | share | recency, days | frequency, orders | monetary, total spend |
+//! |---|---|---|---|---|
+//! | VIP | 10 % of customers | about 8 | about 26 | about 1290 |
+//! | regular | 55 % of customers | about 55 | about 13 | about 640 |
+//! | infrequent | 35 % of customers | about 370 | about 3 | about 100 |
+//! | background | `background_share` of rows | 0 to 730 | 1 to 40 | 5 to 2500 |
+//! | gross error | `outlier_share` of rows | 9999 in one | x 100 in one | x 1000 in one |
+//!
+//! *Customers* are the rows that are neither background nor gross errors. Each behaviour is a log-normal blob: who
+//! orders more often than the others of the behaviour has also ordered more recently, and spend is the orders times
+//! the customer's average basket. Recency is whole days since the last order, frequency a whole count of at least 1,
+//! monetary has two decimals. Background rows are uniform over the ranges above. A gross error is a customer of whom
+//! one cell was entered wrongly: spend times 1000, orders times 100, or 9999 for the days. The three behaviours are
+//! placed so that Tukey's fence with factor 1.5 on the raw features keeps nearly all of each of them
+//! (97 % or more), and so that the gross errors lie outside.
+//!
+//! Cells are missing completely at random, each with probability `missing_share`, but a row keeps at least one of its
+//! three cells (so the share that results is `p - p³ / 3`, which is `p` for any small `p`), and the wrong cell of a
+//! gross error is never missing.
+//!
+//! Customer ids are a bijection of the row index (and the seed) on 52 bits, plus one: unique by construction, not
+//! sequential, positive, and exact as a double, so they survive JSON and spreadsheets.
+//!
+//! # Raw orders
+//!
+//! [`Schema::Orders`] has the same customers, with a row for each order: `COUNT(*)`, the days from the last `order_date` to
+//! 2026-07-01 and `SUM(amount)` by `customer_id` are the features of the same seed, to the cent. The last order is as long ago as
+//! recency says, the others lie evenly in the two years before the reference date; amounts are 0.4 to 1.6 times the
+//! customer's average. A customer whose recency is missing has no `order_date` in any order, one whose spend is missing no `amount`;
+//! a count cannot be missing. A gross error of spend is one order with all of the excess, one of orders a hundred
+//! times as many orders, one of days orders that lie 9999 days and more back. `channel`, `items` and `discount` are the order's,
+//! `country` the customer's; they tell nothing of behaviour. `order_id` is unique within a data set.
+//!
+//! `orders_per_customer` and `skew` change how many orders a customer has, from `n` of its behaviour to
+//! `1 + (n - 1) c w`, rounded by chance: `c` makes the mean what is asked for, and `w` is a Zipf weight of mean 1, by a rank that hashes
+//! the row: the heaviest share `p` of customers has `p^(1 - skew)` of the weight (`skew` 0.8: one in a hundred has 40 %). Spend is
+//! that many average baskets. With a skew the data are a function of `rows` too.
+//!
+//! # Periods
+//!
+//! Period 1 is what the seed gives. From each period to the next, with `drift` d: a customer leaves with probability d / 2, and
+//! somebody new is in its row, drawn as in period 1; of those who stay, one moves with probability d to another behaviour, to either
+//! of the other two alike, and keeps its place within it; and the average basket of everybody with a behaviour grows by the
+//! share d. What is missing or wrong stays so. Nothing else changes: without drift all periods are the same bytes.
+//!
+//! # The same everywhere
+//!
+//! Everything about a row is a pure function of the seed, the row index and the options but `shards`, `shard_skew` and (without a skew) `rows`: the
+//! same rows come out however many shards they are split into. It uses integer hashing and the basic operations of
+//! IEEE 754 only (no `ln`, `exp` or `cos` of the platform's mathematics library), so they are also the same on every machine.
+
+mod features;
+mod options;
+mod orders;
+mod population;
+mod random;
+mod shards;
+mod store;
+mod write;
+
+pub use options::{
+    GenerateError, GenerateOptions, MAX_ORDERS_PER_CUSTOMER, MAX_PERIOD, MAX_ROWS, MAX_ROWS_OF_ORDERS,
+    MAX_ROWS_OF_PERIODS, MAX_SHARD_SKEW, MAX_SHARDS, MAX_SKEW, Schema,
+};
+pub use orders::REFERENCE_DATE;
+pub use shards::{ShardRange, shards};
+pub use store::{Destination, Generated, OnCustomers, generate};
+pub use write::{schema, write_shard};
