@@ -10,6 +10,7 @@
 //! | [`generate`] | generated customers and orders: the same bytes, skew, drift, what is refused |
 //! | [`clusters`] | embedded and remote are the same |
 //! | [`coordinator`] | a coordinator and workers as processes: jobs, refusals, faults |
+//! | [`loadtest`] | load tests: rows and workers, many jobs at once, failures, stopping |
 //! | [`score`] | a published model labels new rows |
 //! | [`report`] | the report in a browser, rules, why a customer is where it is |
 //! | [`compare`] | two runs against each other, and segments that keep their numbers |
@@ -37,6 +38,8 @@ mod hierarchy;
 mod invariance;
 #[path = "suite/kmeans.rs"]
 mod kmeans;
+#[path = "suite/loadtest.rs"]
+mod loadtest;
 #[path = "suite/parity.rs"]
 mod parity;
 #[path = "suite/preparation.rs"]

@@ -61,7 +61,7 @@ fn data(page: &str) -> Value {
 }
 
 /// Opens a report: everything is drawn, nothing goes wrong, and nothing is asked of the network.
-fn assert_is_drawn(page: &Path) {
+pub(crate) fn assert_is_drawn(page: &Path) {
     let text = fs::read_to_string(page).unwrap();
     assert!(text.len() < 3_000_000, "{} bytes", text.len());
     assert!(text.contains("default-src 'none'"), "a policy lets nothing leave the page");

@@ -223,6 +223,18 @@ pub(crate) fn stage_complete(stage: &Finished) {
     }
 }
 
+/// Says how far a command is that takes several steps.
+pub(crate) fn step(text: &str) {
+    if manner().quiet {
+        return;
+    }
+    if io::stderr().is_terminal() {
+        eprint_line(&format!("  {text}"));
+    } else {
+        tracing::info!(target: "segmenta", "{text}");
+    }
+}
+
 /// A bar of partitions on standard error.
 pub(crate) fn task_bar(name: &str) -> ProgressBar {
     let bar = ProgressBar::new(0).with_prefix(name.to_owned());

@@ -3,6 +3,7 @@
 mod anew;
 mod commands;
 mod console;
+mod loadtest;
 mod remote;
 mod show;
 
@@ -65,6 +66,7 @@ enum Command {
     Compare(commands::compare::Arguments),
     Score(commands::score::Arguments),
     Generate(commands::generate::Arguments),
+    Loadtest(Box<commands::loadtest::Arguments>),
     Clean(commands::clean::Arguments),
     Coordinator(Box<commands::coordinator::Arguments>),
     Worker(Box<commands::worker::Arguments>),
@@ -119,6 +121,7 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => commands::compare::run(arguments),
         Command::Score(arguments) => commands::score::run(arguments),
         Command::Generate(arguments) => commands::generate::run(arguments),
+        Command::Loadtest(arguments) => commands::loadtest::run(arguments),
         Command::Clean(arguments) => commands::clean::run(arguments),
         Command::Coordinator(arguments) => commands::coordinator::run(arguments),
         Command::Worker(arguments) => commands::worker::run(arguments),

@@ -219,7 +219,7 @@ pub(crate) fn show_result(job: &Job) -> anyhow::Result<()> {
 }
 
 /// The failure of a job that is over, as an error with its exit code.
-fn result_of(job: &Job) -> Result<(), EngineError> {
+pub(crate) fn result_of(job: &Job) -> Result<(), EngineError> {
     match job.state() {
         JobState::Failed => {
             let error = job.error.clone().unwrap_or_default();
@@ -237,7 +237,7 @@ fn result_of(job: &Job) -> Result<(), EngineError> {
     }
 }
 
-fn is_over(state: JobState) -> bool {
+pub(crate) fn is_over(state: JobState) -> bool {
     matches!(state, JobState::Done | JobState::Failed | JobState::Cancelled)
 }
 

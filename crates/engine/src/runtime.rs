@@ -8,7 +8,8 @@ use ballista_core::extension::{
 use ballista_core::optimizer::ballista_default_optimizer_rules;
 use datafusion::catalog::MemoryCatalogProviderList;
 use datafusion::execution::memory_pool::FairSpillPool;
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+pub use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 

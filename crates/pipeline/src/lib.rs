@@ -14,6 +14,7 @@ pub mod explain;
 pub mod generate;
 pub mod job;
 pub mod lease;
+pub mod load;
 pub mod location;
 pub mod process;
 pub mod published;

@@ -1,4 +1,4 @@
-//! What this process takes of the machine.
+//! What a process takes of the machine.
 
 /// Starts measuring the peak anew, where the platform allows it (Linux).
 pub fn reset_peak_memory() {
@@ -9,17 +9,28 @@ pub fn reset_peak_memory() {
 /// The largest resident size in bytes since the last reset, where the platform tells (Linux).
 #[must_use]
 pub fn peak_memory() -> Option<u64> {
-    status("VmHWM:")
+    status("self", "VmHWM:")
 }
 
 /// The resident size in bytes, where the platform tells (Linux).
 #[must_use]
 pub fn resident_memory() -> Option<u64> {
-    status("VmRSS:")
+    status("self", "VmRSS:")
 }
 
-fn status(key: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+/// As [`reset_peak_memory`], of a process that this one has started.
+pub fn reset_peak_memory_of(id: u32) {
+    let _ = std::fs::write(format!("/proc/{id}/clear_refs"), "5");
+}
+
+/// As [`peak_memory`], of any process.
+#[must_use]
+pub fn peak_memory_of(id: u32) -> Option<u64> {
+    status(&id.to_string(), "VmHWM:")
+}
+
+fn status(process: &str, key: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
 }

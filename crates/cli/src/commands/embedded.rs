@@ -9,7 +9,7 @@ use segmenta_engine::cluster::EmbeddedOptions;
 use segmenta_engine::runtime::MemoryPlan;
 
 /// The least memory that a job is run with.
-const LEAST_MEMORY: ByteSize = ByteSize::mib(256);
+pub(crate) const LEAST_MEMORY: ByteSize = ByteSize::mib(256);
 
 #[derive(Debug, Args)]
 pub(crate) struct Embedded {

@@ -37,7 +37,7 @@ The features of raw orders, in a job spec:
 From one period to the next, with --drift D: a customer leaves with probability D/2, and somebody new comes for it; of those who
 stay, one moves with probability D to another behaviour; the average order of all who have a behaviour grows by the share D.
 
-Each thread holds an encoded row group (some 4 MiB) and an upload of at most 30 MiB.")]
+Each thread holds a row group in the making (some 15 MiB) and an upload of at most 30 MiB.")]
 pub(crate) struct Arguments {
     /// The folder to write to, or a URL (s3://, gs://, az://, file://); it must not hold shards already
     out: String,
@@ -87,19 +87,25 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Rows {
+pub(crate) enum Rows {
     /// A customer: recency, frequency, monetary
     Features,
     /// An order: its customer, date, amount and more
     Orders,
 }
 
+impl Rows {
+    pub(crate) fn schema(self) -> Schema {
+        match self {
+            Self::Features => Schema::Features,
+            Self::Orders => Schema::Orders,
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let options = GenerateOptions {
-        schema: match arguments.schema {
-            Rows::Features => Schema::Features,
-            Rows::Orders => Schema::Orders,
-        },
+        schema: arguments.schema.schema(),
         rows: arguments.rows,
         shards: arguments.shards,
         seed: arguments.seed,

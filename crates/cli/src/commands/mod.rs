@@ -11,6 +11,7 @@ pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod health;
 pub(crate) mod jobs;
+pub(crate) mod loadtest;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod run;

@@ -51,7 +51,7 @@ pub type OnCustomers = Arc<dyn Fn(u64) + Send + Sync>;
 /// Writes all shards of `options`. A shard appears whole or not at all; where one cannot be written, or `stop` completes, those
 /// that were are removed again, so that nobody takes what is there for all of it.
 ///
-/// Each thread holds an encoded row group (131,072 rows, some 4 MiB) and an upload of at most 30 MiB. The bytes do not depend
+/// Each thread holds a row group in the making (131,072 rows, some 15 MiB) and an upload of at most 30 MiB. The bytes do not depend
 /// on the number of threads.
 ///
 /// # Errors

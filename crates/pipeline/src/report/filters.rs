@@ -59,7 +59,7 @@ pub(super) fn thousands(value: f64) -> String {
     decimals(value, 0)
 }
 
-fn decimals(value: f64, digits: usize) -> String {
+pub(super) fn decimals(value: f64, digits: usize) -> String {
     signed(value, &grouped(&fixed(value.abs(), digits)))
 }
 
@@ -104,7 +104,7 @@ fn bytes(value: f64) -> String {
     format!("{}{SPACE}{}", fixed(value, digits), UNITS[unit])
 }
 
-fn seconds(value: f64) -> String {
+pub(super) fn seconds(value: f64) -> String {
     let whole = value.round() as u64;
     match value {
         short if short < 9.995 => format!("{}{SPACE}s", fixed(short, 2)),

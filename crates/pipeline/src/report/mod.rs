@@ -10,6 +10,7 @@
 
 mod data;
 mod filters;
+pub mod load;
 mod segments;
 mod sweep;
 mod trees;
@@ -98,14 +99,18 @@ impl Report {
 /// Published tables that do not fit together.
 pub fn page(published: &Published) -> Result<String> {
     let report = Report::new(published)?;
-    let failed = |error: minijinja::Error| EngineError::job(format!("the report cannot be made: {error:#}"));
+    render("page.html", PAGE, context! { report => report, style => STYLE, script => SCRIPT, library => LIBRARY })
+}
+
+/// A template with what it is about: HTML-escaped, and nothing in it may be undefined.
+fn render(name: &'static str, template: &'static str, about: minijinja::Value) -> Result<String> {
+    let failed = |error: minijinja::Error| EngineError::job(format!("{name} cannot be made: {error:#}"));
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     filters::add(&mut environment);
-    environment.add_template("page.html", PAGE).map_err(failed)?;
-    let page = environment.get_template("page.html").map_err(failed)?;
-    page.render(context! { report => report, style => STYLE, script => SCRIPT, library => LIBRARY }).map_err(failed)
+    environment.add_template(name, template).map_err(failed)?;
+    environment.get_template(name).map_err(failed)?.render(about).map_err(failed)
 }
 
 /// Of each feature, the mean over all assigned rows, and over those of a K-Means segment where one is given.
