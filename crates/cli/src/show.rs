@@ -323,6 +323,11 @@ fn comparison_in_words(found: &Comparison) -> io::Result<()> {
         };
         line(&format!("  {feature:<24} {:>7.4}  {drift}{missing}", shift.stability_index))?;
     }
+    for (features, when) in [(&found.features_gone, "then"), (&found.features_new, "now")] {
+        if !features.is_empty() {
+            line(&format!("  {when} alone: {}", features.join(", ")))?;
+        }
+    }
     Ok(())
 }
 

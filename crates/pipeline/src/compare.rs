@@ -53,8 +53,12 @@ pub struct Comparison {
     pub gone: u64,
     /// The clusterings that both have.
     pub clusterings: Vec<ClusteringComparison>,
-    /// What became of each feature, over all customers.
+    /// What became of each feature that both have, over all customers.
     pub features: Vec<FeatureDrift>,
+    /// Features of the earlier run alone.
+    pub features_gone: Vec<String>,
+    /// Features of the later run alone.
+    pub features_new: Vec<String>,
 }
 
 /// A run.
@@ -200,7 +204,20 @@ pub async fn compare(state: &SessionState, old: &str, new: &str) -> Result<Compa
         customers: published.metrics.rows.customers,
     };
     let features = drift(&context, &then, (&now, new)).await?;
-    Ok(Comparison { old: run(&then, old), new: run(&now, new), common, appeared, gone, clusterings, features })
+    let alone = |of: &Published, other: &Published| -> Vec<String> {
+        of.model.features.iter().filter(|feature| !other.model.features.contains(feature)).cloned().collect()
+    };
+    Ok(Comparison {
+        old: run(&then, old),
+        new: run(&now, new),
+        common,
+        appeared,
+        gone,
+        clusterings,
+        features,
+        features_gone: alone(&then, &now),
+        features_new: alone(&now, &then),
+    })
 }
 
 /// Labels by each clustering, then and now.

@@ -25,12 +25,20 @@ use url::Url;
 
 use crate::location::{to_folder_url, to_url};
 use crate::spec::{Source, Table};
+use crate::stages::extract::part_count;
 
 /// Footers read at once.
 const FOOTERS_AT_ONCE: usize = 16;
-/// A scan is split into tasks of about this many bytes, into no more than [`MAX_SCAN_PARTITIONS`].
+/// A scan is split into tasks of about this many bytes, or of one shard each, up to [`FEW_TASKS`] of them.
 const SCAN_BYTES: u64 = 16 * 1024 * 1024;
-const MAX_SCAN_PARTITIONS: usize = 256;
+const FEW_TASKS: usize = 256;
+/// Beyond, into tasks of so many bytes: each costs the scheduler as much as there are parts to shuffle to.
+const LARGE_SCAN_BYTES: u64 = 128 * 1024 * 1024;
+/// Tasks of a scan times the parts that its rows are shuffled to, at most: the scheduler holds 180 bytes of each such pair on workers of sixteen
+/// slots, and 840 on those of two.
+const MAX_SHUFFLE_PAIRS: usize = 2 << 20;
+/// Tasks of a scan, at most: a query that groups or joins shuffles as many partitions into as many.
+const MAX_SCAN_PARTITIONS: usize = 1_024;
 
 /// One input file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,9 +139,13 @@ impl Sources {
         let shards = self.shards().count();
         let partitions = match per_shard {
             Some(n) => shards.saturating_mul(n),
-            None => shards.max(self.bytes().div_ceil(SCAN_BYTES) as usize).max(2),
+            None => {
+                let tasks = |bytes: u64| self.bytes().div_ceil(bytes) as usize;
+                shards.max(tasks(SCAN_BYTES)).min(FEW_TASKS).max(tasks(LARGE_SCAN_BYTES)).max(2)
+            }
         };
-        partitions.clamp(1, MAX_SCAN_PARTITIONS)
+        let most = MAX_SHUFFLE_PAIRS / part_count(self.rows()) as usize;
+        partitions.clamp(1, most.min(MAX_SCAN_PARTITIONS))
     }
 
     /// Plans `source.sql` over the tables (without it, the one table as it is) and checks that the id and feature columns
@@ -442,6 +454,26 @@ fn is_local_folder(url: &str) -> bool {
 mod tests {
     use super::*;
     use datafusion::arrow::datatypes::Field;
+
+    #[test]
+    fn scans_grow_with_the_sources() {
+        let of = |shards: u64, bytes: u64, rows: u64| {
+            let shard = |_| Shard {
+                table: "t".to_owned(),
+                url: String::new(),
+                bytes: bytes / shards,
+                version: String::new(),
+                rows: rows / shards,
+            };
+            let shards = (0..shards).map(shard).collect();
+            let table = SourceTable { name: "t".to_owned(), schema: Arc::new(Schema::empty()), shards };
+            Sources { tables: vec![table] }.scan_partitions(None)
+        };
+        assert_eq!([of(1, 1, 1), of(16, 1 << 20, 1_000), of(10_000, 1 << 30, 1_000_000)], [2, 16, 256]);
+        assert_eq!([of(64, 10 << 30, 700_000_000), of(64, 50 << 30, 1_000_000_000)], [256, 400]);
+        // However many rows: 4,096 parts, and no more pairs than the scheduler keeps the books of.
+        assert_eq!([of(1_000, 1 << 40, 20_000_000_000), of(1, 1 << 50, 100)], [512, 1_024]);
+    }
 
     #[test]
     fn differences_are_named() {

@@ -1,10 +1,11 @@
 //! `segmenta clean`: removes what runs left that nobody goes on with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bytesize::ByteSize;
 use clap::Args;
+use segmenta_engine::EngineError;
 use segmenta_engine::runtime::{MemoryPlan, runtime_env};
 use segmenta_pipeline::clean::{Kept, clean};
 use segmenta_pipeline::location::to_folder_url;
@@ -42,6 +43,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let mut found = vec![];
         for location in &arguments.locations {
             let url = to_folder_url(location, &here)?;
+            if url.starts_with("file://") && !Path::new(&place(&url)).exists() {
+                bail!(EngineError::input(format!("{location}: there is no such folder")));
+            }
             for cleaned in clean(&stores, &url, *arguments.older_than, arguments.dry_run).await? {
                 let what = format!("{} files, {}", count(cleaned.objects), ByteSize(cleaned.bytes));
                 let how = match (cleaned.kept, arguments.dry_run) {
