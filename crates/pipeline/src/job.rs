@@ -213,6 +213,7 @@ impl Job {
         let output = self.output()?;
         let sources = Sources::find(runtime, &self.spec.source, &self.base, &output).await?;
         let moment = moment_of(&sources.features(state, &self.spec.source, None).await?)?;
+        self.check_rows(&sources)?;
         check_owner(runtime, &output, &self.spec.name).await?;
         let work = Work::new(Arc::clone(runtime), &output);
         let previous = self.previous(runtime, &output).await?;
@@ -450,6 +451,27 @@ impl Job {
                 Ok(Some(manifest))
             }
             _ => Ok(None),
+        }
+    }
+
+    /// Refuses more segments than rows, where no query stands between the two. A run finds out by itself, after what comes first.
+    fn check_rows(&self, sources: &Sources) -> Result<()> {
+        let (rows, spec) = (sources.rows(), &self.spec);
+        let largest = spec.kmeans.k.iter().max().copied().unwrap_or(1) as u64;
+        if spec.source.sql.is_some() || rows == 0 {
+            return Ok(());
+        }
+        if largest > rows {
+            return Err(EngineError::spec(format!(
+                "kmeans.k: {largest} clusters of {rows} rows cannot be; lower k to at most {rows}"
+            )));
+        }
+        match &spec.hdbscan {
+            Some(hdbscan) if hdbscan.min_samples > rows => Err(EngineError::spec(format!(
+                "hdbscan.min_samples: {} is more than the {rows} rows there are; lower it",
+                hdbscan.min_samples
+            ))),
+            _ => Ok(()),
         }
     }
 
