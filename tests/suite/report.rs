@@ -259,6 +259,15 @@ fn a_customer_is_explained() {
         assert!(own.is_some() || density["cluster"] == -1, "{density}");
     }
     let rejected = read_parquet(&out.join("rejected"));
+    // What those hold who were cut is not hidden.
+    let sum = |table| -> f64 { column(table, "monetary").iter().sum() };
+    let held = 100.0 * sum(&rejected) / (sum(&rejected) + sum(&assigned));
+    let report = data(&fs::read_to_string(out.join("report.html")).unwrap());
+    let headline = report["headline"].as_array().unwrap().iter().map(|text| text.as_str().unwrap());
+    let said =
+        { headline }.find_map(|text| text.split_once(" of all monetary")?.0.rsplit_once("with ").map(|(_, n)| n));
+    let said: f64 = said.unwrap().split('\u{a0}').next().unwrap().parse().unwrap();
+    assert!((said - held).abs() < 0.5, "{said}, {held}");
     let id = column(&rejected, "customer_id")[3].to_string();
     let said = segmenta(&["explain", path, &id]);
     assert!(said.code == 0 && said.out.contains("was cut as an outlier"), "{}{}", said.out, said.err);

@@ -519,6 +519,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_below_the_average_is_not_high() {
+        // Nine in ten are in the first segment; of the others the second comes nearest to it.
+        let segments = [
+            standing(30.0, 10.0, 200.0, 0.9),
+            standing(32.0, 8.0, 160.0, 0.025),
+            standing(200.0, 3.0, 50.0, 0.025),
+            standing(220.0, 2.0, 40.0, 0.025),
+            standing(240.0, 1.0, 30.0, 0.025),
+        ];
+        let axis = Axis::new(Measure::Monetary, &segments);
+        assert!(axis.positions[1].unwrap() > HIGH_ABOVE && axis.level(1) == Some(Level::Mid));
+        let found = names(&segments);
+        assert_eq!(found[0], "VIP");
+        assert!(!["VIP", "Loyal", "Big spenders"].iter().any(|name| found[1].starts_with(name)), "{found:?}");
+        // Where shares are not known, positions alone count.
+        let unknown = segments.map(|segment| Standing { share: 0.0, ..segment });
+        assert_eq!(Axis::new(Measure::Monetary, &unknown).level(1), Some(Level::High));
+    }
+
+    #[test]
     fn three_behaviours_get_the_names_everyone_expects() {
         // The means of the generator's behaviours.
         let generated =

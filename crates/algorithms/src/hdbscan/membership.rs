@@ -128,3 +128,27 @@ pub fn persistence(stability: f64, rows: u64, largest_lambda: f64) -> f64 {
         stability / (rows as f64 * largest_lambda)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hdbscan::selection::SelectionMethod;
+
+    #[test]
+    fn a_new_row_may_be_denser_than_all_before() {
+        let cluster = |parent, birth, death| CondensedCluster { parent, birth, death, size: 10, stability: 0.0 };
+        let tree = [cluster(None, f64::INFINITY, 4.0), cluster(Some(0), 4.0, 1.0), cluster(Some(0), 4.0, 2.0)];
+        let selected = Selected { clusters: vec![1, 2], stability: vec![] };
+        let options = SelectionOptions {
+            method: SelectionMethod::Eom,
+            cluster_selection_epsilon: 0.0,
+            max_cluster_size: None,
+            allow_single_cluster: false,
+        };
+        let memberships = Memberships::new(&tree, &selected, &[0, 1], &options);
+        let at = |height: f64| memberships.of(1, height);
+        assert_eq!((at(2.0).outlier_score, at(2.0).probability), (0.5, 0.5));
+        assert_eq!((at(1.0).outlier_score, at(1.0).probability), (0.0, 1.0));
+        assert_eq!((at(0.01).outlier_score, at(0.01).probability), (0.0, 1.0), "and not beyond 0 to 1");
+    }
+}
