@@ -303,3 +303,24 @@ fn every_customer_of_a_small_job_is_explained() {
         assert_eq!(found.rejected.is_some(), (id + 150) % 60 == 7, "{id}");
     }
 }
+
+#[test]
+fn a_model_that_was_tampered_with_is_refused() {
+    let folder = folder();
+    run(&job(folder.path(), &["recency", "frequency", "monetary"], ALL), 2, &RunOptions::default()).unwrap();
+    let out = folder.path().join("out");
+    let file = out.join("model.json");
+    let sound = json(&file);
+    let refused = |change: &dyn Fn(&mut Value)| {
+        let mut model = sound.clone();
+        change(&mut model);
+        fs::write(&file, model.to_string()).unwrap();
+        let said = segmenta(&["report", out.to_str().unwrap()]);
+        assert!(said.code == 3 && said.err.contains("model.json: "), "{}: {}", said.code, said.err);
+    };
+    refused(&|model| model["hierarchy"]["dendrogram"]["linkage"][0][0] = 1e9.into());
+    refused(&|model| model["hierarchy"]["dendrogram"]["points"] = 0.into());
+    refused(&|model| model["hierarchy"]["dendrogram"]["leaves"] = Value::Array(vec![]));
+    refused(&|model| model["hdbscan"]["condensed_tree"][1]["parent"] = 4_000_000_000_u32.into());
+    refused(&|model| model["scale"] = "none".into());
+}

@@ -26,7 +26,7 @@ use segmenta_engine::{EngineError, Result};
 use serde::Serialize;
 
 use crate::drift::FeatureDrift;
-use crate::published::Published;
+use crate::published::{Published, SegmentRow, damaged};
 use crate::stages::profile::{Algorithm, label_column};
 use crate::stages::publish::first_gone;
 
@@ -321,24 +321,18 @@ async fn counted(
 
 /// The segments of a clustering, noise left out, and their means.
 fn segments(published: &Published, algorithm: Algorithm) -> Result<Vec<(SegmentRef, Vec<f64>)>> {
-    let table = &published.segments;
-    let broken = || EngineError::input("segments.parquet: is not one that this version publishes; run the job anew");
-    let algorithms = table.texts("algorithm").ok_or_else(broken)?;
-    let (clusters, labels) = (table.labels("cluster").ok_or_else(broken)?, table.texts("label").ok_or_else(broken)?);
-    let (sizes, shares) = (table.numbers("size").ok_or_else(broken)?, table.numbers("share").ok_or_else(broken)?);
-    let means: Vec<Vec<f64>> = published
-        .model
-        .features
-        .iter()
-        .map(|feature| table.numbers(&format!("{feature}_mean")).ok_or_else(broken))
-        .collect::<Result<_>>()?;
-    let of = |i: usize| {
-        let segment =
-            SegmentRef { cluster: clusters[i], label: labels[i].clone(), size: sizes[i] as u64, share: shares[i] };
-        (segment, means.iter().map(|feature| feature[i]).collect())
+    let mean = |feature: &String| {
+        let column = format!("{feature}_mean");
+        published.segments.numbers(&column).ok_or_else(|| damaged("segments.parquet", &column))
     };
-    let is_one = |i: &usize| algorithms[*i].as_deref() == Some(algorithm.name()) && clusters[*i] >= 0;
-    Ok((0..clusters.len()).filter(is_one).map(of).collect())
+    let means: Vec<Vec<f64>> = published.model.features.iter().map(mean).collect::<Result<_>>()?;
+    let rows = published.segment_rows()?.into_iter().enumerate();
+    let of_clustering = rows.filter(|(_, row)| row.algorithm == algorithm.name() && row.cluster >= 0);
+    let segment = |(i, row): (usize, SegmentRow)| {
+        let SegmentRow { cluster, label, size, share, .. } = row;
+        (SegmentRef { cluster, label, size, share }, means.iter().map(|feature| feature[i]).collect())
+    };
+    Ok(of_clustering.map(segment).collect())
 }
 
 fn clustering(

@@ -14,7 +14,7 @@ use segmenta_engine::functions::row_id;
 use segmenta_engine::{EngineError, Result};
 use serde::Serialize;
 
-use crate::published::Published;
+use crate::published::{Published, SegmentRow};
 use crate::stages::profile::Algorithm;
 use crate::stages::publish::Output;
 use crate::words::plural;
@@ -189,7 +189,7 @@ pub async fn explain(runtime: &RuntimeEnv, output: &str, id: &[String]) -> Resul
             mean,
         });
     }
-    let labels = Labels::of(&published)?;
+    let labels = Labels(published.segment_rows()?);
     let rejected = match is_assigned {
         true => None,
         false => Some(Rejected {
@@ -210,24 +210,13 @@ pub async fn explain(runtime: &RuntimeEnv, output: &str, id: &[String]) -> Resul
     })
 }
 
-/// Labels and rules of the segments.
-struct Labels(Vec<(String, i32, Option<String>, Option<String>)>);
+/// The segments with their labels and rules.
+struct Labels(Vec<SegmentRow>);
 
 impl Labels {
-    fn of(published: &Published) -> Result<Self> {
-        let table = &published.segments;
-        let broken =
-            || EngineError::input("segments.parquet: is not one that this version publishes; run the job anew");
-        let algorithms = table.texts("algorithm").ok_or_else(broken)?;
-        let clusters = table.labels("cluster").ok_or_else(broken)?;
-        let (labels, rules) = (table.texts("label").ok_or_else(broken)?, table.texts("rule").ok_or_else(broken)?);
-        let all = algorithms.into_iter().zip(clusters).zip(labels.into_iter().zip(rules));
-        Ok(Self(all.map(|((algorithm, cluster), (l, r))| (algorithm.unwrap_or_default(), cluster, l, r)).collect()))
-    }
-
     fn get(&self, algorithm: Algorithm, cluster: i32) -> (Option<String>, Option<String>) {
-        let mut of = self.0.iter().filter(|(name, number, _, _)| name == algorithm.name() && *number == cluster);
-        of.next().map(|(_, _, label, rule)| (label.clone(), rule.clone())).unwrap_or_default()
+        let mut of = self.0.iter().filter(|row| row.algorithm == algorithm.name() && row.cluster == cluster);
+        of.next().map(|row| (row.label.clone(), row.rule.clone())).unwrap_or_default()
     }
 }
 
@@ -337,7 +326,10 @@ async fn density(
     let Some((_, cell, at)) = nearest else { return Ok(None) };
     let wanted = ["node".to_owned(), "height".to_owned()];
     let tree = columns_of(runtime, output, &model.points[cell].tree, &wanted).await?;
-    let (node, height) = (tree[2 * at] as usize, tree[2 * at + 1]);
+    let Some([node, height]) = tree.get(2 * at..2 * at + 2) else {
+        return Err(EngineError::input(format!("{output}: its model's tables do not fit together; run the job anew")));
+    };
+    let (node, height) = (*node as usize, *height);
     let mut path = vec![];
     let mut up = (node < model.condensed_tree.len()).then_some(node);
     // A parent comes before its child; in a document where it does not, this ends all the same.

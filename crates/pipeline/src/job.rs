@@ -457,20 +457,13 @@ impl Job {
     /// Refuses more segments than rows, where no query stands between the two. A run finds out by itself, after what comes first.
     fn check_rows(&self, sources: &Sources) -> Result<()> {
         let (rows, spec) = (sources.rows(), &self.spec);
-        let largest = spec.kmeans.k.iter().max().copied().unwrap_or(1) as u64;
         if spec.source.sql.is_some() || rows == 0 {
             return Ok(());
         }
-        if largest > rows {
-            return Err(EngineError::spec(format!(
-                "kmeans.k: {largest} clusters of {rows} rows cannot be; lower k to at most {rows}"
-            )));
-        }
+        kmeans::check_rows(&spec.kmeans, rows)?;
         match &spec.hdbscan {
-            Some(hdbscan) if hdbscan.min_samples > rows => Err(EngineError::spec(format!(
-                "hdbscan.min_samples: {} is more than the {rows} rows there are; lower it",
-                hdbscan.min_samples
-            ))),
+            // Rows that weigh more than 1 are more to HDBSCAN.
+            Some(settings) if spec.source.weight.is_none() => hdbscan::cluster_sizes(settings, rows).map(drop),
             _ => Ok(()),
         }
     }

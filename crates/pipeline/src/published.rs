@@ -61,9 +61,15 @@ impl Published {
                 manifest.format
             )));
         }
+        let model: Model = document(runtime, output, "model.json").await?;
+        if !model.is_sound() {
+            return Err(EngineError::input(format!(
+                "{output}model.json: its parts do not fit together; publish the job anew"
+            )));
+        }
         Ok(Self {
             manifest,
-            model: document(runtime, output, "model.json").await?,
+            model,
             metrics: document(runtime, output, "metrics.json").await?,
             segments: Columns::read(runtime, output, "segments.parquet").await?,
             quality: Columns::read(runtime, output, "quality.parquet").await?,
@@ -72,7 +78,42 @@ impl Published {
     }
 }
 
+/// A row of `segments.parquet`, without its features.
+pub(crate) struct SegmentRow {
+    pub(crate) algorithm: String,
+    pub(crate) cluster: i32,
+    pub(crate) size: u64,
+    pub(crate) share: f64,
+    pub(crate) label: Option<String>,
+    pub(crate) rule: Option<String>,
+}
+
+/// A published table that lacks a column.
+pub(crate) fn damaged(table: &str, column: &str) -> EngineError {
+    EngineError::input(format!("{table}: has no column {column}, which this version publishes; run the job anew"))
+}
+
 impl Published {
+    /// The segments, in the order of their table.
+    pub(crate) fn segment_rows(&self) -> Result<Vec<SegmentRow>> {
+        let table = &self.segments;
+        let lacks = |column: &'static str| move || damaged("segments.parquet", column);
+        let texts = |column: &'static str| table.texts(column).ok_or_else(lacks(column));
+        let numbers = |column: &'static str| table.numbers(column).ok_or_else(lacks(column));
+        let clusters = table.labels("cluster").ok_or_else(lacks("cluster"))?;
+        let (algorithms, labels, rules) = (texts("algorithm")?, texts("label")?, texts("rule")?);
+        let (sizes, shares) = (numbers("size")?, numbers("share")?);
+        let row = |(i, cluster): (usize, i32)| SegmentRow {
+            algorithm: algorithms[i].clone().unwrap_or_default(),
+            cluster,
+            size: sizes[i] as u64,
+            share: shares[i],
+            label: labels[i].clone(),
+            rule: rules[i].clone(),
+        };
+        Ok(clusters.into_iter().enumerate().map(row).collect())
+    }
+
     /// Whether the job has this clustering.
     pub(crate) fn has(&self, algorithm: Algorithm) -> bool {
         match algorithm {
@@ -164,6 +205,15 @@ pub struct Model {
     pub(crate) hdbscan: Option<HdbscanModel>,
 }
 
+impl Model {
+    /// Whether the trees are trees: children come before their parents in a dendrogram, and after them in a condensed tree.
+    fn is_sound(&self) -> bool {
+        let dendrogram = self.hierarchy.as_ref().is_none_or(|hierarchy| hierarchy.dendrogram.is_sound());
+        let tree = self.hdbscan.iter().flat_map(|hdbscan| hdbscan.condensed_tree.iter().enumerate());
+        dendrogram && { tree }.all(|(i, node)| node.parent.map_or(i == 0, |parent| (parent as usize) < i))
+    }
+}
+
 #[derive(Debug, Deserialize)]
 pub(crate) struct ImputeModel {
     pub(crate) fills: Vec<Value>,
@@ -200,6 +250,18 @@ pub(crate) struct DendrogramModel {
     pub(crate) leaves: Vec<u32>,
     pub(crate) leaf_sizes: Vec<u64>,
     pub(crate) linkage: Vec<[f64; 4]>,
+}
+
+impl DendrogramModel {
+    fn is_sound(&self) -> bool {
+        let leaves = self.leaves.len();
+        let is_below = |node: f64, merge: usize| node >= 0.0 && node < (leaves + merge) as f64;
+        let mut merges = self.linkage.iter().enumerate();
+        leaves == self.linkage.len() + 1
+            && leaves == self.leaf_sizes.len()
+            && (leaves as u64..=u64::from(u32::MAX)).contains(&self.points)
+            && merges.all(|(i, [left, right, ..])| is_below(*left, i) && is_below(*right, i))
+    }
 }
 
 #[derive(Debug, Deserialize)]

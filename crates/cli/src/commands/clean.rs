@@ -1,6 +1,6 @@
 //! `segmenta clean`: removes what runs left that nobody goes on with.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use bytesize::ByteSize;
@@ -13,6 +13,7 @@ use segmenta_pipeline::location::to_folder_url;
 use segmenta_pipeline::words::count;
 use serde_json::json;
 
+use super::current_folder;
 use crate::console::{self, line, place};
 
 /// Remove what runs left that nobody goes on with: work folders, and results that are half-published
@@ -36,7 +37,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let here = current_folder();
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
     let stores = runtime_env(MemoryPlan::detect())?;
     runtime.block_on(async {

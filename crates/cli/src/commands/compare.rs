@@ -1,13 +1,12 @@
 //! `segmenta compare`: what has changed between two runs.
 
-use std::path::PathBuf;
-
 use anyhow::Context;
 use clap::Args;
 use segmenta_engine::runtime::planning_state;
 use segmenta_pipeline::compare::compare;
 use segmenta_pipeline::location::to_folder_url;
 
+use super::current_folder;
 use crate::show;
 
 /// Compare two runs: which segments are the same, who moved between them, which features drifted
@@ -28,7 +27,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let here = current_folder();
     let (old, new) = (to_folder_url(&arguments.old, &here)?, to_folder_url(&arguments.new, &here)?);
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
     let found = runtime.block_on(async { compare(&planning_state()?, &old, &new).await })?;

@@ -1,13 +1,12 @@
 //! `segmenta explain`: why one customer is in its segment.
 
-use std::path::PathBuf;
-
 use anyhow::Context;
 use clap::Args;
 use segmenta_engine::runtime::{MemoryPlan, runtime_env};
 use segmenta_pipeline::explain::explain;
 use segmenta_pipeline::location::to_folder_url;
 
+use super::current_folder;
 use crate::show;
 
 /// Explain why one customer is in its segment, or was cut
@@ -29,7 +28,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let here = current_folder();
     let output = to_folder_url(&arguments.output, &here)?;
     let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
     let found = runtime.block_on(async {

@@ -1,7 +1,6 @@
 //! `segmenta generate`: writes synthetic customers, or their orders, for load tests.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -14,6 +13,7 @@ use segmenta_pipeline::words::count;
 use segmenta_service::shutdown;
 use serde_json::json;
 
+use super::current_folder;
 use crate::console;
 
 /// Generate synthetic customers for load tests, as Parquet shards
@@ -119,7 +119,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         period: arguments.period,
     };
     options.validate().map_err(|error| EngineError::spec(error.to_string()))?;
-    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let here = current_folder();
     let cores = std::thread::available_parallelism();
     let to = Destination {
         url: to_folder_url(&arguments.out, &here)?,

@@ -18,6 +18,7 @@ use segmenta_service::shutdown;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use super::current_folder;
 use super::embedded::LEAST_MEMORY;
 use super::generate::Rows;
 use crate::console::{self, line, place, result};
@@ -119,7 +120,7 @@ struct Data {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let here = current_folder();
     let out = to_folder_url(&arguments.out, &here)?;
     let work = match &arguments.work {
         Some(work) => to_folder_url(work, &here)?,

@@ -1,5 +1,7 @@
 //! The subcommands, one a file.
 
+use std::path::PathBuf;
+
 pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod clean;
@@ -20,3 +22,8 @@ pub(crate) mod status;
 pub(crate) mod submit;
 pub(crate) mod watch;
 pub(crate) mod worker;
+
+/// The folder that relative paths of the command line start from.
+fn current_folder() -> PathBuf {
+    std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"))
+}

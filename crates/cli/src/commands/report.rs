@@ -1,7 +1,5 @@
 //! `segmenta report`: makes the report of a published output anew.
 
-use std::path::PathBuf;
-
 use anyhow::Context;
 use clap::Args;
 use segmenta_engine::artifact::put;
@@ -12,6 +10,7 @@ use segmenta_pipeline::report::page;
 use segmenta_pipeline::stages::publish::REPORT_FILE;
 use serde_json::json;
 
+use super::current_folder;
 use crate::console::{line, place, result};
 
 /// Make the report of what a job has published: one HTML page that needs no network
@@ -31,7 +30,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let here = current_folder();
     let output = to_folder_url(&arguments.output, &here)?;
     let target = match &arguments.to {
         Some(file) => to_url(file, &here)?,

@@ -1,7 +1,5 @@
 //! `segmenta score`: gives new customers the segments of a published model.
 
-use std::path::PathBuf;
-
 use anyhow::Context;
 use clap::Args;
 use segmenta_pipeline::job::RunOptions;
@@ -9,6 +7,7 @@ use segmenta_pipeline::score::ScoreJob;
 use segmenta_pipeline::spec::ScoreSpec;
 use segmenta_pipeline::submission::Submission;
 
+use super::current_folder;
 use super::embedded::Embedded;
 use super::run::{run_embedded, show};
 use super::submit;
@@ -49,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         input: arguments.input.clone(),
         output: arguments.output.clone(),
     };
-    let base = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let base = current_folder();
     if let Some(url) = &arguments.coordinator {
         let text = serde_json::to_string(&spec).context("the arguments cannot be written as a spec")?;
         let request = submit::request_of(text, &base, &submit::How::default());

@@ -108,7 +108,8 @@ async fn next_aligned(batches: &mut Batches, rows: &RecordBatch, kept: &Part, pa
     }
 }
 
-fn misaligned(kept: &Part, prepared: &Part) -> EngineError {
+/// Two parts that should have the same rows, and do not.
+pub(super) fn misaligned(kept: &Part, prepared: &Part) -> EngineError {
     EngineError::input(format!(
         "{} and {} do not hold the same rows; run again with --fresh to make them anew",
         kept.url, prepared.url

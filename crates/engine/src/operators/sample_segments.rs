@@ -8,6 +8,7 @@ use segmenta_algorithms::hashing::combine;
 use serde::{Deserialize, Serialize};
 
 use super::PartTask;
+use super::assign::misaligned;
 use crate::artifact::{Part, points_once};
 use crate::error::{EngineError, Result};
 
@@ -73,10 +74,7 @@ impl PartTask for SampleSegments {
         let points = points_once(context, prepared, &self.features).await?;
         let assignments = points_once(context, assigned, &self.columns).await?;
         if points.rows.rows() != assignments.rows.rows() {
-            return Err(EngineError::input(format!(
-                "{} and {} do not hold the same rows; run again with --fresh to make them anew",
-                prepared.url, assigned.url
-            )));
+            return Err(misaligned(prepared, assigned));
         }
         let mut drawn = vec![];
         for (i, id) in points.ids.iter().enumerate() {

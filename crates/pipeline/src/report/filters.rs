@@ -3,6 +3,8 @@
 
 use minijinja::{Environment, Value};
 
+use crate::words;
+
 const SPACE: char = '\u{a0}';
 const MINUS: char = '\u{2212}';
 const UNKNOWN: &str = "\u{2013}";
@@ -29,14 +31,8 @@ fn known(value: &Value) -> Option<f64> {
 /// With the digits of its whole part in groups of three.
 fn grouped(text: &str) -> String {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let mut out = String::with_capacity(text.len() + whole.len() / 3);
-    for (i, digit) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    if part.is_empty() { out } else { format!("{out}.{part}") }
+    let whole = words::grouped(whole);
+    if part.is_empty() { whole } else { format!("{whole}.{part}") }
 }
 
 /// The sign of a number that is not written as zero, and its magnitude.

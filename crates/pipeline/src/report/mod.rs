@@ -24,7 +24,7 @@ use self::data::{Agreement, Missing, Outliers, Platform};
 use self::segments::{Clustering, Components, Noise, Overall, Sample};
 use self::sweep::{Choice, Elbow, SilhouetteByK, Silhouettes};
 use self::trees::{CondensedTree, Dendrogram};
-use crate::published::{Published, Rows};
+use crate::published::{Published, Rows, damaged};
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
@@ -141,11 +141,6 @@ fn short(value: f64) -> Option<f64> {
         return None;
     }
     format!("{value:.4e}").parse().ok()
-}
-
-/// A table of the output that lacks a column.
-fn damaged(table: &str, column: &str) -> EngineError {
-    EngineError::input(format!("{table}: has no column {column}, which this version publishes; run the job anew"))
 }
 
 /// A value of the spec in few words.

@@ -10,6 +10,7 @@
 
 use datafusion::execution::runtime_env::RuntimeEnv;
 use segmenta_algorithms::matching::best_matching;
+use segmenta_algorithms::matrix::squared_distance;
 use segmenta_algorithms::scalers::Scaler;
 use segmenta_engine::artifact::get;
 use segmenta_engine::{EngineError, Result};
@@ -128,7 +129,7 @@ impl Previous {
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+    squared_distance(a, b).sqrt()
 }
 
 #[cfg(test)]

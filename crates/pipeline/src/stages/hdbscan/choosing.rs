@@ -23,7 +23,11 @@ pub(super) struct Chosen {
     pub(super) selected: Selected,
 }
 
-pub(super) fn cluster_sizes(settings: &Hdbscan, rows: u64) -> Result<Vec<u64>> {
+/// The sizes that are tried.
+///
+/// # Errors
+/// More samples, or larger clusters, than there are rows.
+pub(crate) fn cluster_sizes(settings: &Hdbscan, rows: u64) -> Result<Vec<u64>> {
     let too_few = |key: &str, value: u64| {
         EngineError::spec(format!(
             "hdbscan.{key}: {value} is more than the {rows} rows there are; lower it, or check what source.sql and outliers \

@@ -16,7 +16,8 @@ use segmenta_engine::operators::hdbscan::{
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
-use self::choosing::{choose, cluster_sizes, least_ids, reason};
+pub(crate) use self::choosing::cluster_sizes;
+use self::choosing::{choose, least_ids, reason};
 use self::spanning_tree::{Spanned, spanning_tree};
 use super::scale::Scaled;
 use super::{StageContext, rows_of};

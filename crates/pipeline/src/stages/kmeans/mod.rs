@@ -103,6 +103,20 @@ fn flat(centroids: &[f64], columns: usize, wanted: Wanted) -> PassCandidate {
     PassCandidate { centers: Centers::flat(centroids.to_vec(), columns), wanted }
 }
 
+/// Refuses more clusters than rows.
+///
+/// # Errors
+/// See above.
+pub(crate) fn check_rows(settings: &KMeans, rows: u64) -> Result<()> {
+    match settings.k.last() {
+        Some(largest) if *largest as u64 > rows => Err(EngineError::spec(format!(
+            "kmeans.k: {largest} clusters of {rows} rows cannot be; lower k to at most {rows}, or check what \
+             source.sql and outliers leave"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Runs the stage.
 ///
 /// # Errors
@@ -113,14 +127,7 @@ pub async fn run(
     features: &[String],
     scaled: &Scaled,
 ) -> Result<Clustered> {
-    let rows = rows_of(&scaled.parts);
-    let largest = settings.k.last().copied().unwrap_or(1);
-    if rows < largest as u64 {
-        return Err(EngineError::spec(format!(
-            "kmeans.k: {largest} clusters of {rows} rows cannot be; lower k to at most {rows}, or check what \
-             source.sql and outliers leave"
-        )));
-    }
+    check_rows(settings, rows_of(&scaled.parts))?;
     let points = Points { context, features, scaled, inputs: singly(&scaled.parts) };
     let needs_sample = settings.k.len() > 1 || !matches!(settings.start, Start::Centroids(_));
     context.begin_step("draw a sample");
