@@ -8,7 +8,7 @@ pub use yeo_johnson::{Lambdas, YeoJohnsonSearch};
 
 /// What is applied to a value before it is centred and scaled.
 ///
-/// All are increasing, and leave 0 where it is.
+/// All are increasing, and leave 0 where it is, unless they have an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Transform {
@@ -22,6 +22,9 @@ pub enum Transform {
     YeoJohnson {
         /// The power; 1 changes nothing.
         lambda: f64,
+        /// The value that becomes 0, and near which the slope is 1, where all values lie on one side of 0; else 0.
+        #[serde(default)]
+        origin: f64,
     },
 }
 
@@ -34,7 +37,7 @@ impl Transform {
             Self::None => value,
             Self::Log1p => value.ln_1p(),
             Self::SignedLog1p => value.abs().ln_1p().copysign(value),
-            Self::YeoJohnson { lambda } => yeo_johnson::apply(value, lambda),
+            Self::YeoJohnson { lambda, origin } => yeo_johnson::apply(value, lambda, origin),
         }
     }
 
@@ -45,7 +48,7 @@ impl Transform {
             Self::None => value,
             Self::Log1p => value.exp_m1(),
             Self::SignedLog1p => value.abs().exp_m1().copysign(value),
-            Self::YeoJohnson { lambda } => yeo_johnson::invert(value, lambda),
+            Self::YeoJohnson { lambda, origin } => yeo_johnson::invert(value, lambda, origin),
         }
     }
 }
@@ -98,7 +101,7 @@ mod tests {
     fn inverts() {
         let scaler = Scaler::new(Transform::Log1p, 2.0, 0.5);
         assert!((scaler.invert(scaler.apply(12.5)) - 12.5).abs() < 1e-12);
-        let powers = [-1.5, 0.0, 0.4, 1.0, 2.0, 3.5].map(|lambda| Transform::YeoJohnson { lambda });
+        let powers = [-1.5, 0.0, 0.4, 1.0, 2.0, 3.5].map(|lambda| Transform::YeoJohnson { lambda, origin: 0.0 });
         for transform in powers.into_iter().chain([Transform::SignedLog1p]) {
             for value in [-7.5, -0.25, 0.0, 0.5, 9.0] {
                 let back = transform.invert(transform.apply(value));

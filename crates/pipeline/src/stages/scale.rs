@@ -9,6 +9,7 @@ use segmenta_engine::operators::{Scale as ScaleTask, Variable};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
+use super::extract::LARGEST;
 use super::outliers::Split;
 use super::{MomentColumns, StageContext, means_and_variances, singly};
 use crate::quantiles::{self, Columns, Wanted};
@@ -74,6 +75,15 @@ pub async fn run(context: &StageContext<'_>, settings: &Scale, source: &Source, 
             "source.weight: the rows stand for {weight} customers; {MOST_TERMS} are the most that can be added up exactly"
         )));
     }
+    let large = features.iter().zip(&scaled_bounds).find(|(_, bounds)| bounds.max_abs() > LARGEST);
+    if let Some((name, bounds)) = large {
+        return Err(EngineError::input(format!(
+            "feature `{name}` goes up to {:e} once it is scaled, and squares of more than {LARGEST:e} cannot be added up: most of \
+             its values are alike, and some are far away. Set `scale: {{method: standard}}` for it, a transform, or cut its \
+             outliers",
+            bounds.max_abs()
+        )));
+    }
     for (name, bounds) in features.iter().zip(&scaled_bounds) {
         if bounds.min == bounds.max {
             context
@@ -128,10 +138,12 @@ async fn powers(
         let mut variables: Vec<Variable> = vec![];
         let mut open: Vec<usize> = vec![];
         for (column, search) in searches.iter().enumerate() {
-            let Some(lambdas) = search.as_ref().and_then(YeoJohnsonSearch::lambdas) else { continue };
+            let Some((search, lambdas)) = search.as_ref().and_then(|search| Some((search, search.lambdas()?))) else {
+                continue;
+            };
             open.push(column);
-            variables.extend(lambdas.map(|lambda| Variable { column, transform: Transform::YeoJohnson { lambda } }));
-            variables.push(Variable { column, transform: Transform::SignedLog1p });
+            variables.extend(lambdas.map(|lambda| Variable { column, transform: search.with(lambda) }));
+            variables.push(Variable { column, transform: search.logarithm() });
         }
         if open.is_empty() {
             return Ok(searches.iter().map(|search| search.as_ref().and_then(YeoJohnsonSearch::transform)).collect());
