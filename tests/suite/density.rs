@@ -206,6 +206,55 @@ fn components_of_the_graph_of_neighbors_are_joined() {
     assert!((near.spanning_weight / exact.spanning_weight - 1.0).abs() < 1e-6);
 }
 
+/// `blobs` well apart, of as many points each.
+fn far_apart(blobs: u64, points: u64, d: u64) -> Vec<Vec<f64>> {
+    let unit = |key: u64| mix(key) as f64 / u64::MAX as f64;
+    let value = |i: u64, j: u64| {
+        let center = 1_000.0 * unit(i % blobs * d + j + (1 << 40));
+        let key = (i * d + j) * 4;
+        center + unit(key) + unit(key + 1) + unit(key + 2)
+    };
+    (0..d).map(|j| (0..blobs * points).map(|i| value(i, j)).collect()).collect()
+}
+
+/// Components may lie in one cell: there are edges between them within it.
+#[test]
+fn separated_blobs_are_joined_within_a_cell() {
+    for (points, d) in [(100, 2), (100, 8), (2_000, 2), (2_000, 3), (1_000, 8), (1_000, 14)] {
+        let columns = far_apart(3, points, d);
+        let spanned = |section: &str| {
+            let folder = folder();
+            let sections = format!("hdbscan: {{min_cluster_size: 50{section}}}\n");
+            let job = job_over(folder.path(), &columns, &[], "", &sections);
+            run(&job, 2, &RunOptions::default()).unwrap().density.unwrap()
+        };
+        let (exact, near) = (spanned(""), spanned(", graph: knn"));
+        let sizes = |density: &DensityClustered| density.clusters.iter().map(|c| c.size).collect::<Vec<_>>();
+        assert!(near.cells == 1 && near.graph.as_ref().unwrap().components >= 3, "{points} in {d}: {near:?}");
+        assert_eq!(sizes(&near), sizes(&exact), "{points} in {d}");
+        assert!((near.spanning_weight / exact.spanning_weight - 1.0).abs() < 1e-3, "{points} in {d}");
+        // Each round joins every component to another.
+        assert!(near.rounds <= near.graph.unwrap().components.ilog2() as usize + 1);
+    }
+}
+
+/// The shortest edge out of a component may stay in its cell, or leave it.
+#[test]
+fn components_are_joined_by_their_shortest_edges() {
+    let columns = far_apart(200, 40, 2);
+    let spanned = |section: &str| {
+        let folder = folder();
+        let sections = format!("hdbscan: {{min_cluster_size: 20, cell_rows: 1000{section}}}\n");
+        run(&job_over(folder.path(), &columns, &[], "", &sections), 2, &RunOptions::default()).unwrap().density.unwrap()
+    };
+    let (exact, near) = (spanned(""), spanned(", graph: knn"));
+    let graph = near.graph.unwrap();
+    assert!(near.cells > 4 && graph.components >= 150 && graph.recall > 0.999, "{graph:?}");
+    assert!(near.rounds <= graph.components.ilog2() as usize + 1);
+    let ratio = near.spanning_weight / exact.spanning_weight;
+    assert!((1.0 - 1e-12..1.0 + 1e-3).contains(&ratio), "{ratio}");
+}
+
 #[test]
 fn a_weight_is_so_many_rows() {
     let columns = blobs(500, 3);

@@ -7,10 +7,11 @@
 //! cell looks in the others for the nearest point outside of the components its points are in ([`nearest_in_other`]), the
 //! driver compares what they found with the cells' own remaining edges, and joins.
 
-use super::outside::{LabelledTree, MIXED, Nearest, Queries};
+use super::outside::{LabelledTree, MIXED, Nearest, Queries, ordered};
 use super::spanning_tree::TreeEdge;
 use super::union_find::UnionFind;
-use crate::spatial_tree::{BoundingBox, LEAF, Node, SpatialTree};
+use crate::hashing::mix;
+use crate::spatial_tree::{BoundingBox, LEAF, Node, SpatialTree, squared_distance};
 
 /// What a cell knows of the tree of all points.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,7 +53,7 @@ pub fn distances_to_others<const D: usize>(tree: &SpatialTree<D>, others: &[Boun
 pub fn certain_edges(mut edges: Vec<TreeEdge>, squared_core: &[f64], ids: &[u64], to_others: &[f64]) -> CellForest {
     let n = squared_core.len();
     let key = |edge: &TreeEdge| {
-        let ids = super::outside::ordered(ids[edge.a as usize], ids[edge.b as usize]);
+        let ids = ordered(ids[edge.a as usize], ids[edge.b as usize]);
         (edge.squared_reach, edge.squared_distance, ids)
     };
     edges.sort_unstable_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal));
@@ -108,10 +109,113 @@ pub fn nearest_in_other<const D: usize>(
     slots: &[u32],
     found: &mut [Outward],
 ) {
+    look(own, other, cell, slots, found, None);
+}
+
+/// As [`nearest_in_other`], but approximately, for as many columns that boxes tell little of distances and a search looks at
+/// nearly every pair: a few points of each component look for their nearest, and from there the two ends take turns to look for
+/// one nearer to the other, until neither finds one.
+///
+/// A function of the points and their ids. `4` bytes a point.
+pub fn near_in_other<const D: usize>(
+    own: LabelledTree<'_, D>,
+    other: LabelledTree<'_, D>,
+    cell: u32,
+    slots: &[u32],
+    found: &mut [Outward],
+) {
+    let members = Members::of(slots, found.len());
+    let asking = (ASKING / found.len().max(1)).clamp(LEAST_ASKING, MOST_ASKING);
+    let mut asked = vec![false; slots.len()];
+    for slot in 0..found.len() {
+        let mut points = members.of_slot(slot).to_vec();
+        let key = |point: &u32| mix(own.ids[*point as usize]);
+        if points.len() > asking {
+            points.select_nth_unstable_by_key(asking, key);
+        }
+        points.iter().take(asking).for_each(|point| asked[*point as usize] = true);
+    }
+    let before: Vec<Nearest> = found.iter().map(|outward| outward.best).collect();
+    look(own, other, cell, slots, found, Some(&asked));
+    let mut queries = Queries::new(other);
+    for (slot, before) in before.into_iter().enumerate() {
+        let outward = &mut found[slot];
+        if outward.best == before {
+            continue;
+        }
+        for _ in 0..TURNS {
+            let best = outward.best;
+            let target = best.target as usize;
+            let to = other.tree.point(target);
+            for &i in members.of_slot(slot) {
+                let i = i as usize;
+                let squared_distance = squared_distance(&own.tree.point(i), &to);
+                let squared_reach = squared_distance.max(own.squared_core[i]).max(other.squared_core[target]);
+                let ids = ordered(own.ids[i], other.ids[target]);
+                let nearer = Nearest { squared_reach, squared_distance, ids, target: best.target };
+                if nearer.key() < outward.best.key() {
+                    (outward.best, outward.from) = (nearer, i as u32);
+                }
+            }
+            if outward.best == best {
+                break;
+            }
+            let from = outward.from as usize;
+            queries.start(own.component[from], outward.best);
+            queries.push(own, from);
+            queries.run();
+            if queries.best == outward.best {
+                break;
+            }
+            outward.best = queries.best;
+        }
+    }
+}
+
+/// Points of all components together that look for their nearest in [`near_in_other`], and the least and most of one component.
+const ASKING: usize = 4_096;
+const LEAST_ASKING: usize = 4;
+const MOST_ASKING: usize = 64;
+/// How often the ends of an edge take turns, at most.
+const TURNS: usize = 8;
+
+/// The points of each slot.
+struct Members {
+    points: Vec<u32>,
+    starts: Vec<usize>,
+}
+
+impl Members {
+    fn of(slots: &[u32], count: usize) -> Self {
+        let mut starts = vec![0; count + 1];
+        slots.iter().for_each(|slot| starts[*slot as usize + 1] += 1);
+        (0..count).for_each(|slot| starts[slot + 1] += starts[slot]);
+        let (mut next, mut points) = (starts.clone(), vec![0; slots.len()]);
+        for (i, slot) in (0..).zip(slots) {
+            points[next[*slot as usize]] = i;
+            next[*slot as usize] += 1;
+        }
+        Self { points, starts }
+    }
+
+    fn of_slot(&self, slot: usize) -> &[u32] {
+        &self.points[self.starts[slot]..self.starts[slot + 1]]
+    }
+}
+
+/// Only the points that are `asked` look.
+fn look<const D: usize>(
+    own: LabelledTree<'_, D>,
+    other: LabelledTree<'_, D>,
+    cell: u32,
+    slots: &[u32],
+    found: &mut [Outward],
+    asked: Option<&[bool]>,
+) {
     let Some(root) = own.tree.root() else { return };
     let bounds = other.tree.bounds();
     let widest = found.iter().fold(0.0, |widest, outward| f64::max(widest, outward.best.squared_reach));
-    Outlook { own, queries: Queries::new(other), cell, slots, found, bounds, widest }.visit(root);
+    Outlook { own, queries: Queries::new(other), cell, slots, found, asked, bounds, widest }.visit(root);
 }
 
 /// The squared distance up to which another cell may matter to the components of `found`.
@@ -126,6 +230,7 @@ struct Outlook<'a, 'b, const D: usize> {
     cell: u32,
     slots: &'b [u32],
     found: &'b mut [Outward],
+    asked: Option<&'b [bool]>,
     bounds: BoundingBox<D>,
     widest: f64,
 }
@@ -162,6 +267,9 @@ impl<const D: usize> Outlook<'_, '_, D> {
             self.queries.start(self.own.component[i], best);
             for j in (i..points.end).filter(|j| self.slots[*j] == slot) {
                 done[j - points.start] = true;
+                if self.asked.is_some_and(|asked| !asked[j]) {
+                    continue;
+                }
                 let is_near = || self.bounds.squared_distance(&self.own.tree.point(j)) <= best.squared_reach;
                 if self.own.squared_core[j] <= best.squared_reach && is_near() {
                     self.queries.push(self.own, j);

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use object_store::ObjectStoreExt;
-use segmenta_algorithms::hdbscan::forest::{Outward, nearest_in_other, widest};
+use segmenta_algorithms::hdbscan::forest::{Outward, near_in_other, nearest_in_other, widest};
 use segmenta_algorithms::hdbscan::joining::{Link, Place};
+use segmenta_algorithms::hdbscan::neighbors::MAX_EXACT_DIMENSIONS;
 use segmenta_algorithms::hdbscan::outside::{LabelledTree, Nearest, label_nodes};
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,8 @@ use crate::artifact::{Part, put, resolve};
 use crate::error::{EngineError, Result};
 use crate::store::{PartitionStore, StoreKey};
 
-/// Finds the shortest edges from the components that have points in a cell to points of other cells. Other cells are read
-/// where such an edge may lead, one at a time.
+/// Finds the shortest edges from the components that have points in a cell to points of other cells, or of any cell. Other
+/// cells are read where such an edge may lead, one at a time.
 ///
 /// Holds the cell and one other, with 16 bytes a point for their core distances and components, and 80 bytes for each
 /// component of the cell.
@@ -31,6 +32,9 @@ pub struct FindLinks {
     pub cells: Vec<SearchedCell>,
     /// Where [`write_components`] put the components of this round.
     pub components: String,
+    /// Whether an edge within the cell may be the shortest as well, since the driver knows of none: of the graph of neighbours,
+    /// whose edges are approximate beyond [`MAX_EXACT_DIMENSIONS`] features.
+    pub within_cells: bool,
 }
 
 /// A cell in a round.
@@ -102,36 +106,42 @@ impl FindLinks {
             .map(|(_, limit)| Outward { best: Nearest::within(*limit), from: 0, cell: part.index })
             .collect();
         let bounds = cell.tree.bounds();
-        let mut others: Vec<(f64, &SearchedCell)> = self
+        // The cell itself is the first, at no distance.
+        let mut searched: Vec<(f64, &SearchedCell)> = self
             .cells
             .iter()
-            .filter(|other| other.points.index != part.index)
+            .filter(|other| self.within_cells || other.points.index != part.index)
             .map(|other| (bounds.squared_distance_to_box(&other.bounds.to_box()), other))
             .collect();
-        others.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut links = Vec::new();
+        searched.sort_by(|(a, cell), (b, other)| {
+            let is_other = |cell: &SearchedCell| cell.points.index != part.index;
+            a.total_cmp(b).then(is_other(cell).cmp(&is_other(other)))
+        });
+        // As the neighbours are.
+        let is_approximate = self.within_cells && self.features.len() > MAX_EXACT_DIMENSIONS;
         let mut target_component = vec![u32::MAX; found.len()];
-        for (distance, other) in others {
+        for (distance, other) in searched {
             if distance > widest(&found) {
                 break;
             }
             let (other_cell, other_cores, other_labels) = self.load::<D>(other, context).await?;
-            let before: Vec<u32> = found.iter().map(|outward| outward.cell).collect();
-            nearest_in_other(
-                labelled(&cell, &cores, &labels),
-                labelled(&other_cell, &other_cores, &other_labels),
-                other.points.index,
-                &slots,
-                &mut found,
-            );
+            let before: Vec<Nearest> = found.iter().map(|outward| outward.best).collect();
+            let from = labelled(&cell, &cores, &labels);
+            let to = labelled(&other_cell, &other_cores, &other_labels);
+            if is_approximate {
+                near_in_other(from, to, other.points.index, &slots, &mut found);
+            } else {
+                nearest_in_other(from, to, other.points.index, &slots, &mut found);
+            }
             for ((outward, before), component) in found.iter().zip(before).zip(&mut target_component) {
-                if outward.cell != before {
+                if outward.best != before {
                     *component = other_labels.component[outward.best.target as usize];
                 }
             }
         }
+        let mut links = Vec::new();
         for ((outward, (name, _)), component) in found.iter().zip(&names).zip(target_component) {
-            if outward.cell != part.index {
+            if component != u32::MAX {
                 let from = Place { cell: part.index, point: outward.from };
                 let to = Place { cell: outward.cell, point: outward.best.target };
                 links.push(Link::found(&outward.best, (from, to), (*name, component)));

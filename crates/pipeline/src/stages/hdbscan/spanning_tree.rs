@@ -107,7 +107,13 @@ pub(in crate::stages) async fn spanning_tree(
     while joining.components() > 1 {
         let components = format!("{}rounds/components-{rounds:03}", context.prefix);
         write_components(&context.cluster.runtime(), &components, &joining.limits()).await?;
-        let task = FindLinks { features: features.to_vec(), cells: searched.clone(), components };
+        let task = FindLinks {
+            features: features.to_vec(),
+            cells: searched.clone(),
+            components,
+            // The graph of neighbours has no open edges: nothing is known of the way from one component to another.
+            within_cells: graph.is_some(),
+        };
         let links = context.map_parts(task, &singly(&parts)).await?;
         let links: Vec<_> = links.into_iter().flatten().collect();
         if joining.join(&links) == 0 {
