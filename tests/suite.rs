@@ -14,6 +14,7 @@
 //! | [`score`] | a published model labels new rows |
 //! | [`report`] | the report in a browser, rules, why a customer is where it is |
 //! | [`compare`] | two runs against each other, and segments that keep their numbers |
+//! | [`sql`] | the extraction's SQL, on both kinds of cluster, against DuckDB's answers |
 //! | [`telemetry`] | spans that reach an OpenTelemetry collector |
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -48,6 +49,8 @@ mod preparation;
 mod report;
 #[path = "suite/score.rs"]
 mod score;
+#[path = "suite/sql.rs"]
+mod sql;
 #[path = "suite/support.rs"]
 mod support;
 #[path = "suite/telemetry.rs"]

@@ -95,13 +95,85 @@ fn queries_that_do_not_fit() {
     let spec = cdnow_spec(here.path(), &[("FROM orders", "FROM orders WHERE amount < 0")]);
     fails_at(&spec, 3, &["the source gives no row"]);
     let spec = cdnow_spec(here.path(), &[("COUNT(*)  ", "1 / (COUNT(*) - 1)")]);
-    fails_at(&spec, 1, &["source.sql failed", "DivideByZero"]);
+    fails_at(&spec, 1, &["stage extract: source.sql failed", "DivideByZero"]);
     let spec = cdnow_spec(here.path(), &[("COUNT(*)  ", "random()")]);
     fails_at(&spec, 2, &["source.sql: random() gives other values each time"]);
     let text = "name: x\nsource: {tables: {t: t.parquet}, sql: DROP TABLE t, id: i, features: f}\noutput: out\n";
     table(&here.path().join("t.parquet"), 3, |_| None, |_| None);
     fs::write(here.path().join("job.yaml"), text).unwrap();
     fails_at(&here.path().join("job.yaml"), 2, &["source.sql", "not supported"]);
+}
+
+/// What lies in a table of a lake format is not loose Parquet, from wherever it is looked at.
+#[test]
+fn tables_of_a_lake() {
+    for (books, format, remedy) in [
+        ("_delta_log/00000000000000000000.json", "Delta", "delta_scan("),
+        ("metadata/00000-8e2a.metadata.json", "Iceberg", "iceberg_scan("),
+        (".hoodie/hoodie.properties", "Hudi", "format(\"hudi\")"),
+    ] {
+        let here = folder();
+        let data = here.path().join("lake/t/data/month=3");
+        fs::create_dir_all(&data).unwrap();
+        table(&data.join("part-0.parquet"), 20, |_| None, |_| None);
+        let location = |location: &str| {
+            let text = format!(
+                "name: x\nsource: {{tables: {{t: '{location}'}}, id: customer_id, features: [a]}}\noutput: out\n"
+            );
+            fs::write(here.path().join("job.yaml"), text).unwrap();
+            here.path().join("job.yaml")
+        };
+        let locations = [
+            "lake/t",
+            "lake",
+            "lake/t/data/month=3",
+            "lake/t/data/month=3/part-0.parquet",
+            "lake/t/**/*.parquet",
+            "lake/*/data/*/*.parquet",
+            "lake/t/data/month=3/*.parquet",
+        ];
+        for place in locations {
+            let said = segmenta(&["check", location(place).to_str().unwrap()]);
+            assert_eq!(said.code, 0, "{place}: {}", said.err);
+        }
+        let books = here.path().join("lake/t").join(books);
+        fs::create_dir_all(books.parent().unwrap()).unwrap();
+        fs::write(&books, "{}").unwrap();
+        for place in locations {
+            let job = location(place);
+            fails_at(&job, 3, &["source.tables.t: file://", "lake/t: this is a", format, remedy]);
+            let said = segmenta(&["check", job.to_str().unwrap()]);
+            assert_eq!(said.code, 3, "{place}: {}", said.err);
+        }
+        // Beside the table, there is nothing to refuse.
+        fs::create_dir_all(here.path().join("lake/other")).unwrap();
+        table(&here.path().join("lake/other/part-0.parquet"), 20, |_| None, |_| None);
+        let said = segmenta(&["check", location("lake/other").to_str().unwrap()]);
+        assert_eq!(said.code, 0, "{}", said.err);
+    }
+}
+
+/// Folders and globs alike pass over what engines leave beside the data.
+#[test]
+fn what_engines_leave_beside_the_data() {
+    let here = folder();
+    let place = here.path().join("t");
+    for (file, rows) in [("month=1/p.parquet", 20), ("_temporary/0/p.parquet", 500), ("month=1/.hidden.parquet", 500)] {
+        fs::create_dir_all(place.join(file).parent().unwrap()).unwrap();
+        table(&place.join(file), rows, |_| None, |_| None);
+    }
+    fs::write(place.join("_SUCCESS"), "").unwrap();
+    fs::write(place.join("month=1/folder"), "").unwrap();
+    for location in ["t", "t/**/*.parquet", "t/**/*", "t/*/*"] {
+        let text =
+            format!("name: x\nsource: {{tables: {{t: '{location}'}}, id: customer_id, features: [a]}}\noutput: out\n");
+        fs::write(here.path().join("job.yaml"), text).unwrap();
+        let said = segmenta(&["check", "--json", here.path().join("job.yaml").to_str().unwrap()]);
+        assert_eq!(said.code, 0, "{location}: {}", said.err);
+        let plan: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        let shards = plan["tables"][0]["shards"].as_array().unwrap();
+        assert!(shards.len() == 1 && shards[0]["rows"] == 20, "{location}: {shards:?}");
+    }
 }
 
 #[test]

@@ -109,6 +109,11 @@ impl Site {
         format!("http://{}", self.listen)
     }
 
+    /// Where its scheduler listens.
+    pub(crate) fn scheduler_url(&self) -> String {
+        format!("http://{}", self.scheduler)
+    }
+
     pub(crate) fn coordinator(&self, more: &[&str]) -> Process {
         let state = self.state.display().to_string();
         let mut arguments = vec!["coordinator", "--listen", &self.listen, "--scheduler-listen", &self.scheduler];

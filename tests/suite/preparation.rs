@@ -287,3 +287,27 @@ fn features_that_say_little() {
         assert_eq!(frequency["imputed"], 266);
     }
 }
+
+/// Parquet's statistics leave NaN out: of a column of NaN and 1.0 they say that all is 1.0.
+#[test]
+fn nan_beside_one_value_is_missing() {
+    let here = folder();
+    let odd = |i: usize| i % 2 == 1;
+    let b = |i: usize| Some(if odd(i) { 1.0 } else { f64::NAN });
+    let columns = [
+        ("customer_id", ids(0..100)),
+        ("a", floats((0..100).map(|i| Some(unit_interval(mix(i)))))),
+        ("b", floats((0..100).map(b))),
+    ];
+    write_parquet(&here.path().join("t.parquet"), &columns);
+    let spec = "name: test\nsource: {tables: {t: t.parquet}, id: customer_id, features: [a, b]}\nimpute: {method: mean}\n\
+                outliers: {method: none}\nkmeans: {k: 2}\noutput: out\n";
+    fs::write(here.path().join("job.yaml"), spec).unwrap();
+    let said = segmenta(&["run", here.path().join("job.yaml").to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("feature `b`: 50 NaN and 0 infinite cells are treated as missing"), "{}", said.err);
+    let assignments = read_parquet(&here.path().join("out/assignments"));
+    for (id, imputed) in by_customer(&assignments, "b_imputed") {
+        assert_eq!(imputed == 1.0, !odd(id as usize), "{id}");
+    }
+}

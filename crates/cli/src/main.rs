@@ -4,6 +4,7 @@ mod anew;
 mod commands;
 mod console;
 mod loadtest;
+mod panics;
 mod remote;
 mod show;
 
@@ -113,6 +114,7 @@ fn main() -> ExitCode {
         Ok(log) => log,
         Err(error) => return failed(&error.into()),
     };
+    panics::log_them();
     let result = match &arguments.command {
         Command::Run(arguments) => commands::run::run(arguments),
         Command::Check(arguments) => commands::check::run(arguments),

@@ -169,6 +169,7 @@ fn plan_as_json(job: &str, plan: &Plan) -> Value {
         "output": plan.output,
         "tables": tables.collect::<Vec<_>>(),
         "stages": stages.collect::<Vec<_>>(),
+        "warnings": plan.warnings,
     })
 }
 
@@ -195,6 +196,9 @@ fn plan_in_words(job: &str, plan: &Plan) -> io::Result<()> {
         line(&format!(" {:>2}. {:<9} {}{state}", i + 1, stage.name, stage.what))?;
     }
     line(&format!("output {}", place(&plan.output)))?;
+    for warning in &plan.warnings {
+        line(&format!("warning: {warning}"))?;
+    }
     line("the spec and its sources fit together")
 }
 

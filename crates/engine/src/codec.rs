@@ -4,6 +4,7 @@
 //!   "SGMT" | kind | body        kind 0: MapPartsExec, body: name of the task, 0, task in postcard
 //!                               kind 1: WriteFeaturesExec, body: its settings in postcard
 //!                               kind 2: ScatterExec, kind 3: GatherExec, body: their settings in postcard
+//!                               kind 4: WholeExec, no body
 //! ```
 
 use std::sync::Arc;
@@ -16,13 +17,14 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 
 use crate::operators::hdbscan::{Gather, GatherExec, Scatter, ScatterExec};
-use crate::operators::{self, MapPartsExec, WriteFeatures, WriteFeaturesExec};
+use crate::operators::{self, MapPartsExec, WholeExec, WriteFeatures, WriteFeaturesExec};
 
 const MAGIC: &[u8; 4] = b"SGMT";
 const MAP_PARTS: u8 = 0;
 const WRITE_FEATURES: u8 = 1;
 const SCATTER: u8 = 2;
 const GATHER: u8 = 3;
+const WHOLE: u8 = 4;
 
 /// Encodes and decodes Segmenta's operators, and hands the rest to Ballista.
 #[derive(Debug, Default)]
@@ -67,6 +69,7 @@ impl PhysicalExtensionCodec for SegmentaPhysicalCodec {
                 let settings: Gather = postcard::from_bytes(body).map_err(malformed)?;
                 Ok(Arc::new(GatherExec::new(settings, Arc::clone(input))))
             }
+            Some((&WHOLE, [])) => Ok(Arc::new(WholeExec::new(Arc::clone(input)))),
             _ => Err(malformed("unknown kind")),
         }
     }
@@ -93,6 +96,8 @@ impl PhysicalExtensionCodec for SegmentaPhysicalCodec {
             ours(SCATTER, &postcard::to_stdvec(scatter.settings()).map_err(malformed)?);
         } else if let Some(gather) = node.downcast_ref::<GatherExec>() {
             ours(GATHER, &postcard::to_stdvec(gather.settings()).map_err(malformed)?);
+        } else if node.is::<WholeExec>() {
+            ours(WHOLE, &[]);
         } else {
             return self.ballista.try_encode(node, buf, converter);
         }

@@ -23,6 +23,7 @@ pub mod error;
 pub mod functions;
 pub mod object_stores;
 pub mod operators;
+pub mod planning;
 pub mod progress;
 pub mod runtime;
 pub mod store;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use ballista_core::extension::{
     SessionConfigExt, ballista_aggregate_functions, ballista_scalar_functions, ballista_window_functions,
 };
-use ballista_core::optimizer::ballista_default_optimizer_rules;
 use datafusion::catalog::MemoryCatalogProviderList;
 use datafusion::execution::memory_pool::FairSpillPool;
 pub use datafusion::execution::runtime_env::RuntimeEnv;
@@ -17,6 +16,7 @@ use crate::codec::SegmentaPhysicalCodec;
 use crate::error::Result;
 use crate::functions;
 use crate::object_stores::StoreRegistry;
+use crate::planning::{analyzer_rules, logical_rules, physical_rules};
 use crate::progress::Progress;
 use crate::store::PartitionStore;
 use crate::trace::Trace;
@@ -75,6 +75,9 @@ pub fn session_config(store: Arc<PartitionStore>, progress: Arc<Progress>) -> Se
         .with_ballista_grpc_client_max_message_size(MAX_MESSAGE_BYTES)
         // Our plans fix their own partitioning.
         .with_ballista_adaptive_query_planner(false)
+        // Parquet's statistics leave NaN out, and DataFusion 55 takes a column for constant by them, or answers MIN, MAX and
+        // COUNT from them. What a scan needs to know of its files, their sizes, it is told.
+        .with_collect_statistics(false)
         .with_information_schema(false)
         .with_option_extension(Trace::default())
         .with_extension(store)
@@ -86,14 +89,19 @@ pub fn session_config(store: Arc<PartitionStore>, progress: Arc<Progress>) -> Se
 pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
     let mut scalar_functions = ballista_scalar_functions();
     scalar_functions.extend(functions::all());
+    // Of two with one name, the later one is registered.
+    let mut aggregate_functions = ballista_aggregate_functions();
+    aggregate_functions.extend(functions::aggregates());
     SessionStateBuilder::new()
         .with_default_features()
         .with_config(config)
         .with_runtime_env(runtime)
-        .with_optimizer_rules(ballista_default_optimizer_rules())
+        .with_analyzer_rules(analyzer_rules())
+        .with_optimizer_rules(logical_rules())
+        .with_physical_optimizer_rules(physical_rules())
         .with_scalar_functions(scalar_functions)
-        .with_aggregate_functions(ballista_aggregate_functions())
-        .with_window_functions(ballista_window_functions())
+        .with_aggregate_functions(aggregate_functions)
+        .with_window_functions(functions::windows(ballista_window_functions()))
         .build()
 }
 

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use segmenta_algorithms::hierarchy::Linkage;
 use segmenta_engine::artifact::{Part, get, put_new, resolve};
 use segmenta_engine::cluster::Cluster;
-use segmenta_engine::{EngineError, Result};
+use segmenta_engine::{EngineError, Fault, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
@@ -18,7 +18,7 @@ use tracing::Instrument;
 use crate::lease::{Lease, LeaseOptions};
 use crate::location::{to_folder_url, to_url};
 use crate::process::{peak_memory, reset_peak_memory};
-use crate::source::{SourceTable, Sources, moment_of};
+use crate::source::{Dependence, SourceTable, Sources};
 use crate::spec::{
     CutRule, Donors, Fill, ForestThreshold, Graph, Hdbscan, Hierarchy, JobSpec, KMeansAlgorithm, MinClusterSize,
     OutlierRule, Resolution, ScaleMethod, Select, Source, Start, TransformMethod,
@@ -88,6 +88,8 @@ pub struct Plan {
     pub stages: Vec<PlannedStage>,
     /// Where the job publishes to.
     pub output: String,
+    /// What was noticed about the query.
+    pub warnings: Vec<String>,
 }
 
 /// How to run a job.
@@ -212,7 +214,9 @@ impl Job {
         let runtime = state.runtime_env();
         let output = self.output()?;
         let sources = Sources::find(runtime, &self.spec.source, &self.base, &output).await?;
-        let moment = moment_of(&sources.features(state, &self.spec.source, None).await?)?;
+        let features = sources.features(state, &self.spec.source, None).await?;
+        let Dependence { moment, warnings } = features.dependence.clone();
+        extract::check_query(state, features, &self.spec.source, &sources).await?;
         self.check_rows(&sources)?;
         check_owner(runtime, &output, &self.spec.name).await?;
         let work = Work::new(Arc::clone(runtime), &output);
@@ -225,7 +229,7 @@ impl Job {
                 work.complete::<serde_json::Value>(stage.name, &stage.fingerprint).await?.is_some()
             };
         }
-        Ok(Plan { tables: sources.tables, stages, output })
+        Ok(Plan { tables: sources.tables, stages, output, warnings })
     }
 
     /// Runs the job.
@@ -275,9 +279,11 @@ impl Job {
         let (spec, output) = (&self.spec, self.output()?);
         let sources = Sources::find(&runtime, &spec.source, &self.base, &output).await?;
         // Mistakes in the query come out before anything is written.
-        let frame = sources.features(cluster.state(), &spec.source, options.partitions_per_shard).await?;
+        let features = sources.features(cluster.state(), &spec.source, options.partitions_per_shard).await?;
+        let moment = features.dependence.moment.clone();
+        extract::check_query(cluster.state(), features, &spec.source, &sources).await?;
         let previous = self.previous(&runtime, &output).await?;
-        let plan = self.plan(&sources, &output, &moment_of(&frame)?, previous.as_ref())?;
+        let plan = self.plan(&sources, &output, &moment, previous.as_ref())?;
         check_owner(&runtime, &output, &spec.name).await?;
         let work = Work::new(Arc::clone(&runtime), &output);
         claim(&runtime, &work, &spec.name).await?;
@@ -774,7 +780,12 @@ impl<'a> Driver<'a> {
         let started = Instant::now();
         let prefix = self.work.artifact_prefix(name, &planned.fingerprint);
         let context = StageContext::new(self.cluster, prefix, name, self.observer);
-        let output = run(&context).instrument(tracing::info_span!("stage", name)).await?;
+        let output = run(&context).instrument(tracing::info_span!("stage", name)).await;
+        // Where nobody else is to blame, one has to know where to look.
+        let output = output.map_err(|error| match error.fault {
+            Fault::Job => EngineError::job(format!("stage {name}: {}", error.message)),
+            _ => error,
+        })?;
         let steps = context.take_steps();
         let cost = StageCost {
             rows,

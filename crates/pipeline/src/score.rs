@@ -294,7 +294,7 @@ impl ScoreJob {
             fingerprint,
             complete: published.is_some(),
         };
-        Ok(Plan { tables: sources.tables, stages: vec![stage], output })
+        Ok(Plan { tables: sources.tables, stages: vec![stage], output, warnings: vec![] })
     }
 
     /// Scores rows, unless an earlier run did so: one pass to bring them into the form of a feature table, one to score them, one

@@ -16,6 +16,7 @@ use ballista_core::serde::protobuf::scheduler_grpc_client::SchedulerGrpcClient;
 use ballista_core::serde::protobuf::{ExecutorOperatingSystemSpecification, ExecutorRegistration};
 use ballista_core::serde::scheduler::ExecutorSpecification;
 use ballista_core::utils::{GrpcServerConfig, create_grpc_client_endpoint, create_grpc_server};
+use ballista_executor::execution_engine::DefaultExecutionEngine;
 use ballista_executor::executor::Executor;
 use ballista_executor::executor_process::ExecutorProcessConfig;
 use ballista_executor::executor_server;
@@ -31,6 +32,7 @@ use tonic::transport::server::TcpIncoming;
 
 use super::scheduler::{Codec, Scheduler, SchedulerOptions, codec};
 use super::shuffle_files::shuffle_service;
+use super::tasks::GuardedEngine;
 use crate::runtime::{MAX_MESSAGE_BYTES, MemoryPlan};
 
 /// Attempts to find a free port for the executor, which binds it by number.
@@ -176,7 +178,7 @@ fn executor(
         ballista_protocol_version: BALLISTA_PROTOCOL_VERSION,
     };
     let (config, runtime) = (state.config().clone(), Arc::clone(state.runtime_env()));
-    Executor::with_default_execution_engine(
+    Executor::new(
         registration,
         work_dir,
         Arc::new(move |_| Ok(Arc::clone(&runtime))),
@@ -184,5 +186,6 @@ fn executor(
         Arc::new(BallistaFunctionRegistry::from(state)),
         Arc::new(LoggingMetricsCollector::default()),
         options.threads,
+        Arc::new(GuardedEngine::new(DefaultExecutionEngine::new())),
     )
 }

@@ -3,11 +3,13 @@
 //! Every step goes the same way: a physical plan is sent to a Ballista scheduler over gRPC, and its results are streamed
 //! back. A coordinator runs that scheduler in its process; the embedded cluster runs an executor in it as well.
 
+mod clients;
 mod connection;
 mod embedded;
 mod placement;
 mod scheduler;
 mod shuffle_files;
+mod tasks;
 mod worker;
 
 use std::sync::Arc;
@@ -35,6 +37,7 @@ pub use worker::{HEARTBEAT, WorkerOptions, WorkerProcess, WorkerStatistics};
 use crate::artifact::Part;
 use crate::error::{EngineError, Fault, Result};
 use crate::operators::{self, MapPartsExec, PartTask, parts_table};
+use crate::planning::submitted;
 use crate::progress::Progress;
 use crate::runtime::{MemoryPlan, runtime_env, session_config, session_like, session_state};
 use crate::store::{PartitionStore, Statistics};
@@ -236,7 +239,7 @@ impl Cluster {
     }
 
     async fn stream(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
-        let config = carried(self.state.config().clone());
+        let config = submitted(carried(self.state.config().clone()));
         let codec = config.ballista_physical_extension_codec();
         execute_physical_plan::<PhysicalPlanNode>(
             self.scheduler_url.clone(),

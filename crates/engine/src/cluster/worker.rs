@@ -8,6 +8,7 @@ use std::time::Duration;
 use ballista_core::config::TaskSchedulingPolicy;
 use ballista_core::extension::SessionConfigExt;
 use ballista_core::registry::BallistaFunctionRegistry;
+use ballista_executor::execution_engine::DefaultExecutionEngine;
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use ballista_executor::health::ExecutorHealth;
 use ballista_executor::metrics::ExecutorMetricCollectionPolicy;
@@ -16,8 +17,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::clients::ClientPool;
 use super::connection::{MemberTls, endpoints};
 use super::shuffle_files::ShuffleFiles;
+use super::tasks::GuardedEngine;
 use crate::error::{EngineError, Fault, Result};
 use crate::operators::TaskTimeout;
 use crate::progress::Progress;
@@ -143,6 +146,7 @@ impl WorkerProcess {
             Some(tls) => (inner_address(options.bind)?, Some(forward(&options, &tls.server()?).await?)),
             None => (options.bind, None),
         };
+        let engine = DefaultExecutionEngine::with_client_pool(Arc::new(ClientPool::start()));
         let process = ExecutorProcessConfig {
             bind_host: bind.to_string(),
             external_host: options.host,
@@ -160,6 +164,7 @@ impl WorkerProcess {
             metric_collection_policy: ExecutorMetricCollectionPolicy::Off,
             // Ballista splits this between its task slots.
             memory_pool_size: Some(options.memory.pool as u64),
+            override_execution_engine: Some(Arc::new(GuardedEngine::new(engine))),
             override_function_registry: Some(Arc::new(BallistaFunctionRegistry::from(&state))),
             override_runtime_producer: Some(Arc::new(move |_| Ok(Arc::clone(&runtime)))),
             override_logical_codec: Some(config.ballista_logical_extension_codec()),

@@ -31,6 +31,7 @@ mod search_donors;
 mod silhouette;
 mod split_outliers;
 mod verify;
+mod whole;
 mod write_features;
 
 pub use apply_rules::{ApplyRules, RuledClustering};
@@ -56,6 +57,7 @@ pub use search_donors::{DonorSearch, DonorSet, SearchDonors};
 pub use silhouette::{Silhouette, SilhouetteSums, SilhouettesByStratum};
 pub use split_outliers::{KeptFeature, Split, SplitOutliers};
 pub use verify::Verify;
+pub use whole::WholeExec;
 pub use write_features::{FeatureStatistics, FeaturesWritten, PART_COLUMN, WriteFeatures, WriteFeaturesExec};
 
 use std::fmt::Debug;

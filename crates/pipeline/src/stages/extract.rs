@@ -15,6 +15,7 @@ use datafusion::arrow::compute::SortOptions;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::dataframe::DataFrame;
+use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, cast, lit};
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
@@ -27,11 +28,12 @@ use segmenta_engine::functions::{PART_OF, ROW_ID};
 use segmenta_engine::operators::{
     FeatureStatistics, FeaturesWritten, PART_COLUMN, Verify, WriteFeatures, WriteFeaturesExec,
 };
+use segmenta_engine::planning::check_distributable;
 use segmenta_engine::{EngineError, Fault, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{StageContext, rows_of};
-use crate::source::Sources;
+use crate::source::{Features, Sources};
 use crate::spec::Source;
 
 /// Rows of source for each part.
@@ -40,7 +42,7 @@ const MIN_PARTS: u64 = 8;
 const MAX_PARTS: u64 = 4_096;
 
 /// Largest absolute value of a feature: its square, and sums of squares, have to be finite.
-const LARGEST: f64 = 1e140;
+pub(super) const LARGEST: f64 = 1e140;
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -77,14 +79,30 @@ pub async fn run(
     extracted
 }
 
+/// Refuses a query that cannot be planned, or that a cluster cannot run. Nothing is read.
+///
+/// # Errors
+/// The spec's, with the reason.
+pub async fn check_query(state: &SessionState, features: Features, source: &Source, sources: &Sources) -> Result<()> {
+    let refused = |error: EngineError| match (&source.sql, error.fault) {
+        (Some(_), Fault::Job | Fault::Spec) => EngineError::spec(format!("source.sql: {}", error.message)),
+        _ => error,
+    };
+    let plan = plan(features.frame, source, part_count(sources.rows()), "").await.map_err(refused)?;
+    check_distributable(state, &plan).map_err(refused)
+}
+
 async fn extract(
     context: &StageContext<'_>,
     source: &Source,
     sources: &Sources,
     per_shard: Option<usize>,
 ) -> Result<Extracted> {
-    let frame = sources.features(context.cluster.state(), source, per_shard).await?;
-    let plan = plan(frame, source, part_count(sources.rows()), &context.prefix).await?;
+    let features = sources.features(context.cluster.state(), source, per_shard).await?;
+    for warning in features.dependence.warnings {
+        context.warn(warning);
+    }
+    let plan = plan(features.frame, source, part_count(sources.rows()), &context.prefix).await?;
     let written: Vec<FeaturesWritten> = match context.cluster.collect_results(plan).await {
         Ok(written) => written,
         Err(error) => return Err(diagnose(context, sources, error).await),

@@ -1,4 +1,9 @@
-//! SQL functions that Segmenta adds to every session, on the driver and on the workers.
+//! SQL functions that Segmenta adds to every session, on the driver and on the workers, and the aggregates that it has in the
+//! place of DataFusion's.
+
+mod checked_sum;
+mod min_max;
+mod unreversed;
 
 use std::sync::Arc;
 
@@ -7,7 +12,9 @@ use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt32Arra
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type, UInt32Type, UInt64Type};
 use datafusion::common::{Result, exec_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    AggregateUDF, ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, WindowUDF,
+};
 use segmenta_algorithms::hashing::{combine, hash_bytes, mix};
 
 /// Name of [`RowId`] in SQL.
@@ -15,6 +22,16 @@ pub const ROW_ID: &str = "segmenta_row_id";
 
 /// Name of [`PartOf`] in SQL.
 pub const PART_OF: &str = "segmenta_part";
+
+/// The aggregates that take the place of DataFusion's, by their names.
+pub(crate) fn aggregates() -> Vec<Arc<AggregateUDF>> {
+    min_max::min_max().into_iter().chain([checked_sum::checked_sum()]).collect()
+}
+
+/// The window functions: `functions`, with some of ours in the place of theirs.
+pub(crate) fn windows(functions: Vec<Arc<WindowUDF>>) -> Vec<Arc<WindowUDF>> {
+    unreversed::unreversed(functions)
+}
 
 /// All functions.
 #[must_use]

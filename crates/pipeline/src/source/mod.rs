@@ -1,29 +1,32 @@
 //! The sources of a job: finds the shards of each table, checks that their schemas agree, and plans the SQL over them.
 
+mod lake;
+mod listing;
+mod query;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::logical_expr::{Expr, Volatility};
 use datafusion::prelude::{DataFrame, SessionContext};
-use futures::{StreamExt, TryStreamExt};
-use object_store::path::Path as ObjectPath;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
-use segmenta_engine::artifact::{parquet_schema, resolve};
+use futures::StreamExt;
+use object_store::ObjectMeta;
+use segmenta_engine::artifact::parquet_schema;
 use segmenta_engine::runtime::session_like;
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
-use url::Url;
 
-use crate::location::{to_folder_url, to_url};
+use self::listing::{Listing, list};
+pub use self::query::Dependence;
+use crate::location::to_url;
 use crate::spec::{Source, Table};
 use crate::stages::extract::part_count;
 
@@ -81,7 +84,7 @@ impl Sources {
     pub async fn check_unchanged(&self, runtime: &RuntimeEnv, source: &Source, base: &Path) -> Result<()> {
         let mut now = HashMap::new();
         for location in source.tables.iter().flat_map(|table| &table.locations) {
-            now.extend(list(runtime, location, base).await?);
+            now.extend(list(runtime, location, base).await?.files);
         }
         for shard in self.shards() {
             let what = match now.get(&shard.url) {
@@ -152,8 +155,45 @@ impl Sources {
     /// are there and of a fitting type. Nothing is read but the footers.
     ///
     /// # Errors
-    /// SQL that cannot be planned, a statement that is not a query, a column that is missing or not a number.
-    pub async fn features(&self, state: &SessionState, source: &Source, per_shard: Option<usize>) -> Result<DataFrame> {
+    /// SQL that cannot be planned, or that would not be answered rightly; a column that is missing or not a number.
+    pub async fn features(&self, state: &SessionState, source: &Source, per_shard: Option<usize>) -> Result<Features> {
+        let (frame, dependence) = match (&source.sql, self.tables.first()) {
+            (Some(sql), _) => self.query(state, sql, per_shard).await?,
+            (None, Some(table)) => {
+                let context = self.session(state, per_shard)?;
+                (context.table(table.name.as_str()).await?, Dependence::default())
+            }
+            (None, None) => return Err(EngineError::spec("source.tables: no table")),
+        };
+        check_columns(frame.schema(), source)?;
+        Ok(Features { frame, dependence })
+    }
+
+    /// Plans a query over the tables.
+    ///
+    /// # Errors
+    /// SQL that cannot be planned, a statement that is not a query, and what would not be answered rightly.
+    pub async fn query(
+        &self,
+        state: &SessionState,
+        sql: &str,
+        per_shard: Option<usize>,
+    ) -> Result<(DataFrame, Dependence)> {
+        let refused = |error: DataFusionError| EngineError::spec(format!("source.sql: {}", error.strip_backtrace()));
+        let context = self.session(state, per_shard)?;
+        let state = context.state();
+        let dialect = state.config().options().sql_parser.dialect;
+        let statement = state.sql_to_statement(sql, &dialect).map_err(refused)?;
+        query::check_statement(&statement)?;
+        let plan = state.statement_to_plan(statement).await.map_err(refused)?;
+        let only_queries = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        only_queries.verify_plan(&plan).map_err(refused)?;
+        let dependence = query::check_plan(&plan)?;
+        Ok((DataFrame::new(state, plan), dependence))
+    }
+
+    /// A session that has the tables.
+    fn session(&self, state: &SessionState, per_shard: Option<usize>) -> Result<SessionContext> {
         let mut config = state.config().clone().with_target_partitions(self.scan_partitions(per_shard));
         if per_shard.is_some() {
             config = config.with_repartition_file_min_size(1);
@@ -168,56 +208,17 @@ impl Sources {
                 .with_schema(Arc::clone(&table.schema));
             context.register_table(table.name.as_str(), Arc::new(ListingTable::try_new(config)?))?;
         }
-        let frame = match (&source.sql, self.tables.first()) {
-            (Some(sql), _) => {
-                let only_queries =
-                    SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-                context
-                    .sql_with_options(sql, only_queries)
-                    .await
-                    .map_err(|error| EngineError::spec(format!("source.sql: {}", error.strip_backtrace())))?
-            }
-            (None, Some(table)) => context.table(table.name.as_str()).await?,
-            (None, None) => return Err(EngineError::spec("source.tables: no table")),
-        };
-        check_columns(frame.schema(), source)?;
-        moment_of(&frame)?;
-        Ok(frame)
+        Ok(context)
     }
 }
 
-/// What the query depends on besides its text and the shards: the day, or the moment, it is run at. Empty for most.
-///
-/// # Errors
-/// A query with a function that gives another value for each call, such as `random()`.
-pub fn moment_of(frame: &DataFrame) -> Result<String> {
-    let (mut today, mut now, mut random) = (false, false, None);
-    frame.logical_plan().apply_with_subqueries(|node| {
-        node.apply_expressions(|expression| {
-            expression.apply(|expression| {
-                if let Expr::ScalarFunction(call) = expression {
-                    match call.func.signature().volatility {
-                        Volatility::Immutable => {}
-                        Volatility::Stable if ["current_date", "today"].contains(&call.name()) => today = true,
-                        Volatility::Stable => now = true,
-                        Volatility::Volatile => random = Some(call.name().to_owned()),
-                    }
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    })?;
-    if let Some(name) = random {
-        return Err(EngineError::spec(format!(
-            "source.sql: {name}() gives other values each time, so no run could be repeated or resumed; leave it out"
-        )));
-    }
-    let utc = chrono::Utc::now();
-    Ok(match (now, today) {
-        (true, _) => utc.to_rfc3339(),
-        (false, true) => utc.date_naive().to_string(),
-        (false, false) => String::new(),
-    })
+/// The rows that a job starts from, as they are planned.
+#[derive(Debug, Clone)]
+pub struct Features {
+    /// The query.
+    pub frame: DataFrame,
+    /// What its answer depends on.
+    pub dependence: Dependence,
 }
 
 fn check_columns(schema: &DFSchema, source: &Source) -> Result<()> {
@@ -277,24 +278,29 @@ async fn find_table(
     base: &Path,
     output: &str,
 ) -> Result<SourceTable, Vec<EngineError>> {
-    let mut found: Vec<(String, ObjectMeta)> = Vec::new();
+    let mut listings: Vec<Listing> = Vec::new();
     let mut problems = Vec::new();
     for location in &table.locations {
-        let files = list(runtime, location, base).await.map(|mut files| {
-            files.retain(|(url, _)| !url.starts_with(output));
-            files
+        let listing = list(runtime, location, base).await.map(|mut listing| {
+            listing.files.retain(|(url, _)| !url.starts_with(output));
+            listing
         });
-        match files {
-            Ok(files) if files.is_empty() => problems.push(EngineError::input(format!(
-                "source.tables.{}: {location} matches no file (looked in {})",
-                table.name,
-                to_url(location, base).unwrap_or_default()
-            ))),
-            Ok(files) => found.extend(files),
+        match listing {
+            Ok(listing) if listing.files.is_empty() && listing.tables.is_empty() => {
+                problems.push(EngineError::input(format!(
+                    "source.tables.{}: {location} matches no file (looked in {})",
+                    table.name,
+                    to_url(location, base).unwrap_or_default()
+                )));
+            }
+            Ok(listing) => listings.push(listing),
             Err(error) => problems
                 .push(EngineError::new(error.fault, format!("source.tables.{}: {location}: {error}", table.name))),
         }
     }
+    let refusals = lake::refusals(&listings).await;
+    problems.extend(refusals.iter().map(|why| EngineError::input(format!("source.tables.{}: {why}", table.name))));
+    let mut found: Vec<(String, ObjectMeta)> = listings.into_iter().flat_map(|listing| listing.files).collect();
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -363,91 +369,6 @@ fn difference(a: &Schema, b: &Schema) -> Option<String> {
     }
     let extra = b.fields().iter().find(|field| !a_types.contains_key(field.name()))?;
     Some(format!("the first has no column `{}`", extra.name()))
-}
-
-/// The files that a location stands for: one file, a folder's `*.parquet`, or a glob. A name may hold `*`, `?` or `[`
-/// itself, so what is there by that very name comes first.
-async fn list(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<Vec<(String, ObjectMeta)>> {
-    let wild = location.find(['*', '?', '[']);
-    // In a URL that was typed as one, what follows a `?` would be lost as a query.
-    if !(location.contains('?') && location.contains("://")) {
-        let literal = list_literal(runtime, &to_url(location, base)?).await?;
-        if !literal.is_empty() || wild.is_none() {
-            return Ok(literal);
-        }
-    }
-    let folder = location[..wild.unwrap_or(0)].rfind('/').map_or(0, |slash| slash + 1);
-    let (folder, pattern) = location.split_at(folder);
-    list_glob(runtime, &to_folder_url(folder, base)?, pattern).await
-}
-
-async fn list_literal(runtime: &RuntimeEnv, url: &str) -> Result<Vec<(String, ObjectMeta)>> {
-    let (store, path) = resolve(runtime, url)?;
-    if !url.ends_with('/') {
-        match store.head(&path).await {
-            Ok(meta) => return Ok(vec![(url_of(url, &meta)?, meta)]),
-            Err(object_store::Error::NotFound { .. }) => {}
-            // A folder without a trailing slash; listing it tells.
-            Err(error) if !is_local_folder(url) => return Err(unreadable(&error)),
-            Err(_) => {}
-        }
-    }
-    let mut found = Vec::new();
-    for meta in list_below(&store, &path).await? {
-        // As engines leave them beside the data: `_SUCCESS`, `.crc`, `_temporary/`.
-        let hidden = meta
-            .location
-            .prefix_match(&path)
-            .is_none_or(|mut below| below.any(|part| part.as_ref().starts_with(['_', '.'])));
-        if meta.location.as_ref().ends_with(".parquet") && !hidden {
-            found.push((url_of(url, &meta)?, meta));
-        }
-    }
-    Ok(found)
-}
-
-/// The objects below a folder whose names fit the pattern.
-async fn list_glob(runtime: &RuntimeEnv, folder: &str, pattern: &str) -> Result<Vec<(String, ObjectMeta)>> {
-    let (store, path) = resolve(runtime, folder)?;
-    let mut full = glob::Pattern::escape(path.as_ref());
-    if !full.is_empty() {
-        full.push('/');
-    }
-    full.push_str(pattern);
-    let pattern = glob::Pattern::new(&full).map_err(|error| EngineError::spec(format!("not a pattern: {error}")))?;
-    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
-    let mut found = Vec::new();
-    for meta in list_below(&store, &path).await? {
-        if pattern.matches_with(meta.location.as_ref(), options) {
-            found.push((url_of(folder, &meta)?, meta));
-        }
-    }
-    Ok(found)
-}
-
-async fn list_below(store: &Arc<dyn ObjectStore>, path: &ObjectPath) -> Result<Vec<ObjectMeta>> {
-    match store.list(Some(path)).try_collect().await {
-        Ok(files) => Ok(files),
-        Err(object_store::Error::NotFound { .. }) => Ok(vec![]),
-        Err(error) => Err(unreadable(&error)),
-    }
-}
-
-/// The URL of an object of the store that `origin` is in.
-fn url_of(origin: &str, meta: &ObjectMeta) -> Result<String> {
-    let mut url = Url::parse(origin).map_err(|error| EngineError::spec(format!("{origin}: not a URL: {error}")))?;
-    // A `%` in a name is a character like any other; the rest is encoded as it is set.
-    url.set_path(&format!("/{}", meta.location.as_ref().replace('%', "%25")));
-    url.set_query(None);
-    Ok(url.to_string())
-}
-
-fn unreadable(error: &object_store::Error) -> EngineError {
-    EngineError::input(format!("cannot be read: {error}"))
-}
-
-fn is_local_folder(url: &str) -> bool {
-    Url::parse(url).ok().and_then(|url| url.to_file_path().ok()).is_some_and(|path| path.is_dir())
 }
 
 #[cfg(test)]

@@ -1,0 +1,45 @@
+//! What a panic says: that it is a defect, and where in the sources, but nothing of the machine that built the binary.
+
+use std::panic::PanicHookInfo;
+
+/// Logs panics in place of Rust's own message, which names folders of the machine that built the binary.
+pub(crate) fn log_them() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place =
+            panic.location().map_or_else(String::new, |at| format!("{}:{}", within_its_crate(at.file()), at.line()));
+        tracing::error!(place, "panicked: {}", message(panic));
+        // For those who look for the defect. Of a release binary it names functions, no files.
+        let backtrace = std::backtrace::Backtrace::capture();
+        if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+            tracing::error!("{backtrace}");
+        }
+    }));
+}
+
+fn message<'a>(panic: &'a PanicHookInfo<'_>) -> &'a str {
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
+}
+
+/// The path of a source file from its crate's folder on: `datafusion-sql-55.2.0/src/lib.rs`.
+fn within_its_crate(file: &str) -> &str {
+    // Of a dependency: …/registry/src/<registry>/<crate>-<version>/src/…; ours are relative as they are.
+    match file.split_once("/registry/src/").and_then(|(_, path)| path.split_once('/')) {
+        Some((_, path)) => path,
+        None => file.rfind("/crates/").map_or(file, |at| &file[at + 1..]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_lies_within_a_crate_is_named() {
+        let registry = "/home/someone/.cargo/registry/src/index.crates.io-1949cf8c/arrow-59.0.0/src/lib.rs";
+        assert_eq!(within_its_crate(registry), "arrow-59.0.0/src/lib.rs");
+        assert_eq!(within_its_crate("/build/segmenta/crates/cli/src/main.rs"), "crates/cli/src/main.rs");
+        assert_eq!(within_its_crate("crates/cli/src/main.rs"), "crates/cli/src/main.rs");
+    }
+}

@@ -1,0 +1,125 @@
+//! How an executor runs a task: Ballista's way, with two things kept from going wrong.
+//!
+//! * A task that panics fails with an error of ours, which says so and what to do.
+//! * Metrics of operators stay where they are. The scheduler adds them up by the operator's place in the stage, but a task of
+//!   a UNION has only the branches it works on; where the numbers of operators differ, Ballista 55 refuses the task's report and
+//!   the plan waits for it for ever (near <https://github.com/apache/datafusion-ballista/issues/2184>). Nobody here reads them.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use ballista_core::JobId;
+use ballista_core::serde::protobuf::{RuntimeStatsReport, ShuffleWritePartition, TaskColumnStats, WindowStateReport};
+use ballista_executor::execution_engine::{DefaultExecutionEngine, ExecutionEngine, QueryStageExecutor};
+use datafusion::common::Result;
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::prelude::SessionConfig;
+use futures::FutureExt;
+
+use crate::error::EngineError;
+
+/// Ballista's own engine, guarded.
+pub(super) struct GuardedEngine(DefaultExecutionEngine);
+
+impl GuardedEngine {
+    pub(super) fn new(engine: DefaultExecutionEngine) -> Self {
+        Self(engine)
+    }
+}
+
+impl ExecutionEngine for GuardedEngine {
+    fn create_query_stage_exec(
+        &self,
+        job_id: JobId,
+        stage_id: usize,
+        task_id: usize,
+        global_output_partition_ids: Vec<usize>,
+        plan: Arc<dyn ExecutionPlan>,
+        work_dir: &str,
+        config: &SessionConfig,
+    ) -> Result<Arc<dyn QueryStageExecutor>> {
+        let outputs = global_output_partition_ids;
+        let stage = self.0.create_query_stage_exec(job_id, stage_id, task_id, outputs, plan, work_dir, config)?;
+        Ok(Arc::new(GuardedStage(stage)))
+    }
+}
+
+#[derive(Debug)]
+struct GuardedStage(Arc<dyn QueryStageExecutor>);
+
+impl fmt::Display for GuardedStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[async_trait]
+impl QueryStageExecutor for GuardedStage {
+    async fn execute_query_stage(
+        &self,
+        task_id: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<Vec<ShuffleWritePartition>> {
+        match AssertUnwindSafe(self.0.execute_query_stage(task_id, context)).catch_unwind().await {
+            Ok(result) => result,
+            Err(panic) => Err(panicked(panic.as_ref()).into()),
+        }
+    }
+
+    fn collect_plan_metrics(&self) -> Vec<MetricsSet> {
+        vec![]
+    }
+
+    fn collect_runtime_stats_reports(&self) -> Vec<RuntimeStatsReport> {
+        self.0.collect_runtime_stats_reports()
+    }
+
+    fn collect_window_state_reports(&self) -> Result<Vec<WindowStateReport>> {
+        self.0.collect_window_state_reports()
+    }
+
+    fn collect_column_stats(&self) -> Vec<TaskColumnStats> {
+        self.0.collect_column_stats()
+    }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> EngineError {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    EngineError::job(format!(
+        "a task panicked ({}). That is a defect of Segmenta or of a library it is built on, not of your data: please report it \
+         with the job spec, and with the lines about the panic in the log of the process that ran the task",
+        text.unwrap_or("it said nothing")
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use ballista_core::execution_plans::ChaosExec;
+    use datafusion::physical_plan::ExecutionPlan;
+    use datafusion::prelude::SessionContext;
+
+    use super::*;
+    use crate::cluster::{Cluster, EmbeddedOptions};
+    use crate::error::Fault;
+    use crate::runtime::MemoryPlan;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_task_that_panics_fails_with_what_it_said() {
+        let options = EmbeddedOptions { threads: 1, memory: MemoryPlan::new(1 << 28) };
+        let cluster = Cluster::embedded(options).await.unwrap();
+        let context = SessionContext::new_with_state(cluster.state().clone());
+        let plan = context.sql("VALUES (1), (2)").await.unwrap().create_physical_plan().await.unwrap();
+        let plan: Arc<dyn ExecutionPlan> = Arc::new(ChaosExec::new(plan, 1.0, "panic", Some(1)).unwrap());
+        let error = cluster.collect(plan).await.unwrap_err();
+        assert_eq!(error.fault, Fault::Job);
+        assert!(error.message.contains("a task panicked (") && error.message.contains("please report it"), "{error}");
+        // It goes on.
+        let plan = context.sql("VALUES (1), (2)").await.unwrap().create_physical_plan().await.unwrap();
+        assert_eq!(cluster.collect(plan).await.unwrap().iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
+    }
+}

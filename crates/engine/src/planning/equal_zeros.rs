@@ -1,0 +1,59 @@
+//! Lets -0.0 and 0.0 meet as keys of a join.
+//!
+//! They are equal, but a shuffle and a sort-merge join tell them apart by their bits. Adding 0.0 makes one of them and changes no
+//! other float.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::Result;
+use datafusion::common::tree_node::Transformed;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, cast, lit};
+use datafusion::optimizer::optimizer::ApplyOrder;
+use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
+
+/// The rule; of the logical plan, so that keys that are computed find their place.
+#[derive(Debug)]
+pub(super) struct EqualZeros;
+
+impl OptimizerRule for EqualZeros {
+    fn name(&self) -> &'static str {
+        "equal_zeros"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::BottomUp)
+    }
+
+    fn supports_rewrite(&self) -> bool {
+        true
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, _config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        let LogicalPlan::Join(mut join) = plan else { return Ok(Transformed::no(plan)) };
+        let mut is_changed = false;
+        for (left, right) in &mut join.on {
+            for (key, input) in [(left, &join.left), (right, &join.right)] {
+                let data_type = key.get_type(input.schema())?;
+                if data_type.is_floating() && !is_done(key) {
+                    *key = key.clone() + zero(data_type);
+                    is_changed = true;
+                }
+            }
+        }
+        let plan = LogicalPlan::Join(join);
+        Ok(if is_changed { Transformed::yes(plan) } else { Transformed::no(plan) })
+    }
+}
+
+fn zero(data_type: DataType) -> Expr {
+    match data_type {
+        DataType::Float64 => lit(0.0_f64),
+        DataType::Float32 => lit(0.0_f32),
+        other => cast(lit(0.0_f64), other),
+    }
+}
+
+/// Rules run several times.
+fn is_done(key: &Expr) -> bool {
+    let Expr::BinaryExpr(sum) = key else { return false };
+    [lit(0.0_f64), lit(0.0_f32)].contains(&*sum.right) || matches!(&*sum.right, Expr::Cast(_))
+}

@@ -1,0 +1,142 @@
+//! Finds the files of a location, and the tables of other formats that they may belong to.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use datafusion::execution::runtime_env::RuntimeEnv;
+use futures::TryStreamExt;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
+use segmenta_engine::artifact::resolve;
+use segmenta_engine::{EngineError, Result};
+use url::Url;
+
+use super::lake::{self, LakeTable};
+use crate::location::{to_folder_url, to_url};
+
+/// What is found at a location.
+pub(super) struct Listing {
+    /// Files to read, with their URLs.
+    pub(super) files: Vec<(String, ObjectMeta)>,
+    /// Tables of other formats below the location.
+    pub(super) tables: Vec<LakeTable>,
+    /// The store, and where in it was looked.
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) root: ObjectPath,
+    /// A URL of the same store.
+    pub(super) url: String,
+}
+
+/// The files that a location stands for: one file, a folder's `*.parquet`, or a glob. A name may hold `*`, `?` or `[`
+/// itself, so what is there by that very name comes first.
+pub(super) async fn list(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<Listing> {
+    let wild = location.find(['*', '?', '[']);
+    // In a URL that was typed as one, what follows a `?` would be lost as a query.
+    if !(location.contains('?') && location.contains("://")) {
+        let literal = list_literal(runtime, &to_url(location, base)?).await?;
+        if !literal.files.is_empty() || wild.is_none() {
+            return Ok(literal);
+        }
+    }
+    let folder = location[..wild.unwrap_or(0)].rfind('/').map_or(0, |slash| slash + 1);
+    let (folder, pattern) = location.split_at(folder);
+    list_glob(runtime, &to_folder_url(folder, base)?, pattern).await
+}
+
+async fn list_literal(runtime: &RuntimeEnv, url: &str) -> Result<Listing> {
+    let (store, path) = resolve(runtime, url)?;
+    let mut listing = Listing { files: vec![], tables: vec![], store, root: path, url: url.to_owned() };
+    let (store, path) = (Arc::clone(&listing.store), listing.root.clone());
+    if !url.ends_with('/') {
+        match store.head(&path).await {
+            Ok(meta) => {
+                listing.files.push((url_of(url, &meta)?, meta));
+                return Ok(listing);
+            }
+            Err(object_store::Error::NotFound { .. }) => {}
+            // A folder without a trailing slash; listing it tells.
+            Err(error) if !is_local_folder(url) => return Err(unreadable(&error)),
+            Err(_) => {}
+        }
+    }
+    for meta in list_below(&store, &path).await? {
+        listing.tables.extend(lake::sign(&meta.location));
+        if meta.location.as_ref().ends_with(".parquet") && !is_hidden(&path, &meta.location, "") {
+            listing.files.push((url_of(url, &meta)?, meta));
+        }
+    }
+    Ok(listing)
+}
+
+/// The objects below a folder whose names fit the pattern.
+async fn list_glob(runtime: &RuntimeEnv, folder: &str, pattern: &str) -> Result<Listing> {
+    let (store, path) = resolve(runtime, folder)?;
+    let mut full = glob::Pattern::escape(path.as_ref());
+    if !full.is_empty() {
+        full.push('/');
+    }
+    full.push_str(pattern);
+    let glob = glob::Pattern::new(&full).map_err(|error| EngineError::spec(format!("not a pattern: {error}")))?;
+    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+    let mut listing = Listing { files: vec![], tables: vec![], store, root: path.clone(), url: folder.to_owned() };
+    for meta in list_below(&listing.store, &path).await? {
+        listing.tables.extend(lake::sign(&meta.location));
+        // What stores keep in the place of a folder is an empty object.
+        let is_folder = meta.size == 0 && !meta.location.as_ref().ends_with(".parquet");
+        let fits = glob.matches_with(meta.location.as_ref(), options);
+        if fits && !is_folder && !is_hidden(&path, &meta.location, pattern) {
+            listing.files.push((url_of(folder, &meta)?, meta));
+        }
+    }
+    Ok(listing)
+}
+
+/// Whether an object is one of those that engines leave beside the data, such as `_SUCCESS`, `.crc` files and
+/// `_temporary/`: a part of its name below `folder` begins with `_` or `.`, and no part of the pattern does.
+fn is_hidden(folder: &ObjectPath, object: &ObjectPath, pattern: &str) -> bool {
+    let asked = |first: char| pattern.split('/').any(|part| part.starts_with(first));
+    object.prefix_match(folder).is_none_or(|mut below| {
+        below.any(|part| ['_', '.'].iter().any(|first| part.as_ref().starts_with(*first) && !asked(*first)))
+    })
+}
+
+async fn list_below(store: &Arc<dyn ObjectStore>, path: &ObjectPath) -> Result<Vec<ObjectMeta>> {
+    match store.list(Some(path)).try_collect().await {
+        Ok(files) => Ok(files),
+        Err(object_store::Error::NotFound { .. }) => Ok(vec![]),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+/// The URL of an object of the store that `origin` is in.
+fn url_of(origin: &str, meta: &ObjectMeta) -> Result<String> {
+    let mut url = Url::parse(origin).map_err(|error| EngineError::spec(format!("{origin}: not a URL: {error}")))?;
+    // A `%` in a name is a character like any other; the rest is encoded as it is set.
+    url.set_path(&format!("/{}", meta.location.as_ref().replace('%', "%25")));
+    url.set_query(None);
+    Ok(url.to_string())
+}
+
+fn unreadable(error: &object_store::Error) -> EngineError {
+    EngineError::input(format!("cannot be read: {error}"))
+}
+
+fn is_local_folder(url: &str) -> bool {
+    Url::parse(url).ok().and_then(|url| url.to_file_path().ok()).is_some_and(|path| path.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_engines_leave_beside_the_data_is_hidden() {
+        let hidden = |object: &str, pattern: &str| is_hidden(&"lake/_raw".into(), &object.into(), pattern);
+        for object in ["lake/_raw/_SUCCESS", "lake/_raw/_temporary/0/p.parquet", "lake/_raw/x/.p.parquet.crc"] {
+            assert!(hidden(object, "**/*"), "{object}");
+        }
+        assert!(!hidden("lake/_raw/month=3/p.parquet", "*/*.parquet"));
+        assert!(!hidden("lake/_raw/_new/p.parquet", "_*/*.parquet"));
+        assert!(hidden("lake/_raw/_new/.p.parquet", "_*/*.parquet"));
+    }
+}
