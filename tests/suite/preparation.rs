@@ -121,11 +121,17 @@ fn yeo_johnson_is_as_likely_as_any() {
     for (j, feature) in FEATURES.iter().enumerate() {
         let scaler = &model["scale"]["scalers"][j];
         let of = |key: &str| fixture[key][feature].as_f64().unwrap();
+        let transform = &scaler["transform"]["yeo_johnson"];
+        let (lambda, origin) = (transform["lambda"].as_f64().unwrap(), transform["origin"].as_f64().unwrap());
         // scipy's search for lambda stops at 1e-8 of its bracket.
-        assert_near(scaler["transform"]["yeo_johnson"]["lambda"].as_f64().unwrap(), of("lambda"), 1e-6, feature);
+        assert_near(lambda, of("lambda"), 1e-6, feature);
+        // An origin shifts and multiplies what comes out.
+        let factor = (1.0 + origin).powf(1.0 - lambda);
+        let at_origin = (lambda * origin.ln_1p()).exp_m1() / lambda;
         // What that makes of values in the tens of thousands.
-        assert_near(scaler["center"].as_f64().unwrap(), of("center"), 1e-5, feature);
-        assert_near(scaler["scale"].as_f64().unwrap(), of("scale"), 1e-5, feature);
+        let (center, scale) = (scaler["center"].as_f64().unwrap(), scaler["scale"].as_f64().unwrap());
+        assert_near(center / factor + at_origin, of("center"), 1e-5, feature);
+        assert_near(scale / factor, of("scale"), 1e-5, feature);
     }
 }
 

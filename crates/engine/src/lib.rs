@@ -9,6 +9,8 @@
 //! * [`cluster`]: a [`Cluster`](cluster::Cluster) is either embedded in this process or a remote scheduler; nothing else
 //!   in the code can tell which.
 //! * [`operators`]: the `ExecutionPlan`s that Segmenta adds, and the tasks they run on the parts of an artifact.
+//! * [`planning`]: how SQL becomes a plan that any number of workers answers alike, and what is refused.
+//! * [`functions`]: SQL functions of ours, and aggregates in the place of DataFusion's.
 //! * [`codec`]: how these travel in plans.
 //! * [`artifact`]: the Parquet parts that a stage writes and the next one reads.
 //! * [`store`]: what a worker keeps decoded between passes.

@@ -146,6 +146,14 @@ async fn powers(
             variables.push(Variable { column, transform: search.logarithm() });
         }
         if open.is_empty() {
+            for (name, search) in features.iter().zip(&searches) {
+                if search.as_ref().is_some_and(YeoJohnsonSearch::is_bounded) {
+                    context.warn(format!(
+                        "feature `{name}`: the likelihood of Yeo-Johnson's lambda rises up to where its values become too large; \
+                         the last lambda before that is taken"
+                    ));
+                }
+            }
             return Ok(searches.iter().map(|search| search.as_ref().and_then(YeoJohnsonSearch::transform)).collect());
         }
         let moments = moments(context, features, split, &variables).await?;
