@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use ballista_core::JobId;
 use ballista_core::serde::protobuf::{RuntimeStatsReport, ShuffleWritePartition, TaskColumnStats, WindowStateReport};
 use ballista_executor::execution_engine::{DefaultExecutionEngine, ExecutionEngine, QueryStageExecutor};
-use datafusion::common::Result;
+use datafusion::common::{DataFusionError, Result};
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricsSet;
@@ -66,8 +66,9 @@ impl QueryStageExecutor for GuardedStage {
         context: Arc<TaskContext>,
     ) -> Result<Vec<ShuffleWritePartition>> {
         match AssertUnwindSafe(self.0.execute_query_stage(task_id, context)).catch_unwind().await {
-            Ok(result) => result,
-            Err(panic) => Err(panicked(panic.as_ref()).into()),
+            Ok(Err(error)) => Err(told(error)),
+            Ok(done) => done,
+            Err(panic) => Err(panicked(payload(panic.as_ref())).into()),
         }
     }
 
@@ -88,12 +89,24 @@ impl QueryStageExecutor for GuardedStage {
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> EngineError {
+fn payload(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("it said nothing")
+}
+
+/// An error as it is, unless it tells of a panic on another thread, which Ballista and DataFusion make a text of.
+fn told(error: DataFusionError) -> DataFusionError {
+    let text = error.to_string();
+    match text.split_once(" panicked with message ") {
+        Some((_, message)) if !EngineError::is_in(&text) => panicked(message.trim_matches('"')).into(),
+        _ => error,
+    }
+}
+
+fn panicked(message: &str) -> EngineError {
     EngineError::job(format!(
-        "a task panicked ({}). That is a defect of Segmenta or of a library it is built on, not of your data: please report it \
-         with the job spec, and with the lines about the panic in the log of the process that ran the task",
-        text.unwrap_or("it said nothing")
+        "a task panicked ({message}). That is a defect of Segmenta or of a library it is built on, not of your data: please report \
+         it with the job spec, and with the lines about the panic in the log of the process that ran the task"
     ))
 }
 
