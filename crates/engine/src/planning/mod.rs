@@ -9,13 +9,13 @@
 //!
 //! Our rules, each of which says in its file which fault it goes round:
 //!
-//! * [`PlainExpressions`], of the plan as it is written, says some expressions in words that are answered rightly.
-//! * [`DistinctSortKeys`], of the logical plan, takes sort keys out of aggregates that say nothing new.
-//! * [`PushProjections`] takes the place of DataFusion's `ProjectionPushdown`, which breaks sort-merge joins with a filter.
-//! * [`OneProbe`] gives a join whose unmatched rows are known only at its end a single task.
-//! * [`NullableFilters`] lets the filter of a sort-merge join see NULL.
-//! * [`EqualZeros`], of the logical plan, lets -0.0 and 0.0 meet as keys of a join.
-//! * [`PruneWithoutFloats`] keeps predicates on floating-point columns away from Parquet's statistics, which leave NaN out.
+//! * `PlainExpressions`, of the plan as it is written, says some expressions in words that are answered rightly.
+//! * `DistinctSortKeys`, of the logical plan, takes sort keys out of aggregates that say nothing new.
+//! * `PushProjections` takes the place of DataFusion's `ProjectionPushdown`, which breaks sort-merge joins with a filter.
+//! * `OneProbe` gives a join whose unmatched rows are known only at its end a single task.
+//! * `NullableFilters` lets the filter of a sort-merge join see NULL.
+//! * `EqualZeros`, of the logical plan, lets -0.0 and 0.0 meet as keys of a join.
+//! * `PruneWithoutFloats` keeps predicates on floating-point columns away from Parquet's statistics, which leave NaN out.
 
 mod distinct_sort_keys;
 mod distributable;
