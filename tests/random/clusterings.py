@@ -15,6 +15,11 @@ from preparation import close
 # -- K-Means -----------------------------------------------------------------------------------------------------------------------
 
 
+def has_digits(z: np.ndarray) -> bool:
+    """Whether means of the points are told as finely as the points differ: of values near 2^53 that differ by a few, they are not."""
+    return np.abs(z).max() * np.finfo(float).eps <= 1e-9 * np.abs(z - z.mean(axis=0)).max()
+
+
 def check_kmeans(case, z: np.ndarray, labels: np.ndarray, distances: np.ndarray, model: dict, metrics: dict, spec: dict) -> None:
     clusters = sorted(model["clusters"], key=lambda c: c["cluster"])
     numbers = [c["cluster"] for c in clusters]
@@ -65,9 +70,6 @@ def check_kmeans(case, z: np.ndarray, labels: np.ndarray, distances: np.ndarray,
 def check_scores(case, z: np.ndarray, labels: np.ndarray, ours: dict, size: float) -> None:
     found = len(np.unique(labels))
     if not 2 <= found < len(z):
-        return
-    # A centroid is told in the units of the features: of values near 2^53 that differ by a few, it has no digits left.
-    if np.abs(z).max() * np.finfo(float).eps > 1e-9 * np.abs(z - z.mean(axis=0)).max():
         return
     # The scores depend on no unit and no origin, but scikit-learn takes what is small for 0, and loses digits far from 0.
     z = z - z.mean(axis=0)
