@@ -1,25 +1,19 @@
 //! What a panic says: that it is a defect, and where in the sources, but nothing of the machine that built the binary.
 
-use std::panic::PanicHookInfo;
+use segmenta_engine::error::panic_text;
 
 /// Logs panics in place of Rust's own message, which names folders of the machine that built the binary.
 pub(crate) fn log_them() {
     std::panic::set_hook(Box::new(|panic| {
         let place =
             panic.location().map_or_else(String::new, |at| format!("{}:{}", within_its_crate(at.file()), at.line()));
-        tracing::error!(place, "panicked: {}", message(panic));
+        tracing::error!(place, "panicked: {}", panic_text(panic.payload()));
         // For those who look for the defect. Of a release binary it names functions, no files.
         let backtrace = std::backtrace::Backtrace::capture();
         if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
             tracing::error!("{backtrace}");
         }
     }));
-}
-
-fn message<'a>(panic: &'a PanicHookInfo<'_>) -> &'a str {
-    let payload = panic.payload();
-    let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
 }
 
 /// The path of a source file from its crate's folder on: `datafusion-sql-55.2.0/src/lib.rs`.

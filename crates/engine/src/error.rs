@@ -4,6 +4,7 @@
 //! error raised by Segmenta's own operators carries its [`Fault`] and message in the text, hex-encoded between markers,
 //! which no amount of quoting on the way can damage.
 
+use std::any::Any;
 use std::fmt;
 
 use datafusion::error::DataFusionError;
@@ -106,6 +107,13 @@ impl EngineError {
         let text = error.to_string();
         Self::from_text(&text).unwrap_or_else(|| Self::job(text))
     }
+}
+
+/// What a panic said.
+#[must_use]
+pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("it said nothing")
 }
 
 impl fmt::Display for EngineError {

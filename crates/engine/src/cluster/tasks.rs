@@ -5,7 +5,6 @@
 //!   a UNION has only the branches it works on; where the numbers of operators differ, Ballista 55 refuses the task's report and
 //!   the plan waits for it for ever (near <https://github.com/apache/datafusion-ballista/issues/2184>). Nobody here reads them.
 
-use std::any::Any;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::prelude::SessionConfig;
 use futures::FutureExt;
 
-use crate::error::EngineError;
+use crate::error::{EngineError, panic_text};
 
 /// Ballista's own engine, guarded.
 pub(super) struct GuardedEngine(DefaultExecutionEngine);
@@ -68,7 +67,7 @@ impl QueryStageExecutor for GuardedStage {
         match AssertUnwindSafe(self.0.execute_query_stage(task_id, context)).catch_unwind().await {
             Ok(Err(error)) => Err(told(error)),
             Ok(done) => done,
-            Err(panic) => Err(panicked(payload(panic.as_ref())).into()),
+            Err(panic) => Err(panicked(panic_text(panic.as_ref())).into()),
         }
     }
 
@@ -87,11 +86,6 @@ impl QueryStageExecutor for GuardedStage {
     fn collect_column_stats(&self) -> Vec<TaskColumnStats> {
         self.0.collect_column_stats()
     }
-}
-
-fn payload(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("it said nothing")
 }
 
 /// An error as it is, unless it tells of a panic on another thread, which Ballista and DataFusion make a text of.

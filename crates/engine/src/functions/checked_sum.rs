@@ -8,27 +8,36 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use datafusion::arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, FieldRef, Int64Type, UInt64Type};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int64Type, UInt64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
-use datafusion::functions_aggregate::sum::Sum;
-use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
-use datafusion::logical_expr::utils::AggregateOrderSensitivity;
-use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, EmitTo, GroupsAccumulator, ReversedUDAF,
-    SetMonotonicity, Signature,
-};
+use datafusion::functions_aggregate::sum::sum_udaf;
+use datafusion::logical_expr::{Accumulator, AggregateUDF, EmitTo, GroupsAccumulator};
 use datafusion_functions_aggregate_common::aggregate::groups_accumulator::prim_op::PrimitiveGroupsAccumulator;
 
+use super::mended::Mended;
 use crate::error::EngineError;
 
 /// `sum`, in the place of DataFusion's.
 pub(super) fn checked_sum() -> Arc<AggregateUDF> {
-    Arc::new(CheckedSum { inner: Sum::new() }.into())
+    Arc::new(Mended { inner: sum_udaf(), groups, total }.into())
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct CheckedSum {
-    inner: Sum,
+fn groups(data_type: &DataType) -> Option<Box<dyn GroupsAccumulator>> {
+    match data_type {
+        DataType::Int64 => Some(Box::new(Totals::new::<Int64Type>(data_type))),
+        DataType::UInt64 => Some(Box::new(Totals::new::<UInt64Type>(data_type))),
+        DataType::Decimal128(..) => Some(Box::new(Totals::new::<Decimal128Type>(data_type))),
+        _ => None,
+    }
+}
+
+fn total(data_type: &DataType) -> Option<Box<dyn Accumulator>> {
+    match data_type {
+        DataType::Int64 => Some(Box::new(Total::<Int64Type>::new(data_type))),
+        DataType::UInt64 => Some(Box::new(Total::<UInt64Type>::new(data_type))),
+        DataType::Decimal128(..) => Some(Box::new(Total::<Decimal128Type>::new(data_type))),
+        _ => None,
+    }
 }
 
 /// A type whose sums may not fit.
@@ -63,73 +72,6 @@ fn overflow(data_type: &DataType) -> DataFusionError {
         "a SUM is beyond what {data_type} holds; cast what is added up to DOUBLE, or whole numbers to DECIMAL(38, 0)"
     ))
     .into()
-}
-
-impl AggregateUDFImpl for CheckedSum {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.inner.signature()
-    }
-
-    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(arguments)
-    }
-
-    fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        let data_type = arguments.return_field.data_type();
-        match data_type {
-            _ if arguments.is_distinct => self.inner.accumulator(arguments),
-            DataType::Int64 => Ok(Box::new(Total::<Int64Type>::new(data_type))),
-            DataType::UInt64 => Ok(Box::new(Total::<UInt64Type>::new(data_type))),
-            DataType::Decimal128(..) => Ok(Box::new(Total::<Decimal128Type>::new(data_type))),
-            _ => self.inner.accumulator(arguments),
-        }
-    }
-
-    fn state_fields(&self, arguments: StateFieldsArgs<'_>) -> Result<Vec<FieldRef>> {
-        self.inner.state_fields(arguments)
-    }
-
-    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs<'_>) -> bool {
-        self.inner.groups_accumulator_supported(arguments)
-    }
-
-    fn create_groups_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
-        let data_type = arguments.return_field.data_type();
-        match data_type {
-            DataType::Int64 => Ok(Box::new(Totals::new::<Int64Type>(data_type))),
-            DataType::UInt64 => Ok(Box::new(Totals::new::<UInt64Type>(data_type))),
-            DataType::Decimal128(..) => Ok(Box::new(Totals::new::<Decimal128Type>(data_type))),
-            _ => self.inner.create_groups_accumulator(arguments),
-        }
-    }
-
-    fn create_sliding_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.inner.create_sliding_accumulator(arguments)
-    }
-
-    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        self.inner.order_sensitivity()
-    }
-
-    fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
-        self.inner.coerce_types(arguments)
-    }
-
-    fn reverse_expr(&self) -> ReversedUDAF {
-        self.inner.reverse_expr()
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.inner.documentation()
-    }
-
-    fn set_monotonicity(&self, data_type: &DataType) -> SetMonotonicity {
-        self.inner.set_monotonicity(data_type)
-    }
 }
 
 /// Sums of groups, and whether one of them did not fit.

@@ -4,34 +4,43 @@
 //! starts from the smallest and largest finite float, so a group of infinities gets a number that none of its rows has. Of all
 //! other types these are DataFusion's own.
 
-use std::hash::Hash;
 use std::sync::Arc;
 
 use datafusion::arrow::array::ArrowPrimitiveType;
 use datafusion::arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type};
-use datafusion::common::Result;
-use datafusion::functions_aggregate::min_max::{Max, Min};
-use datafusion::logical_expr::function::AccumulatorArgs;
-use datafusion::logical_expr::utils::AggregateOrderSensitivity;
-use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, Documentation, GroupsAccumulator, ReversedUDAF, SetMonotonicity,
-    Signature,
-};
+use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
+use datafusion::logical_expr::{AggregateUDF, GroupsAccumulator};
 use datafusion_functions_aggregate_common::aggregate::groups_accumulator::prim_op::PrimitiveGroupsAccumulator;
+
+use super::mended::Mended;
 
 /// `min` and `max`, in the place of DataFusion's.
 pub(super) fn min_max() -> [Arc<AggregateUDF>; 2] {
     [
-        Arc::new(Extreme { inner: Min::new(), is_max: false }.into()),
-        Arc::new(Extreme { inner: Max::new(), is_max: true }.into()),
+        Arc::new(Mended { inner: min_udaf(), groups: groups::<false>, total: |_| None }.into()),
+        Arc::new(Mended { inner: max_udaf(), groups: groups::<true>, total: |_| None }.into()),
     ]
 }
 
-/// One of the two.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Extreme<F> {
-    inner: F,
-    is_max: bool,
+/// The accumulator of the largest values of groups, or of the smallest, for floats.
+fn groups<const LARGEST: bool>(data_type: &DataType) -> Option<Box<dyn GroupsAccumulator>> {
+    match data_type {
+        DataType::Float16 => Some(of_floats::<Float16Type, LARGEST>(data_type)),
+        DataType::Float32 => Some(of_floats::<Float32Type, LARGEST>(data_type)),
+        DataType::Float64 => Some(of_floats::<Float64Type, LARGEST>(data_type)),
+        _ => None,
+    }
+}
+
+fn of_floats<T: Total, const LARGEST: bool>(data_type: &DataType) -> Box<dyn GroupsAccumulator> {
+    let keep = |current: &mut T::Native, new: T::Native| {
+        let is_better = if LARGEST { T::is_after(new, *current) } else { T::is_after(*current, new) };
+        if is_better {
+            *current = new;
+        }
+    };
+    let start = if LARGEST { T::LOWEST } else { T::HIGHEST };
+    Box::new(PrimitiveGroupsAccumulator::<T, _>::new(data_type, keep).with_starting_value(start))
 }
 
 /// A float whose order is total, with NaN above all.
@@ -62,82 +71,6 @@ total!(Float16Type);
 total!(Float32Type);
 total!(Float64Type);
 
-impl<F> Extreme<F> {
-    fn groups<T: Total>(&self, data_type: &DataType) -> Box<dyn GroupsAccumulator> {
-        if self.is_max {
-            let later = |current: &mut T::Native, new: T::Native| {
-                if T::is_after(new, *current) {
-                    *current = new;
-                }
-            };
-            Box::new(PrimitiveGroupsAccumulator::<T, _>::new(data_type, later).with_starting_value(T::LOWEST))
-        } else {
-            let earlier = |current: &mut T::Native, new: T::Native| {
-                if T::is_after(*current, new) {
-                    *current = new;
-                }
-            };
-            Box::new(PrimitiveGroupsAccumulator::<T, _>::new(data_type, earlier).with_starting_value(T::HIGHEST))
-        }
-    }
-}
-
-impl<F: AggregateUDFImpl + Eq + Hash> AggregateUDFImpl for Extreme<F> {
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
-
-    fn signature(&self) -> &Signature {
-        self.inner.signature()
-    }
-
-    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(arguments)
-    }
-
-    fn accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.inner.accumulator(arguments)
-    }
-
-    fn groups_accumulator_supported(&self, arguments: AccumulatorArgs<'_>) -> bool {
-        self.inner.groups_accumulator_supported(arguments)
-    }
-
-    fn create_groups_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn GroupsAccumulator>> {
-        let data_type = arguments.return_field.data_type();
-        match data_type {
-            DataType::Float16 => Ok(self.groups::<Float16Type>(data_type)),
-            DataType::Float32 => Ok(self.groups::<Float32Type>(data_type)),
-            DataType::Float64 => Ok(self.groups::<Float64Type>(data_type)),
-            _ => self.inner.create_groups_accumulator(arguments),
-        }
-    }
-
-    fn create_sliding_accumulator(&self, arguments: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
-        self.inner.create_sliding_accumulator(arguments)
-    }
-
-    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
-        self.inner.order_sensitivity()
-    }
-
-    fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {
-        self.inner.coerce_types(arguments)
-    }
-
-    fn reverse_expr(&self) -> ReversedUDAF {
-        self.inner.reverse_expr()
-    }
-
-    fn documentation(&self) -> Option<&Documentation> {
-        self.inner.documentation()
-    }
-
-    fn set_monotonicity(&self, data_type: &DataType) -> SetMonotonicity {
-        self.inner.set_monotonicity(data_type)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,9 +83,8 @@ mod tests {
             groups.update_batch(std::slice::from_ref(&array), &vec![0; values.len()], None, 1).unwrap();
             groups.evaluate(EmitTo::All).unwrap().as_primitive::<Float64Type>().value(0)
         };
-        let min = Extreme { inner: Min::new(), is_max: false };
-        let max = Extreme { inner: Max::new(), is_max: true };
-        [of(min.groups::<Float64Type>(array.data_type())), of(max.groups::<Float64Type>(array.data_type()))]
+        let data_type = array.data_type();
+        [of(groups::<false>(data_type).unwrap()), of(groups::<true>(data_type).unwrap())]
     }
 
     #[test]

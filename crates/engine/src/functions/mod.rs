@@ -2,6 +2,7 @@
 //! place of DataFusion's.
 
 mod checked_sum;
+mod mended;
 mod min_max;
 mod unreversed;
 

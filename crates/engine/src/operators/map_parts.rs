@@ -20,7 +20,7 @@ use datafusion::physical_plan::{
 };
 use futures::{Stream, StreamExt, TryStreamExt};
 
-use super::{DynPartTask, result_batch, result_schema};
+use super::{DynPartTask, only_child, result_batch, result_schema};
 use crate::artifact::Part;
 use crate::progress::{Progress, observed};
 
@@ -150,10 +150,8 @@ impl ExecutionPlan for MapPartsExec {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[_; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self::new(Arc::clone(&self.task), input))),
-            Err(children) => internal_err!("MapPartsExec has one input, not {}", children.len()),
-        }
+        let input = only_child(self.name(), children)?;
+        Ok(Arc::new(Self::new(Arc::clone(&self.task), input)))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

@@ -66,8 +66,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::arrow::array::{BinaryArray, RecordBatch, UInt32Array};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::{DataFusionError, Result as DataFusionResult};
+use datafusion::common::{DataFusionError, Result as DataFusionResult, internal_err};
 use datafusion::execution::TaskContext;
+use datafusion::physical_plan::ExecutionPlan;
 use segmenta_algorithms::hashing::combine;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -186,6 +187,14 @@ fn result_batch(part: u32, result: &[u8]) -> DataFusionResult<RecordBatch> {
         result_schema(),
         vec![Arc::new(UInt32Array::from(vec![part])), Arc::new(BinaryArray::from(vec![result]))],
     )?)
+}
+
+/// The input of an operator that has one.
+fn only_child(operator: &str, children: Vec<Arc<dyn ExecutionPlan>>) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+    match <[_; 1]>::try_from(children) {
+        Ok([input]) => Ok(input),
+        Err(children) => internal_err!("{operator} has one input, not {}", children.len()),
+    }
 }
 
 /// The one part of a task that reads a single artifact.

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+use datafusion::common::Result;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{Distribution, PhysicalExpr};
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties,
     distribution_requirements::InputDistributionRequirements,
 };
+
+use super::only_child;
 
 /// Hands its input on as it is, and requires that it is one partition.
 ///
@@ -68,10 +70,8 @@ impl ExecutionPlan for WholeExec {
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[_; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self::new(input))),
-            Err(children) => internal_err!("WholeExec has one input, not {}", children.len()),
-        }
+        let input = only_child(self.name(), children)?;
+        Ok(Arc::new(Self::new(input)))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {

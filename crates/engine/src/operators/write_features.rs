@@ -9,7 +9,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef, UInt32Type, UInt64Type};
 use datafusion::arrow::util::display::array_value_to_string;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result as DataFusionResult, internal_err};
+use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
@@ -22,7 +22,7 @@ use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 
 use super::map_parts::result_properties;
-use super::{encode, result_batch, result_schema};
+use super::{encode, only_child, result_batch, result_schema};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN};
 use crate::error::{EngineError, Result};
 use crate::progress::{Progress, observed};
@@ -147,10 +147,8 @@ impl ExecutionPlan for WriteFeaturesExec {
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        match <[_; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self::new(self.settings.clone(), input))),
-            Err(children) => internal_err!("WriteFeaturesExec has one input, not {}", children.len()),
-        }
+        let input = only_child(self.name(), children)?;
+        Ok(Arc::new(Self::new(self.settings.clone(), input)))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {

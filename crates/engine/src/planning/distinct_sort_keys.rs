@@ -45,14 +45,13 @@ impl OptimizerRule for DistinctSortKeys {
                     seen.push(key.expr.clone());
                     is_new
                 });
-                let call_changed = call.params.order_by.len() < before;
-                let call = Expr::AggregateFunction(call);
-                Ok(if call_changed { Transformed::yes(call) } else { Transformed::no(call) })
+                let is_shorter = call.params.order_by.len() < before;
+                Ok(Transformed::new_transformed(Expr::AggregateFunction(call), is_shorter))
             })?;
             is_changed |= rewritten.transformed;
             aggregates.push(name.restore(rewritten.data));
         }
-        let plan = LogicalPlan::Aggregate(Aggregate::try_new_with_schema(input, group_expr, aggregates, schema)?);
-        Ok(if is_changed { Transformed::yes(plan) } else { Transformed::no(plan) })
+        let aggregate = Aggregate::try_new_with_schema(input, group_expr, aggregates, schema)?;
+        Ok(Transformed::new_transformed(LogicalPlan::Aggregate(aggregate), is_changed))
     }
 }

@@ -39,8 +39,7 @@ impl OptimizerRule for EqualZeros {
                 }
             }
         }
-        let plan = LogicalPlan::Join(join);
-        Ok(if is_changed { Transformed::yes(plan) } else { Transformed::no(plan) })
+        Ok(Transformed::new_transformed(LogicalPlan::Join(join), is_changed))
     }
 }
 

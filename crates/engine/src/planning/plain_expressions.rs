@@ -6,6 +6,9 @@
 //! | `b IS TRUE`, `IS NOT TRUE`, … | `b IS NOT DISTINCT FROM true`, … | twice in one query, the former cannot be planned |
 //! | `(SELECT MAX(day) FROM t) - MAX(day)` | the subquery's column under a name of its own | two columns of one name cannot be told apart |
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
@@ -16,9 +19,6 @@ use datafusion::logical_expr::{
     BinaryExpr, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Subquery, lit,
 };
 use datafusion::optimizer::AnalyzerRule;
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The rule; to be run before types are coerced.
 #[derive(Debug, Default)]
@@ -57,8 +57,7 @@ impl PlainExpressions {
                 let is_changed = new_left.is_some() || new_right.is_some();
                 let left = new_left.map_or(left, Box::new);
                 let right = new_right.map_or(right, Box::new);
-                let plain = Expr::BinaryExpr(BinaryExpr { left, op, right });
-                if is_changed { Transformed::yes(plain) } else { Transformed::no(plain) }
+                Transformed::new_transformed(Expr::BinaryExpr(BinaryExpr { left, op, right }), is_changed)
             }
             Expr::Between(mut between) => {
                 let bounds = [exact(&between.low, &between.expr, schema), exact(&between.high, &between.expr, schema)];
@@ -66,11 +65,7 @@ impl PlainExpressions {
                 let [low, high] = bounds;
                 between.low = low.map_or(between.low, Box::new);
                 between.high = high.map_or(between.high, Box::new);
-                if is_changed {
-                    Transformed::yes(Expr::Between(between))
-                } else {
-                    Transformed::no(Expr::Between(between))
-                }
+                Transformed::new_transformed(Expr::Between(between), is_changed)
             }
             Expr::InList(mut within) => {
                 let mut is_changed = false;
@@ -79,7 +74,7 @@ impl PlainExpressions {
                         (*item, is_changed) = (exact, true);
                     }
                 }
-                if is_changed { Transformed::yes(Expr::InList(within)) } else { Transformed::no(Expr::InList(within)) }
+                Transformed::new_transformed(Expr::InList(within), is_changed)
             }
             Expr::IsTrue(inner) => Transformed::yes(compared(inner, Operator::IsNotDistinctFrom, true)),
             Expr::IsNotTrue(inner) => Transformed::yes(compared(inner, Operator::IsDistinctFrom, true)),

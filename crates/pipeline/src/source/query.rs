@@ -118,8 +118,9 @@ pub(super) fn check_plan(plan: &LogicalPlan) -> Result<Dependence> {
         found.node(node)?;
         Ok(TreeNodeRecursion::Continue)
     })?;
-    if let Some(refusal) = found.refusals.first() {
-        return Err(refused(refusal));
+    if !found.refusals.is_empty() {
+        let refusals: Vec<&str> = found.refusals.iter().map(String::as_str).collect();
+        return Err(refused(refusals.join("\nsource.sql: ")));
     }
     let utc = chrono::Utc::now();
     let moment = match (found.now, found.today) {
@@ -134,7 +135,7 @@ pub(super) fn check_plan(plan: &LogicalPlan) -> Result<Dependence> {
 struct Found {
     today: bool,
     now: bool,
-    refusals: Vec<String>,
+    refusals: BTreeSet<String>,
     warnings: BTreeSet<String>,
 }
 
@@ -146,7 +147,7 @@ impl Found {
                 let is_shared = join.join_constraint == JoinConstraint::Using && !join.on.is_empty();
                 if is_shared && matches!(join.join_type, JoinType::Right | JoinType::Full) {
                     let (shared, _) = &join.on[0];
-                    self.refusals.push(format!(
+                    self.refusals.insert(format!(
                         "{} JOIN with USING or NATURAL: `{}` would be NULL where only the right side has a row; write ON a.{1} = \
                          b.{1} and COALESCE(a.{1}, b.{1}) AS {1}",
                         join.join_type.to_string().to_uppercase(),
@@ -157,21 +158,18 @@ impl Found {
                     self.condition(filter);
                 }
             }
-            LogicalPlan::Limit(limit) => match &*limit.input {
-                LogicalPlan::Sort(sort) => {
-                    let keys = sort.expr.iter().map(|key| &key.expr);
-                    self.ties("LIMIT", keys);
+            LogicalPlan::Limit(limit) => {
+                // The columns are chosen after the rows were sorted.
+                let rows = match &*limit.input {
+                    LogicalPlan::Projection(projection) => &projection.input,
+                    _ => &limit.input,
+                };
+                if let LogicalPlan::Sort(sort) = &**rows {
+                    self.ties("LIMIT", sort.expr.iter().map(|key| &key.expr));
+                } else if limit.input.max_rows().is_none_or(|rows| rows > 1) {
+                    self.any_order("LIMIT", "add an ORDER BY");
                 }
-                // Projected after it was sorted, or cut off twice.
-                LogicalPlan::Projection(projection) if matches!(&*projection.input, LogicalPlan::Sort(_)) => {
-                    if let LogicalPlan::Sort(sort) = &*projection.input {
-                        self.ties("LIMIT", sort.expr.iter().map(|key| &key.expr));
-                    }
-                }
-                // A sort with a limit of its own, or one row at most.
-                input if input.max_rows().is_some_and(|rows| rows <= 1) => {}
-                _ => self.any_order("LIMIT", "add an ORDER BY"),
-            },
+            }
             LogicalPlan::Distinct(Distinct::On(distinct)) => match &distinct.sort_expr {
                 Some(sort) => self.ties("DISTINCT ON", sort.iter().map(|key| &key.expr)),
                 None => self.any_order("DISTINCT ON", "add an ORDER BY"),
@@ -188,7 +186,7 @@ impl Found {
     }
 
     fn any_order(&mut self, what: &str, remedy: &str) {
-        self.refusals.push(format!("{what} depends on the order of rows, which is another in each run; {remedy}"));
+        self.refusals.insert(format!("{what} depends on the order of rows, which is another in each run; {remedy}"));
     }
 
     fn ties<'a>(&mut self, what: &str, keys: impl Iterator<Item = &'a Expr>) {
@@ -206,10 +204,12 @@ impl Found {
                 Volatility::Immutable => {}
                 Volatility::Stable if ["current_date", "today"].contains(&call.name()) => self.today = true,
                 Volatility::Stable => self.now = true,
-                Volatility::Volatile => self.refusals.push(format!(
-                    "{}() gives other values each time, so no run could be repeated or resumed; leave it out",
-                    call.name()
-                )),
+                Volatility::Volatile => {
+                    self.refusals.insert(format!(
+                        "{}() gives other values each time, so no run could be repeated or resumed; leave it out",
+                        call.name()
+                    ));
+                }
             },
             Expr::AggregateFunction(call) => self.aggregate(call),
             Expr::WindowFunction(call) => self.window(call),
@@ -234,13 +234,13 @@ impl Found {
     fn window(&mut self, call: &WindowFunction) {
         let (name, parameters) = (call.fun.name(), &call.params);
         if parameters.null_treatment == Some(NullTreatment::IgnoreNulls) {
-            self.refusals.push(format!(
+            self.refusals.insert(format!(
                 "{}() IGNORE NULLS OVER (…): the NULLs would not be passed over; leave rows with NULL out first, in a subquery",
                 name.to_uppercase()
             ));
         }
         if parameters.filter.is_some() {
-            self.refusals.push(format!(
+            self.refusals.insert(format!(
                 "{}(…) FILTER (WHERE …) OVER (…): the filter would be lost; write CASE WHEN … THEN … END into its parentheses",
                 name.to_uppercase()
             ));
@@ -312,7 +312,7 @@ impl Found {
     }
 
     fn not_in(&mut self, which: &str) {
-        self.refusals.push(format!(
+        self.refusals.insert(format!(
             "NOT IN (SELECT …) {which}: NULL would be taken for false; write NOT EXISTS (SELECT 1 FROM … WHERE b.x = a.x), which \
              says what is to become of NULL"
         ));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, UInt64Array};
 use datafusion::arrow::datatypes::{Field, Schema, UInt32Type};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result as DataFusionResult, internal_err};
+use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
@@ -20,7 +20,7 @@ use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
 
 use super::super::map_parts::result_properties;
-use super::super::{PART_COLUMN, encode, result_batch, result_schema};
+use super::super::{PART_COLUMN, encode, only_child, result_batch, result_schema};
 use super::cell::{CellBounds, CellPoints, POINT_COLUMN, u32s, write_columns};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, WEIGHT_COLUMN, append_rows, row_ids};
 use crate::error::{EngineError, Result};
@@ -111,10 +111,8 @@ impl ExecutionPlan for GatherExec {
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        match <[_; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self::new(self.settings.clone(), input))),
-            Err(children) => internal_err!("GatherExec has one input, not {}", children.len()),
-        }
+        let input = only_child(self.name(), children)?;
+        Ok(Arc::new(Self::new(self.settings.clone(), input)))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {

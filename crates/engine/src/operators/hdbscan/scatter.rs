@@ -7,7 +7,7 @@ use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, UIn
 use datafusion::arrow::compute::take;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type};
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result as DataFusionResult, internal_err};
+use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
@@ -20,9 +20,9 @@ use segmenta_algorithms::hdbscan::collapse::grid_key;
 use segmenta_algorithms::hdbscan::space_partition::SpacePartition;
 use serde::{Deserialize, Serialize};
 
-use super::super::PART_COLUMN;
 use super::super::hierarchy::HIERARCHY_COLUMN;
 use super::super::map_parts::read_lists;
+use super::super::{PART_COLUMN, only_child};
 use super::cell::{POINT_COLUMN, read_columns};
 use crate::artifact::{Batches, Part, ROW_COLUMN, WEIGHT_COLUMN, append_rows, part_of, read_part, row_ids};
 use crate::error::{EngineError, Result};
@@ -246,10 +246,8 @@ impl ExecutionPlan for ScatterExec {
         self: Arc<Self>,
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        match <[_; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self::new(self.settings.clone(), input))),
-            Err(children) => internal_err!("ScatterExec has one input, not {}", children.len()),
-        }
+        let input = only_child(self.name(), children)?;
+        Ok(Arc::new(Self::new(self.settings.clone(), input)))
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
