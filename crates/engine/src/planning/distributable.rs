@@ -31,10 +31,11 @@ const WITHIN_ONE_PROCESS: [(&str, &str); 4] = [
 ///
 /// The scheduler asks DataFusion to plan a stage anew after it has cut it off. Where the plan has fewer partitions than the settings
 /// name, that shares rows out again to have more, within a stage, where nothing is exchanged between tasks: a join then loses
-/// rows. With one partition as the goal there is nothing to gain, and it leaves the stage as it is.
+/// rows. With one partition as the goal there is nothing to gain, and it leaves the stage as it is; but a scan it would make
+/// one task of, if it might cut files otherwise than they were.
 #[must_use]
 pub(crate) fn submitted(config: SessionConfig) -> SessionConfig {
-    config.with_target_partitions(1)
+    config.with_target_partitions(1).with_repartition_file_scans(false)
 }
 
 fn is_shared_out(node: &Arc<dyn ExecutionPlan>) -> bool {
@@ -76,4 +77,40 @@ pub fn check_distributable(state: &SessionState, plan: &Arc<dyn ExecutionPlan>) 
             .map_err(|error| refused(&error.strip_backtrace()))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::datasource::source::DataSourceExec;
+    use datafusion::physical_plan::ExecutionPlanProperties;
+    use datafusion::prelude::{ParquetReadOptions, SessionContext};
+
+    use super::*;
+    use crate::runtime::{planning_state, session_like};
+
+    #[tokio::test]
+    async fn a_scan_keeps_its_tasks() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = planning_state().unwrap();
+        let context =
+            SessionContext::new_with_state(session_like(&state, state.config().clone().with_target_partitions(4)));
+        for file in 0..4 {
+            let path = folder.path().join(format!("{file}.parquet"));
+            let values = context.sql("SELECT * FROM (VALUES (1.0), (2.0)) AS t (x)").await.unwrap();
+            values.write_parquet(path.to_str().unwrap(), Default::default(), None).await.unwrap();
+        }
+        let path = folder.path().to_str().unwrap();
+        context.register_parquet("t", path, ParquetReadOptions::default()).await.unwrap();
+        let plan = context.sql("SELECT SUM(x), MAX(x) FROM t").await.unwrap().create_physical_plan().await.unwrap();
+        let config = submitted(state.config().clone());
+        let stages = DefaultDistributedPlanner::new().plan_query_stages(&JobId::new("test"), plan, config.options());
+        let tasks: Vec<usize> = stages
+            .unwrap()
+            .into_iter()
+            .map(|stage| stage as Arc<dyn ExecutionPlan>)
+            .filter(|stage| stage.exists(|node| Ok(node.is::<DataSourceExec>())).unwrap())
+            .map(|stage| stage.children()[0].output_partitioning().partition_count())
+            .collect();
+        assert_eq!(tasks, [4]);
+    }
 }
