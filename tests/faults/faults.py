@@ -33,7 +33,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 NETWORK = "10.77.0"
 HERE = f"{NETWORK}.1"
 WORKERS = 3
-STAGES = ["extract", "impute", "outliers", "scale", "kmeans", "hdbscan", "evaluate", "profile", "publish"]
 BUCKET = "lake"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1", "AWS_ALLOW_HTTP": "true"}
 
@@ -148,6 +147,8 @@ class Site:
                 break
             time.sleep(0.1)
         self.count = 0
+        # As the program has them.
+        self.stages: list[str] = []
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, **CREDENTIALS, "AWS_ENDPOINT": f"http://{self.network.host()}:{self.proxy_port}"}
@@ -203,6 +204,7 @@ class Site:
         if kind == "cdnow":
             text = (ROOT / "examples/cdnow.yaml").read_text()
             text = text.replace("data/cdnow/*.parquet", f"s3://{BUCKET}/cdnow/*.parquet").replace("../runs/cdnow", output)
+            text += "hierarchy: {clusters: 4}\n"
         else:
             text = f"""name: customers
 source:
@@ -211,6 +213,7 @@ source:
   id: customer_id
   features: [recency, frequency, monetary]
 kmeans: {{k: {{from: 2, to: 6}}}}
+hierarchy: {{clusters: 4}}
 hdbscan: {{min_cluster_size: 5000, budget: 100000}}
 output: {output}
 """
@@ -233,11 +236,11 @@ output: {output}
         said = self.client("status", job, check=False).stdout
         if any(f": {state}" in said.split("\n")[0] for state in ("done", "failed", "cancelled")):
             return "over"
-        lines = [line.split() for line in said.splitlines() if line.startswith("  ") and line.split()[0] in STAGES]
+        lines = [line.split() for line in said.splitlines() if line.startswith("  ") and line.split()[0] in self.stages]
         return lines[-1][0] if lines else ""
 
     def wait_for(self, job: str, stage: str) -> None:
-        while STAGES.index(at) < STAGES.index(stage) if (at := self.stage(job)) in STAGES else at != "over":
+        while self.stages.index(at) < self.stages.index(stage) if (at := self.stage(job)) in self.stages else at != "over":
             time.sleep(0.02)
 
     def tables(self, output: str) -> dict[str, str]:
@@ -304,6 +307,8 @@ def faults(site: Site, options: argparse.Namespace) -> None:
     for kind in ("cdnow", "customers"):
         path, output = site.spec(kind)
         started = time.monotonic()
+        checked = subprocess.run([site.binary, "check", "--json", str(path)], env=site.environment(), check=True, capture_output=True)
+        site.stages = [stage["stage"] for stage in json.loads(checked.stdout)["stages"]]
         subprocess.run([site.binary, "run", str(path), "--threads", "2"], env=site.environment(), check=True, capture_output=True)
         alone[kind] = time.monotonic() - started
         expected[kind] = site.tables(output)
@@ -377,7 +382,7 @@ def faults(site: Site, options: argparse.Namespace) -> None:
         return happens
 
     for kind in ("cdnow", "customers"):
-        for stage in STAGES:
+        for stage in site.stages:
             trial(f"worker killed in {stage}", kind, kill_worker_in(stage))
     trial("all workers killed", "customers", all_workers)
     if site.network.namespaces:
@@ -388,7 +393,7 @@ def faults(site: Site, options: argparse.Namespace) -> None:
     for stage in ("extract", "kmeans", "hdbscan"):
         trial(f"SIGTERM of a worker in {stage}", "customers", drain_in(stage))
     for kind in ("cdnow", "customers"):
-        for stage in STAGES:
+        for stage in site.stages:
             trial(f"coordinator killed in {stage}", kind, kill_coordinator_in(stage))
     trial("a tenth of the requests fail", "customers", store(faults=0.1))
     site.proxy.faults = 0.0

@@ -105,6 +105,8 @@ def settings(d: int) -> list[dict]:
             eom | {"max_cluster_size": 70},
             single,
             single | {"cluster_selection_epsilon": 0.3 * d},
+            # The root alone, above clusters of which some rows fall out beyond the epsilon.
+            single | {"min_cluster_size": 6, "cluster_selection_epsilon": 0.12 * d},
         ]
     return found
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, Int32Array, StringArray};
+use datafusion::arrow::array::{ArrayRef, FixedSizeBinaryArray, Int32Array, StringArray};
 
 use crate::support::{cdnow_spec, floats, folder, ids, json, root, segmenta, write_parquet};
 
@@ -83,6 +83,14 @@ fn columns_that_do_not_fit() {
     let said = segmenta(&["check", folder.path().join("job.yaml").to_str().unwrap()]);
     assert_eq!(said.code, 2, "{}", said.err);
     assert!(said.err.contains("there is no column `b`"), "{}", said.err);
+
+    let uuids: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter([[7_u8; 16], [8; 16]].into_iter()).unwrap());
+    let a = || floats([Some(1.0), Some(2.0)]);
+    let t = folder.path().join("t.parquet");
+    write_parquet(&t, &[("customer_id", uuids), ("a", a()), ("b", a())]);
+    fails(folder.path(), "", 2, &["source.id: `customer_id` is FixedSizeBinary(16)", "made text or a number"]);
+    write_parquet(&t, &[("customer_id", ids(0..2)), ("a", a()), ("b", a()), ("a", a())]);
+    fails(folder.path(), "", 3, &["t.parquet: has two columns of the name `a`"]);
 }
 
 #[test]
@@ -98,6 +106,10 @@ fn queries_that_do_not_fit() {
     fails_at(&spec, 1, &["stage extract: source.sql failed", "DivideByZero"]);
     let spec = cdnow_spec(here.path(), &[("COUNT(*)  ", "random()")]);
     fails_at(&spec, 2, &["source.sql: random() gives other values each time"]);
+    let spec = cdnow_spec(here.path(), &[("COUNT(*)  ", "COUNT(*) + CAST('many' AS INT)")]);
+    fails_at(&spec, 2, &["source.sql: `CAST(", "many is no Int32"]);
+    let spec = cdnow_spec(here.path(), &[("{orders: ", "{Orders: data/x.parquet, orders: ")]);
+    fails_at(&spec, 2, &["source.tables.orders: is the same name in SQL as `Orders`"]);
     let text = "name: x\nsource: {tables: {t: t.parquet}, sql: DROP TABLE t, id: i, features: f}\noutput: out\n";
     table(&here.path().join("t.parquet"), 3, |_| None, |_| None);
     fs::write(here.path().join("job.yaml"), text).unwrap();
@@ -315,6 +327,27 @@ fn outputs_that_are_not_ours() {
 
 /// Every write beyond a limit fails, as on a full disk.
 #[cfg(unix)]
+/// Who may write to an output is not to have files read that only the process can read.
+#[test]
+fn a_stage_that_names_files_of_others() {
+    let here = folder();
+    let spec = cdnow_spec(here.path(), &[("to: 10", "to: 3")]);
+    assert_eq!(segmenta(&["run", spec.to_str().unwrap()]).code, 0);
+    let secret = here.path().join("secret.parquet");
+    fs::write(&secret, "theirs").unwrap();
+    let manifest = here.path().join("out/_work/evaluate/manifest.json");
+    let mut content = json(&manifest);
+    content["output"]["assignments"][0]["url"] = format!("file://{}", secret.display()).into();
+    fs::write(&manifest, content.to_string()).unwrap();
+    fs::remove_file(here.path().join("out/manifest.json")).unwrap();
+    for command in ["check", "run"] {
+        let said = segmenta(&[command, spec.to_str().unwrap()]);
+        assert_eq!(said.code, 3, "{} {}", said.out, said.err);
+        assert!(said.err.contains("_work/evaluate/manifest.json: names file://"), "{}", said.err);
+    }
+    assert!(!here.path().join("out/manifest.json").exists());
+}
+
 #[test]
 fn a_disk_that_is_full() {
     let here = folder();

@@ -224,7 +224,10 @@ fn a_job_from_submission_to_its_result() {
         "segmenta_workers 2",
         "segmenta_jobs{state=\"done\"} 2",
         "segmenta_stages_total{stage=\"kmeans\"} 1",
-        "segmenta_plans_failed 0",
+        "segmenta_plans_failed_total 0",
+        "segmenta_job_time_seconds_count{state=\"done\"} 2",
+        "segmenta_job_wait_seconds_count 2",
+        "segmenta_build_info{version=",
         "segmenta_tasks_waiting 0",
     ] {
         assert!(metrics.contains(expected), "no `{expected}` in:\n{metrics}");
@@ -234,9 +237,9 @@ fn a_job_from_submission_to_its_result() {
         let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("segmenta_worker_{name} ")));
         line.unwrap_or_else(|| panic!("no {name} in:\n{metrics}")).parse().unwrap()
     };
-    assert!(value("tasks_done") > 10 && value("rows") > 0 && value("store_hits") > 0, "{metrics}");
-    assert!(value("store_hit_bytes") > 0 && value("store_loaded_bytes") > 0, "{metrics}");
-    assert_eq!(value("tasks_failed"), 0, "{metrics}");
+    assert!(value("tasks_done_total") > 10 && value("rows_total") > 0 && value("store_hits_total") > 0, "{metrics}");
+    assert!(value("store_hit_bytes_total") > 0 && value("store_loaded_bytes_total") > 0, "{metrics}");
+    assert_eq!(value("tasks_failed_total"), 0, "{metrics}");
     assert!(site.probe("/readyz").0.contains("200") && site.probe("/livez").0.contains("200"));
     assert_eq!(coordinator.terminate(), 0);
 }

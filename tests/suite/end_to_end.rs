@@ -14,7 +14,7 @@ fn the_main_job() {
     let spec = spec.to_str().unwrap();
     let said = segmenta(&["run", spec]);
     assert_eq!(said.code, 0, "{}", said.err);
-    for expected in ["VIP", "Infrequent", "mean recency", "23,570 customers", "k = 4: ", "published: "] {
+    for expected in ["VIP", "Infrequent", "recency", "23,570 customers", "k = 4: ", "published: "] {
         assert!(said.out.contains(expected), "no `{expected}` in:\n{}", said.out);
     }
     for stage in ["extract", "impute", "outliers", "scale", "kmeans", "hdbscan", "evaluate", "profile", "publish"] {
@@ -119,7 +119,7 @@ fn features_without_a_role_get_no_label() {
     );
     let said = segmenta(&["run", spec.to_str().unwrap()]);
     assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.out.contains("mean spend") && !said.out.contains("VIP"), "{}", said.out);
+    assert!(said.out.contains("spend") && !said.out.contains("VIP"), "{}", said.out);
     let segments = read_parquet(&folder.path().join("out/segments.parquet"));
     assert_eq!(segments.column_by_name("label").unwrap().null_count(), 3 + 7);
 
@@ -130,8 +130,8 @@ fn features_without_a_role_get_no_label() {
     // Only the labels had to be made.
     assert_eq!(said.err.matches("resumed=true").count(), 7, "{}", said.err);
     let segments = read_parquet(&folder.path().join("out/segments.parquet"));
-    // The noise is no segment.
-    assert_eq!(segments.column_by_name("label").unwrap().null_count(), 1);
+    // Neither the noise nor the clusters of HDBSCAN are named.
+    assert_eq!(segments.column_by_name("label").unwrap().null_count(), 7);
 }
 
 #[test]

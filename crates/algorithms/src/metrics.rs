@@ -16,28 +16,88 @@ pub struct Labelling {
     pub labels: Vec<u32>,
 }
 
+/// Replicates of a silhouette: the sample is dealt to so many groups, and each is left out in turn.
+pub const REPLICATES: usize = 16;
+
 /// The reference rows of the silhouettes of several clusterings. Rows that are together in all of them lie together, in blocks of
 /// eight, so that a distance is computed once for all clusterings and several at a time. Holds `8 (d + 1)` bytes a row, more where
 /// few rows are together.
+///
+/// Each row belongs to one of [`REPLICATES`] groups: its lane, in even and in odd blocks. So the sums of distances by group, from
+/// which silhouettes without that group follow, cost nothing beside the sums themselves.
 #[derive(Debug)]
 pub struct SilhouetteReference {
     columns: usize,
     /// Blocks of eight rows, each `d + 1` words of eight lanes: the columns, then the weights, which are 0 where there is no row.
     blocks: Vec<[f64; LANES]>,
-    /// Blocks of the rows that have the same labels.
-    groups: Vec<Range<usize>>,
+    together: Vec<Together>,
     clusterings: Vec<Totals>,
+    /// The group of each row.
+    groups: Vec<u8>,
+    /// Whether every row there is was drawn.
+    is_exact: bool,
+}
+
+/// Rows that have the same labels.
+#[derive(Debug)]
+struct Together {
+    blocks: Range<usize>,
+    /// Whether the first block is an odd one.
+    is_odd: bool,
+    replicas: Replicas,
 }
 
 #[derive(Debug)]
 struct Totals {
-    /// Cluster of each group.
+    /// Cluster of each [`Together`].
     labels: Vec<u32>,
     /// Weight of each cluster.
     weights: Vec<f64>,
+    /// The same in each replicate.
+    replicates: Vec<[f64; REPLICATES]>,
 }
 
 const LANES: usize = 8;
+
+/// How the rows of a stratum weigh in the replicates of a delete-a-group jackknife.
+///
+/// Leaving out a group entirely would count it as lost that a stratum of which all rows were drawn has no error. So the weights
+/// change by the root of the share of rows that were not drawn: those of the group lose that share of themselves, the others
+/// gain what is lost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Replicas {
+    /// Times the weight, in every replicate ...
+    all: f64,
+    /// ... less this, in that of the row's own group.
+    own: f64,
+}
+
+impl Replicas {
+    /// Of a stratum of which each drawn row stands for `factor` rows.
+    #[must_use]
+    pub fn new(factor: f64) -> Self {
+        let moved = (1.0 - 1.0 / factor.max(1.0)).sqrt();
+        let others = (REPLICATES - 1) as f64;
+        Self { all: 1.0 + moved / others, own: moved + moved / others }
+    }
+
+    /// A sum over the rows of the stratum in the replicate that leaves out a group, from the sum over all of them and over those of
+    /// the group.
+    #[inline(always)]
+    #[must_use]
+    pub fn sum(self, all: f64, of_group: f64) -> f64 {
+        self.all * all - self.own * of_group
+    }
+}
+
+/// The silhouette of a row, and what it is in each replicate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Replicated {
+    /// From all rows of the sample.
+    pub value: f64,
+    /// From what the sample is when a group is left out.
+    pub replicates: [f64; REPLICATES],
+}
 
 /// The silhouette of a row from how far it is from its own cluster, and from the nearest other one; 0 where all are one place, or
 /// there is no other.
@@ -48,82 +108,147 @@ pub(crate) fn silhouette(within: f64, beyond: f64) -> f64 {
 }
 
 impl SilhouetteReference {
-    /// From the reference rows (`n x d`), the number of rows that each of them stands for (`weights`, `n`), and their clusters. The order
-    /// of equally labelled rows is kept: pass the rows in one canonical order and the sums have the same bits everywhere.
+    /// From the reference rows (`n x d`), their weights (`n`), and their clusters in each clustering, of which the last has the strata
+    /// of the sample: `factors` says for each how many rows a drawn one stands for, which the weights have in them already; none
+    /// where the rows are no sample. The order of equally labelled rows is kept: pass the rows in one canonical order and the sums have the same bits everywhere.
     #[must_use]
-    pub fn new(points: &Matrix, weights: &[f64], clusterings: &[Labelling]) -> Self {
+    pub fn new(points: &Matrix, weights: &[f64], clusterings: &[Labelling], factors: &[f64]) -> Self {
         let mut members: BTreeMap<Vec<u32>, Vec<usize>> = BTreeMap::new();
         for i in 0..points.rows() {
             members.entry(clusterings.iter().map(|clustering| clustering.labels[i]).collect()).or_default().push(i);
         }
         let d = points.columns();
-        let mut totals: Vec<Totals> =
-            clusterings.iter().map(|clustering| Totals { labels: vec![], weights: vec![0.0; clustering.k] }).collect();
-        let (mut blocks, mut groups) = (vec![], vec![]);
+        let empty = |clustering: &Labelling| Totals {
+            labels: vec![],
+            weights: vec![0.0; clustering.k],
+            replicates: vec![[0.0; REPLICATES]; clustering.k],
+        };
+        let mut totals: Vec<Totals> = clusterings.iter().map(empty).collect();
+        let (mut blocks, mut together) = (vec![], vec![]);
+        let mut groups = vec![0; points.rows()];
+        // Dealt on from one set of rows to the next, so that small sets do not all fall to the first groups.
+        let mut next = 0;
         for (labels, rows) in members {
+            let factor = labels.last().and_then(|stratum| factors.get(*stratum as usize)).copied().unwrap_or(1.0);
+            let replicas = Replicas::new(factor);
             let first = blocks.len() / (d + 1);
-            for rows in rows.chunks(LANES) {
-                let at = blocks.len();
-                blocks.resize(at + d + 1, [0.0; LANES]);
-                for (lane, row) in rows.iter().enumerate() {
-                    for (j, value) in points.row(*row).iter().enumerate() {
-                        blocks[at + j][lane] = *value;
-                    }
-                    blocks[at + d][lane] = weights[*row];
+            let is_odd = next >= LANES;
+            let mut by_group = [0.0; REPLICATES];
+            for (i, row) in rows.iter().enumerate() {
+                let lane = next % LANES;
+                if i == 0 || lane == 0 {
+                    blocks.resize(blocks.len() + d + 1, [0.0; LANES]);
                 }
+                let at = blocks.len() - (d + 1);
+                for (j, value) in points.row(*row).iter().enumerate() {
+                    blocks[at + j][lane] = *value;
+                }
+                blocks[at + d][lane] = weights[*row];
+                groups[*row] = next as u8;
+                by_group[next] += weights[*row];
+                next = (next + 1) % REPLICATES;
             }
-            groups.push(first..blocks.len() / (d + 1));
+            together.push(Together { blocks: first..blocks.len() / (d + 1), is_odd, replicas });
             let weight: f64 = rows.iter().map(|row| weights[*row]).sum();
             for (totals, label) in totals.iter_mut().zip(labels) {
                 totals.labels.push(label);
                 totals.weights[label as usize] += weight;
+                let replicates = &mut totals.replicates[label as usize];
+                replicates.iter_mut().zip(by_group).for_each(|(total, group)| *total += replicas.sum(weight, group));
             }
         }
-        Self { columns: d, blocks, groups, clusterings: totals }
+        let is_exact = factors.iter().all(|factor| *factor <= 1.0);
+        Self { columns: d, blocks, together, clusterings: totals, groups, is_exact }
     }
 
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let totals = self.clusterings.iter().map(|totals| totals.labels.len() * 4 + totals.weights.len() * 8);
+        let of = |totals: &Totals| totals.labels.len() * 4 + totals.weights.len() * 8 * (1 + REPLICATES);
         self.blocks.capacity() * size_of::<[f64; LANES]>()
-            + self.groups.capacity() * size_of::<Range<usize>>()
-            + totals.sum::<usize>()
+            + self.together.capacity() * size_of::<Together>()
+            + self.groups.len()
+            + self.clusterings.iter().map(of).sum::<usize>()
+    }
+
+    /// The group of a reference row, below [`REPLICATES`].
+    #[must_use]
+    pub fn group(&self, row: usize) -> usize {
+        usize::from(self.groups[row])
     }
 
     /// The silhouettes of a row in each clustering, of which it has these `labels`: `(b - a) / max(a, b)` with `a` the mean distance to the
     /// other rows of its cluster and `b` the least mean distance to another cluster (Rousseeuw, Journal of Computational and
-    /// Applied Mathematics 1987); 0 for a row alone in its cluster. The row is itself among the reference rows, where it stands for
-    /// `own` rows like it. `O(n d)`.
+    /// Applied Mathematics 1987); 0 for a row alone in its cluster. The row is itself among the reference rows, in `group`, where
+    /// it stands for `own` rows like it. `O(n d)`.
     #[must_use]
-    pub fn silhouettes(&self, row: &[f64], own: f64, labels: &[u32]) -> Vec<f64> {
-        let distances = Arch::new().dispatch(|| self.distances(row));
-        let of = |(totals, label): (&Totals, &u32)| {
-            let label = *label;
-            let mut sums = vec![0.0; totals.weights.len()];
-            for (distance, cluster) in distances.iter().zip(&totals.labels) {
-                sums[*cluster as usize] += distance;
-            }
-            let others = totals.weights[label as usize] - own;
-            if others <= 0.0 {
-                return 0.0;
-            }
-            let within = sums[label as usize] / others;
-            let beyond = sums.iter().zip(&totals.weights).enumerate();
-            let beyond = beyond.filter(|(c, (_, weight))| *c != label as usize && **weight > 0.0);
-            let beyond = beyond.map(|(_, (sum, weight))| sum / weight).fold(f64::INFINITY, f64::min);
-            silhouette(within, beyond)
-        };
-        self.clusterings.iter().zip(labels).map(of).collect()
+    pub fn silhouettes(&self, row: &[f64], own: f64, group: usize, labels: &[u32]) -> Vec<Replicated> {
+        Arch::new().dispatch(|| {
+            let distances = self.distances(row);
+            let mut owns = [Replicas::new(own).sum(own, 0.0); REPLICATES];
+            owns[group] = Replicas::new(own).sum(own, own);
+            let of =
+                |(totals, label): (&Totals, &u32)| self.replicated(&distances, totals, *label as usize, own, &owns);
+            self.clusterings.iter().zip(labels).map(of).collect()
+        })
     }
 
-    /// Weighted sums of the distances of a row to each group. Compiled for each width of vectors, by being part of what is dispatched.
     #[inline(always)]
-    fn distances(&self, row: &[f64]) -> Vec<f64> {
+    fn replicated(
+        &self,
+        distances: &[[f64; REPLICATES]],
+        totals: &Totals,
+        label: usize,
+        own: f64,
+        owns: &[f64; REPLICATES],
+    ) -> Replicated {
+        let mut sums = vec![0.0; totals.weights.len()];
+        let mut replicates = vec![[0.0; REPLICATES]; totals.weights.len()];
+        for ((by_group, together), cluster) in distances.iter().zip(&self.together).zip(&totals.labels) {
+            let all: f64 = by_group.iter().sum();
+            sums[*cluster as usize] += all;
+            if !self.is_exact {
+                let replicates = &mut replicates[*cluster as usize];
+                for g in 0..REPLICATES {
+                    replicates[g] += together.replicas.sum(all, by_group[g]);
+                }
+            }
+        }
+        let others = totals.weights[label] - own;
+        let beyond = sums.iter().zip(&totals.weights).enumerate();
+        let beyond = beyond.filter(|(c, (_, weight))| *c != label && **weight > 0.0);
+        let beyond = beyond.map(|(_, (sum, weight))| sum / weight).fold(f64::INFINITY, f64::min);
+        let value = if others > 0.0 { silhouette(sums[label] / others, beyond) } else { 0.0 };
+        if self.is_exact {
+            return Replicated { value, replicates: [value; REPLICATES] };
+        }
+        let mut beyond = [f64::INFINITY; REPLICATES];
+        for (c, (sums, weights)) in replicates.iter().zip(&totals.replicates).enumerate() {
+            if c != label {
+                for g in 0..REPLICATES {
+                    let mean = if weights[g] > 0.0 { sums[g] / weights[g] } else { f64::INFINITY };
+                    beyond[g] = beyond[g].min(mean);
+                }
+            }
+        }
+        let (sums, weights) = (&replicates[label], &totals.replicates[label]);
+        let mut of_replicates = [0.0; REPLICATES];
+        for g in 0..REPLICATES {
+            let others = weights[g] - owns[g];
+            of_replicates[g] = if others > 0.0 { silhouette(sums[g] / others, beyond[g]) } else { 0.0 };
+        }
+        Replicated { value, replicates: of_replicates }
+    }
+
+    /// Weighted sums of the distances of a row to each set of rows, by group. Compiled for each width of vectors, by being part of
+    /// what is dispatched.
+    #[inline(always)]
+    fn distances(&self, row: &[f64]) -> Vec<[f64; REPLICATES]> {
         let stride = self.columns + 1;
-        let of = |group: &Range<usize>| {
-            let mut sums = [0.0; LANES];
-            for block in self.blocks[group.start * stride..group.end * stride].chunks_exact(stride) {
+        let of = |together: &Together| {
+            let (mut here, mut there) = ([0.0; LANES], [0.0; LANES]);
+            let Range { start, end } = together.blocks;
+            for block in self.blocks[start * stride..end * stride].chunks_exact(stride) {
                 let mut squared = [0.0; LANES];
                 for (value, column) in row.iter().zip(block) {
                     for lane in 0..LANES {
@@ -132,12 +257,19 @@ impl SilhouetteReference {
                     }
                 }
                 for lane in 0..LANES {
-                    sums[lane] += squared[lane].sqrt() * block[stride - 1][lane];
+                    here[lane] += squared[lane].sqrt() * block[stride - 1][lane];
                 }
+                std::mem::swap(&mut here, &mut there);
             }
-            sums.iter().sum()
+            // The next block's sums are `here`: those of the first one are, after an even number of them.
+            let is_even_next = ((end - start) % 2 == 0) != together.is_odd;
+            let (even, odd) = if is_even_next { (here, there) } else { (there, here) };
+            let mut sums = [0.0; REPLICATES];
+            sums[..LANES].copy_from_slice(&even);
+            sums[LANES..].copy_from_slice(&odd);
+            sums
         };
-        self.groups.iter().map(of).collect()
+        self.together.iter().map(of).collect()
     }
 }
 
@@ -189,8 +321,10 @@ mod tests {
         let points = Matrix::new(vec![0.0, 1.0, 10.0, 12.0, 50.0], 1);
         let clusterings =
             [Labelling { k: 3, labels: vec![0, 0, 1, 1, 2] }, Labelling { k: 3, labels: vec![0, 0, 2, 2, 2] }];
-        let reference = SilhouetteReference::new(&points, &[1.0; 5], &clusterings);
-        let of = |row: f64, labels: [u32; 2]| reference.silhouettes(&[row], 1.0, &labels);
+        let reference = SilhouetteReference::new(&points, &[1.0; 5], &clusterings, &[1.0; 3]);
+        let of = |row: f64, labels: [u32; 2]| {
+            reference.silhouettes(&[row], 1.0, 0, &labels).iter().map(|found| found.value).collect::<Vec<_>>()
+        };
         assert_eq!(of(0.0, [0, 0])[0], (11.0 - 1.0) / 11.0);
         assert_eq!(of(50.0, [2, 2])[0], 0.0);
         // An empty cluster is not a neighbour.
@@ -200,13 +334,50 @@ mod tests {
     #[test]
     fn a_weight_is_so_many_rows() {
         let points = Matrix::new(vec![0.0, 1.0, 1.0, 10.0, 10.0, 13.0], 1);
-        let every = SilhouetteReference::new(&points, &[1.0; 6], &[Labelling { k: 2, labels: vec![0, 0, 0, 1, 1, 1] }]);
+        let every = SilhouetteReference::new(
+            &points,
+            &[1.0; 6],
+            &[Labelling { k: 2, labels: vec![0, 0, 0, 1, 1, 1] }],
+            &[1.0; 2],
+        );
         let distinct = Matrix::new(vec![0.0, 1.0, 10.0, 13.0], 1);
         let clustering = Labelling { k: 2, labels: vec![0, 0, 1, 1] };
-        let weighted = SilhouetteReference::new(&distinct, &[1.0, 2.0, 2.0, 1.0], &[clustering]);
+        let weighted = SilhouetteReference::new(&distinct, &[1.0, 2.0, 2.0, 1.0], &[clustering], &[1.0; 2]);
         for (row, label) in [(0.0, 0), (1.0, 0), (10.0, 1), (13.0, 1)] {
-            let of = |reference: &SilhouetteReference| reference.silhouettes(&[row], 1.0, &[label])[0];
+            let of = |reference: &SilhouetteReference| reference.silhouettes(&[row], 1.0, 0, &[label])[0].value;
             assert!((of(&every) - of(&weighted)).abs() < 1e-15);
+        }
+    }
+
+    #[test]
+    fn a_replicate_is_the_sample_without_a_group() {
+        let rows = 50;
+        let values = (0..rows).map(|i| ((i * 37 % 101) as f64).sqrt() + if i % 3 == 0 { 20.0 } else { 0.0 });
+        let points = Matrix::new(values.collect(), 1);
+        let labels: Vec<u32> = (0..rows as u32).map(|i| u32::from(i % 3 == 0)).collect();
+        // So few of the rows were drawn that a group is left out as good as entirely.
+        let factor = 1e18;
+        let all = SilhouetteReference::new(
+            &points,
+            &vec![factor; rows],
+            &[Labelling { k: 2, labels: labels.clone() }],
+            &[factor; 2],
+        );
+        let left_out = 13;
+        let kept: Vec<usize> = (0..rows).filter(|row| all.group(*row) != left_out).collect();
+        assert!((46..=47).contains(&kept.len()), "{}", kept.len());
+        let fewer = SilhouetteReference::new(
+            &Matrix::new(kept.iter().map(|row| points.row(*row)[0]).collect(), 1),
+            &vec![factor; kept.len()],
+            &[Labelling { k: 2, labels: kept.iter().map(|row| labels[*row]).collect() }],
+            &[factor; 2],
+        );
+        for &row in &kept {
+            let of = |reference: &SilhouetteReference| {
+                reference.silhouettes(points.row(row), factor, all.group(row), &[labels[row]])[0]
+            };
+            let (found, expected) = (of(&all).replicates[left_out], of(&fewer).value);
+            assert!((found - expected).abs() < 1e-9, "{found} {expected}");
         }
     }
 

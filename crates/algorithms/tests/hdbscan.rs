@@ -7,9 +7,14 @@ use segmenta_algorithms::hashing::mix;
 use segmenta_algorithms::hdbscan::collapse::collapse;
 use segmenta_algorithms::hdbscan::condensed_tree::{CondensedCluster, CondensedTree, Edge, WeightedPoints, sort_edges};
 use segmenta_algorithms::hdbscan::core_distances::core_distances;
+use segmenta_algorithms::hdbscan::membership::Memberships;
+use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions, select};
 use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
+use segmenta_algorithms::hdbscan::ties::Rounding;
 use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::scalers::{Scaler, Transform};
 use segmenta_algorithms::spatial_tree::SpatialTree;
+use segmenta_algorithms::sums::Bounds;
 
 /// Edges (by row of `points`) and core distances.
 fn edges_and_cores(points: &Matrix, weights: Option<&[u32]>, ids: &[u64], min_samples: usize) -> (Vec<Edge>, Vec<f64>) {
@@ -110,6 +115,53 @@ proptest! {
         for point in 0..n {
             prop_assert_eq!(row(&tree, point), row(&again, renamed(point as u32) as usize));
         }
+    }
+
+    /// Whole numbers and prices have many equal distances. Where they are shifted and scaled these differ in their last bits, and
+    /// the tree is the same one.
+    #[test]
+    fn shift_and_scale_do_not_decide_ties(
+        seed in any::<u64>(), n in 20u64..200, spread in prop::sample::select(vec![8u64, 30, 500]),
+        shift in prop::sample::select(vec![0.0, 0.1, 1e3, 123_456.7]), scale in 0.001..1000.0f64,
+        min_samples in 1usize..8, min_cluster_size in 2u64..12,
+    ) {
+        let (places, weights, ids) = places(seed, n, spread);
+        let whole: Vec<f64> = places.values().iter().map(|value| (value / 0.37).round()).collect();
+        let plain = Scaler { transform: Transform::None, center: 0.0, scale: 1.0 };
+        let moved = Scaler { transform: Transform::None, center: shift + 0.3, scale };
+        let tree = |values: Vec<f64>, scaler: &Scaler| {
+            let points = Matrix::new(values.iter().map(|value| scaler.apply(*value)).collect(), 2);
+            let mut bounds = [Bounds::default(); 2];
+            points.iter().for_each(|row| (0..2).for_each(|j| bounds[j].include(row[j])));
+            let (mut edges, mut cores) = edges_and_cores(&points, Some(&weights), &ids, min_samples);
+            let rounding = Rounding::new(&[*scaler; 2], &bounds);
+            rounding.settle(&mut edges);
+            rounding.settle_core_distances(&mut cores, &edges);
+            let weighted = WeightedPoints { weights: &weights, core_distances: &cores };
+            CondensedTree::new(points.rows(), &edges, Some(weighted), min_cluster_size, &mut |_| {})
+        };
+        let expected = tree(whole.clone(), &plain);
+        let found = tree(whole.iter().map(|value| value * 0.1 + shift).collect(), &moved);
+        let shape = |tree: &CondensedTree| -> Vec<u64> { tree.clusters.iter().map(|cluster| cluster.size).collect() };
+        prop_assert_eq!(shape(&expected), shape(&found));
+        let options = SelectionOptions {
+            method: SelectionMethod::Eom, cluster_selection_epsilon: 0.0, max_cluster_size: None, allow_single_cluster: false,
+        };
+        let members = |tree: &CondensedTree| -> Vec<Vec<usize>> {
+            let selected = select(&tree.clusters, &options);
+            let numbers: Vec<i32> = (0..).take(selected.clusters.len()).collect();
+            let memberships = Memberships::new(&tree.clusters, &selected, &numbers, &options);
+            let mut members = vec![vec![]; numbers.len()];
+            for i in 0..tree.point_cluster.len() {
+                let label = memberships.of(tree.point_cluster[i], tree.point_height[i]).label;
+                if let Ok(label) = usize::try_from(label) {
+                    members[label].push(i);
+                }
+            }
+            members.sort();
+            members
+        };
+        prop_assert_eq!(members(&expected), members(&found));
     }
 
     /// Core distances and dendrogram heights move by no more than the resolution's bound, nor than twice the largest shift.

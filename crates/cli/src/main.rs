@@ -7,6 +7,7 @@ mod loadtest;
 mod panics;
 mod remote;
 mod show;
+mod threads;
 
 use std::process::ExitCode;
 

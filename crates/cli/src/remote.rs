@@ -4,7 +4,6 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
 use segmenta_engine::tls::TlsClient;
@@ -86,7 +85,7 @@ impl OneJob {
         call: impl AsyncFnOnce(Client, String) -> Result<Option<Job>, tonic::Status>,
     ) -> anyhow::Result<()> {
         let target = self.remote.target()?;
-        let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+        let runtime = crate::threads::runtime()?;
         runtime.block_on(async {
             let job = call(target.connect().await?, self.id.clone()).await.map_err(|status| explain(&status))?;
             show_job(&job_of(job)?)?;

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::console::{line, place, result, table};
 
-/// Most features that the table of segments shows.
-const FEATURES_SHOWN: usize = 6;
+/// Columns of a terminal, which the table of segments fits into.
+const COLUMNS: usize = 80;
 
 /// Moves that a comparison lists.
 const MOVES_SHOWN: usize = 12;
@@ -57,25 +57,32 @@ fn outcome_in_words(job: &Job, outcome: &Outcome) -> io::Result<()> {
     let score = |segment: &Segment| segment.label.as_ref().map_or(0.0, |label| label.score);
     segments.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.cluster.cmp(&b.cluster)));
     let labelled = segments.iter().any(|segment| segment.label.is_some());
-    let shown = features.len().min(FEATURES_SHOWN);
-
-    let mut header: Vec<String> = vec!["cluster".into()];
-    header.extend(labelled.then(|| "segment".to_owned()));
-    header.extend(["customers".to_owned(), "share".to_owned()]);
-    header.extend(features.iter().take(shown).map(|name| format!("mean {name}")));
-    let mut rows = vec![];
-    for segment in &segments {
-        let mut row = vec![segment.cluster.to_string()];
-        row.extend(labelled.then(|| segment.label.as_ref().map_or_else(String::new, |label| label.name.clone())));
-        row.extend([count(segment.size), percent(segment.share)]);
-        row.extend(segment.features.iter().take(shown).map(|feature| number(feature.mean)));
-        rows.push(row);
-    }
-    let left = if labelled { vec![1] } else { vec![] };
-    line(&table(&header, &left, &rows).to_string())?;
-    if features.len() > shown {
-        let more = features.len() - shown;
-        line(&format!("{more} more {} in segments.parquet", plural(more as u64, "feature is", "features are")))?;
+    let of_segments = |shown: usize| {
+        let mut header: Vec<String> = vec!["cluster".into()];
+        header.extend(labelled.then(|| "segment".to_owned()));
+        header.extend(["customers".to_owned(), "share".to_owned()]);
+        header.extend(features.iter().take(shown).cloned());
+        let row = |segment: &&Segment| {
+            let mut row = vec![segment.cluster.to_string()];
+            row.extend(labelled.then(|| segment.label.as_ref().map_or_else(String::new, |label| label.name.clone())));
+            row.extend([count(segment.size), percent(segment.share)]);
+            row.extend(segment.features.iter().take(shown).map(|feature| number(feature.mean)));
+            row
+        };
+        let left = if labelled { vec![1] } else { vec![] };
+        table(&header, &left, &segments.iter().map(row).collect::<Vec<_>>()).to_string()
+    };
+    let fits = |shown: &usize| of_segments(*shown).lines().all(|line| line.chars().count() <= COLUMNS);
+    let shown = (0..=features.len()).rev().find(fits).unwrap_or(0);
+    line(&of_segments(shown))?;
+    let more = features.len() - shown;
+    let means = if shown > 0 { "of features the means; " } else { "" };
+    match more {
+        0 => line("of features the means")?,
+        more => {
+            let are = plural(more as u64, "more feature is", "more features are");
+            line(&format!("{means}{more} {are} in segments.parquet"))?;
+        }
     }
     for segment in &segments {
         if let Some(label) = &segment.label {

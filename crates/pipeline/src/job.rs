@@ -828,14 +828,23 @@ async fn check_owner(runtime: &RuntimeEnv, output: &str, name: &str) -> Result<(
             ))),
         };
     }
-    if let Some(content) = get(runtime, &format!("{output}_work/job.json")).await.map_err(unreadable)? {
-        return match serde_json::from_slice::<JobRecord>(&content) {
-            Ok(record) if record.job != name => Err(theirs(&record.job)),
-            _ => Ok(()),
-        };
+    let record = format!("{output}_work/job.json");
+    let claimed = |content: &[u8]| match serde_json::from_slice::<JobRecord>(content) {
+        Ok(record) if record.job != name => Err(theirs(&record.job)),
+        _ => Ok(()),
+    };
+    if let Some(content) = get(runtime, &record).await.map_err(unreadable)? {
+        return claimed(&content);
     }
     let (store, path) = resolve(runtime, output)?;
-    match store.list(Some(&path)).next().await {
+    let object = store.list(Some(&path)).next().await;
+    // Another process may have put its name there after this one looked.
+    if matches!(object, Some(Ok(_)))
+        && let Some(content) = get(runtime, &record).await.map_err(unreadable)?
+    {
+        return claimed(&content);
+    }
+    match object {
         Some(Ok(object)) => Err(EngineError::spec(format!(
             "output: {output} holds files that are not a job's ({}); choose an empty folder",
             object.location

@@ -80,8 +80,25 @@ impl Process {
     fn is_gone(&self) -> bool {
         let here = Self::this();
         let same = here.is_some_and(|here| (here.boot, here.namespace) == (self.boot.clone(), self.namespace.clone()));
-        same && started(self.number) != Some(self.started)
+        same && match started(self.number) {
+            Some(started) => started != self.started,
+            // Of another user's process `/proc` may say nothing (`hidepid`).
+            None => !exists(self.number),
+        }
     }
+}
+
+/// Whether there is a process of this number, whoever's. What cannot be asked is there.
+#[cfg(not(unix))]
+fn exists(_process: u32) -> bool {
+    true
+}
+
+/// Whether there is a process of this number, whoever's. What cannot be asked is there.
+#[cfg(unix)]
+fn exists(process: u32) -> bool {
+    let process = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
+    process.is_none_or(|process| rustix::process::test_kill_process(process) != Err(rustix::io::Errno::SRCH))
 }
 
 /// The 22nd field of `/proc/<pid>/stat`; the second, the name, may hold anything and ends at the last parenthesis.
@@ -317,6 +334,17 @@ mod tests {
         let runtime = runtime_env(MemoryPlan::new(1 << 20)).unwrap();
         let url = format!("file://{}/lease/", folder.path().display());
         (folder, runtime, url)
+    }
+
+    #[test]
+    fn a_process_is_there_until_the_system_says_otherwise() {
+        assert!(exists(std::process::id()) && exists(1));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let number = child.id();
+        child.wait().unwrap();
+        assert!(!exists(number));
+        let gone = Process { number, ..Process::this().unwrap() };
+        assert!(gone.is_gone() && !Process::this().unwrap().is_gone());
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@
 
 pub mod clean;
 pub mod compare;
+mod depth;
 pub mod drift;
 pub mod explain;
 pub mod generate;

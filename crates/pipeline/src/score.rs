@@ -191,6 +191,12 @@ struct KMeansCluster {
     cluster: i32,
     rows: u64,
     centroid_scaled: Vec<f64>,
+    label: Option<LabelModel>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LabelModel {
+    name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -388,6 +394,7 @@ async fn score_into(
         scalers: model.scale.scalers.clone(),
         centers: model.kmeans.centers(model.features.len()),
         numbers: model.kmeans.clusters.iter().map(|cluster| cluster.cluster).collect(),
+        labels: model.kmeans.clusters.iter().map(|cluster| Some(cluster.label.as_ref()?.name.clone())).collect(),
         density: model.hdbscan.map(|hdbscan| hdbscan.density(folder)),
     };
     let has_density = task.density.is_some();

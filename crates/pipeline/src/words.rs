@@ -24,6 +24,21 @@ pub fn plural<'a>(n: u64, one: &'a str, many: &'a str) -> &'a str {
     if n == 1 { one } else { many }
 }
 
+/// Names in a sentence, of which the first few stand for many: "feature `a`", "features `a`, `b` and 28 more".
+#[must_use]
+pub fn features(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let quoted: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    let word = plural(names.len() as u64, "feature", "features");
+    match (quoted.split_last(), more) {
+        (None, _) => word.to_owned(),
+        (Some((last, [])), 0) => format!("{word} {last}"),
+        (Some((last, others)), 0) => format!("{word} {} and {last}", others.join(", ")),
+        _ => format!("{word} {} and {more} more", quoted.join(", ")),
+    }
+}
+
 /// A number for a table: whole when it is large, with more digits when it is small.
 #[must_use]
 pub fn number(value: f64) -> String {
@@ -57,6 +72,9 @@ mod tests {
     #[test]
     fn numbers_are_readable() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(features(&["a"]), "feature `a`");
+        assert_eq!(features(&["a", "b", "c"]), "features `a`, `b` and `c`");
+        assert_eq!(features(&["a"; 30]), "features `a`, `a`, `a`, `a`, `a` and 25 more");
         assert_eq!([0.0, 0.001234, 0.5, 12.34, -12_345.6].map(number), ["0.0", "1.23e-3", "0.50", "12.3", "-12,346"]);
         let shares = [0.0, 0.0001, 0.1234, 0.9997, 1.0].map(percent);
         assert_eq!(shares, ["0.0 %", "<0.1 %", "12.3 %", ">99.9 %", "100.0 %"]);

@@ -21,10 +21,11 @@ use segmenta_engine::artifact::{get, hex, put, resolve};
 use segmenta_engine::{EngineError, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Bumped when the same spec and inputs give different artifacts than before.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// Digits of a fingerprint that name a folder.
 const SHORT: usize = 16;
@@ -121,7 +122,7 @@ impl Work {
     /// The manifest of a stage, if it is complete and was made from the same things.
     ///
     /// # Errors
-    /// A manifest that cannot be read. One of another form counts as none.
+    /// A manifest that cannot be read, or that names files outside of the work prefix. One of another form counts as none.
     pub async fn complete<T: DeserializeOwned>(
         &self,
         stage: &str,
@@ -130,7 +131,16 @@ impl Work {
         let url = format!("{}manifest.json", self.stage_prefix(stage));
         let Some(content) = get(&self.runtime, &url).await? else { return Ok(None) };
         let manifest: Option<StageManifest<T>> = serde_json::from_slice(&content).ok();
-        Ok(manifest.filter(|manifest| manifest.fingerprint == fingerprint))
+        let Some(manifest) = manifest.filter(|manifest| manifest.fingerprint == fingerprint) else { return Ok(None) };
+        // Whoever may write to the output may have written this, and is not to read what only this process can.
+        let written: Value = serde_json::from_slice(&content).unwrap_or_default();
+        if let Some(outside) = leads_out(&written, &self.prefix) {
+            return Err(EngineError::input(format!(
+                "{url}: names {outside}, which is not a file of this job; remove the folder {} and run the job again",
+                self.prefix
+            )));
+        }
+        Ok(Some(manifest))
     }
 
     /// Marks a stage as complete.
@@ -167,6 +177,23 @@ impl Work {
         let prefix = self.stage_prefix(stage);
         remove(&self.runtime, &format!("{prefix}manifest.json")).await?;
         remove_all(&self.runtime, &prefix).await
+    }
+}
+
+/// The first location in a stage's manifest that is not plainly below `prefix`.
+fn leads_out<'a>(manifest: &'a Value, prefix: &str) -> Option<&'a str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
+    let is_below = |url: &str| {
+        url.strip_prefix(prefix)
+            .is_some_and(|name| name.chars().all(plain) && !name.split('/').any(|part| part == ".."))
+    };
+    match manifest {
+        Value::Array(values) => values.iter().find_map(|value| leads_out(value, prefix)),
+        Value::Object(fields) => fields.iter().find_map(|(key, value)| match value {
+            Value::String(url) if key == "url" => (!is_below(url)).then_some(url.as_str()),
+            value => leads_out(value, prefix),
+        }),
+        _ => None,
     }
 }
 
@@ -209,4 +236,29 @@ pub async fn remove_all(runtime: &RuntimeEnv, prefix: &str) -> Result<()> {
         .await
         .map_err(failed)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_stage_names_files_of_its_job_alone() {
+        let found = |url: &str| {
+            let output =
+                json!({"a": 1, "parts": [{"url": "s3://b/out/_work/scale/x/part-0.parquet"}, {"of": {"url": url}}]});
+            leads_out(&output, "s3://b/out/_work/").map(str::to_owned)
+        };
+        assert_eq!(found("s3://b/out/_work/impute/1f/part-00001.parquet"), None);
+        for url in [
+            "file:///etc/passwd",
+            "s3://b/out/_work/../secret",
+            "s3://b/out/_work/%2e%2e/x",
+            "s3://b/out/_work",
+            "part-0",
+        ] {
+            assert_eq!(found(url).as_deref(), Some(url));
+        }
+    }
 }

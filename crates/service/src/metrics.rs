@@ -1,11 +1,13 @@
 //! The metrics of both processes.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use segmenta_engine::cluster::{Plans, Worker, WorkerStatistics};
 use segmenta_engine::object_stores::requests;
@@ -29,8 +31,8 @@ pub struct StageLabel {
 /// What either process asks of object stores.
 #[derive(Debug, Clone, Default)]
 struct StoreMetrics {
-    sent: Gauge,
-    failed: Gauge,
+    sent: Counter,
+    failed: Counter,
 }
 
 impl StoreMetrics {
@@ -43,9 +45,25 @@ impl StoreMetrics {
 
     fn set(&self) {
         let now = requests();
-        self.sent.set(whole(now.sent));
-        self.failed.set(whole(now.failed));
+        count(&self.sent, now.sent);
+        count(&self.failed, now.failed);
     }
+}
+
+/// Takes over what was counted elsewhere since the process started.
+fn count(counter: &Counter, total: u64) {
+    counter.inner().store(total, Ordering::Relaxed);
+}
+
+/// The version, of which dashboards tell which members have which.
+fn register_build(registry: &mut Registry) {
+    let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", "Version of the program", version);
+}
+
+/// From a second to some nine hours.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(1.0, 2.0, 16))
 }
 
 fn whole(value: u64) -> i64 {
@@ -53,17 +71,18 @@ fn whole(value: u64) -> i64 {
 }
 
 /// What a coordinator counts. Clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct CoordinatorMetrics {
     /// Jobs by state.
     pub jobs: Family<StateLabel, Gauge>,
-    /// Jobs that ended, by how.
-    pub jobs_over: Family<StateLabel, Counter>,
+    jobs_over: Family<StateLabel, Counter>,
+    job_time: Family<StateLabel, Histogram>,
+    job_wait: Histogram,
     workers: Gauge,
     slots: Gauge,
     waiting_tasks: Gauge,
-    plans_done: Gauge,
-    plans_failed: Gauge,
+    plans_done: Counter,
+    plans_failed: Counter,
     resident: Gauge,
     stages: Family<StageLabel, Counter>,
     rows: Family<StageLabel, Counter>,
@@ -72,10 +91,37 @@ pub struct CoordinatorMetrics {
     stores: StoreMetrics,
 }
 
+impl Default for CoordinatorMetrics {
+    fn default() -> Self {
+        Self {
+            jobs: Family::default(),
+            jobs_over: Family::default(),
+            job_time: Family::new_with_constructor(seconds),
+            job_wait: seconds(),
+            workers: Gauge::default(),
+            slots: Gauge::default(),
+            waiting_tasks: Gauge::default(),
+            plans_done: Counter::default(),
+            plans_failed: Counter::default(),
+            resident: Gauge::default(),
+            stages: Family::default(),
+            rows: Family::default(),
+            bytes: Family::default(),
+            seconds: Family::default(),
+            stores: StoreMetrics::default(),
+        }
+    }
+}
+
 impl CoordinatorMetrics {
     /// Names them.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("segmenta");
+        register_build(registry);
+        let time = "Time from a job's last start to its end, by how it ended";
+        registry.register_with_unit("job_time", time, Unit::Seconds, self.job_time.clone());
+        let wait = "Time that a job waited in the queue before it was started";
+        registry.register_with_unit("job_wait", wait, Unit::Seconds, self.job_wait.clone());
         registry.register("jobs", "Jobs by state", self.jobs.clone());
         registry.register("jobs_over", "Jobs that ended since the coordinator started", self.jobs_over.clone());
         registry.register("workers", "Workers that are alive", self.workers.clone());
@@ -97,11 +143,23 @@ impl CoordinatorMetrics {
     pub fn set(&self, workers: &[Worker], plans: Plans) {
         self.workers.set(workers.len() as i64);
         self.waiting_tasks.set(whole(plans.waiting_tasks));
-        self.plans_done.set(whole(plans.done));
-        self.plans_failed.set(whole(plans.failed));
+        count(&self.plans_done, plans.done);
+        count(&self.plans_failed, plans.failed);
         self.resident.set(whole(resident_memory().unwrap_or(0)));
         self.slots.set(workers.iter().map(|worker| i64::from(worker.slots)).sum());
         self.stores.set();
+    }
+
+    /// Counts a job that was started after so many seconds in the queue.
+    pub fn job_started(&self, waited: f64) {
+        self.job_wait.observe(waited);
+    }
+
+    /// Counts a job that came to its end in this state, so many seconds after it was started.
+    pub fn job_over(&self, state: &'static str, took: f64) {
+        let label = StateLabel { state: state.to_owned() };
+        self.jobs_over.get_or_create(&label).inc();
+        self.job_time.get_or_create(&label).observe(took);
     }
 
     /// Counts a stage.
@@ -120,14 +178,14 @@ impl CoordinatorMetrics {
 /// What a worker tells. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct WorkerMetrics {
-    rows: Gauge,
-    tasks_done: Gauge,
-    tasks_failed: Gauge,
-    hits: Gauge,
-    misses: Gauge,
-    evictions: Gauge,
-    hit_bytes: Gauge,
-    loaded_bytes: Gauge,
+    rows: Counter,
+    tasks_done: Counter,
+    tasks_failed: Counter,
+    hits: Counter,
+    misses: Counter,
+    evictions: Counter,
+    hit_bytes: Counter,
+    loaded_bytes: Counter,
     store_bytes: Gauge,
     reserved: Gauge,
     resident: Gauge,
@@ -138,16 +196,19 @@ impl WorkerMetrics {
     /// Names them.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("segmenta_worker");
+        register_build(registry);
         registry.register("rows", "Rows that its tasks have gone over since it started", self.rows.clone());
         registry.register("tasks_done", "Tasks that came to their end since it started", self.tasks_done.clone());
         registry.register("tasks_failed", "Attempts at tasks that failed since it started", self.tasks_failed.clone());
         registry.register("store_hits", "Partitions served from the store since it started", self.hits.clone());
         registry.register("store_misses", "Partitions that had to be loaded since it started", self.misses.clone());
         registry.register("store_evictions", "Partitions dropped since it started", self.evictions.clone());
-        let mut bytes = |name, what, gauge: &Gauge| registry.register_with_unit(name, what, Unit::Bytes, gauge.clone());
-        bytes("store_hit", "Of the partitions served from the store since it started", &self.hit_bytes);
-        bytes("store_loaded", "Of the partitions that had to be loaded since it started", &self.loaded_bytes);
-        bytes("store_held", "Of the partitions that the store holds", &self.store_bytes);
+        let hit = "Of the partitions served from the store since it started";
+        registry.register_with_unit("store_hit", hit, Unit::Bytes, self.hit_bytes.clone());
+        let loaded = "Of the partitions that had to be loaded since it started";
+        registry.register_with_unit("store_loaded", loaded, Unit::Bytes, self.loaded_bytes.clone());
+        let held = "Of the partitions that the store holds";
+        registry.register_with_unit("store_held", held, Unit::Bytes, self.store_bytes.clone());
         registry.register_with_unit("pool_reserved", "Reserved of the memory pool", Unit::Bytes, self.reserved.clone());
         registry.register_with_unit("resident", "Resident memory of the process", Unit::Bytes, self.resident.clone());
         self.stores.register(registry);
@@ -155,14 +216,14 @@ impl WorkerMetrics {
 
     /// Takes over what a worker says now.
     pub fn set(&self, now: &WorkerStatistics) {
-        self.rows.set(whole(now.rows));
-        self.tasks_done.set(whole(now.tasks_done));
-        self.tasks_failed.set(whole(now.tasks_failed));
-        self.hits.set(whole(now.store.hits));
-        self.misses.set(whole(now.store.misses));
-        self.evictions.set(whole(now.store.evictions));
-        self.hit_bytes.set(whole(now.store.hit_bytes));
-        self.loaded_bytes.set(whole(now.store.loaded_bytes));
+        count(&self.rows, now.rows);
+        count(&self.tasks_done, now.tasks_done);
+        count(&self.tasks_failed, now.tasks_failed);
+        count(&self.hits, now.store.hits);
+        count(&self.misses, now.store.misses);
+        count(&self.evictions, now.store.evictions);
+        count(&self.hit_bytes, now.store.hit_bytes);
+        count(&self.loaded_bytes, now.store.loaded_bytes);
         self.store_bytes.set(whole(now.store.bytes));
         self.reserved.set(whole(now.reserved_bytes));
         self.resident.set(whole(resident_memory().unwrap_or(0)));

@@ -17,6 +17,8 @@ use crate::shutdown;
 
 /// The certificate files are looked at so often.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long a coordinator may take to answer before a worker says that there is none.
+const REACH: Duration = Duration::from_secs(2);
 
 /// Why a worker ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,27 @@ pub async fn run(config: &WorkerConfig) -> Result<Ended> {
         slots => slots,
     };
     let tls = config.member_tls()?;
+    for (key, port) in [("flight_port", config.flight_port), ("task_port", config.task_port)] {
+        // Ballista listens there later on, and would not say on which port it cannot.
+        TcpListener::bind((config.bind, port)).await.map_err(|error| {
+            EngineError::new(
+                Fault::Cluster,
+                format!(
+                    "{key}: {}:{port} cannot be listened on: {error}; give each worker of a host ports of its own",
+                    config.bind
+                ),
+            )
+        })?;
+    }
+    let patience = Duration::from_secs(config.connect_timeout_seconds);
+    if let Err(error) = reach(&scheduler_host, scheduler_port).await {
+        tracing::warn!(
+            scheduler = config.scheduler,
+            %error,
+            "no coordinator answers there; trying again for {} s",
+            patience.as_secs()
+        );
+    }
     let worker = WorkerProcess::new(WorkerOptions {
         scheduler_host,
         scheduler_port,
@@ -62,7 +85,7 @@ pub async fn run(config: &WorkerConfig) -> Result<Ended> {
         task_timeout: Duration::from_secs(config.task_timeout_seconds),
         drain_timeout: Duration::from_secs(config.drain_timeout_seconds),
         tls: tls.clone(),
-        connect_timeout: Duration::from_secs(config.connect_timeout_seconds),
+        connect_timeout: patience,
     })?;
     let probing = match config.probe_listen {
         Some(address) => {
@@ -117,6 +140,13 @@ async fn outdated(tls: MemberTls, spread: u64) {
     if let Err(error) = shutdown::request() {
         tracing::error!(%error, "this process cannot be asked to stop");
     }
+}
+
+/// Whether somebody listens there.
+async fn reach(host: &str, port: u16) -> std::io::Result<()> {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let connecting = tokio::time::timeout(REACH, tokio::net::TcpStream::connect((host, port)));
+    connecting.await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())).map(drop)
 }
 
 fn probes(worker: &WorkerProcess) -> Probes {

@@ -20,7 +20,8 @@ pub struct Membership {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Memberships {
     by_cluster: Vec<Entry>,
-    /// The least lambda of a member, where the root alone is selected.
+    /// The least lambda of a member, where the root alone is selected: that of the epsilon, if there is one, and else that at which
+    /// the root splits or ends.
     least_of_root: Option<f64>,
 }
 
@@ -85,7 +86,7 @@ impl Memberships {
             // A new row may be nearer to its neighbours than any that the tree was grown over.
             ((entry.largest_below - lambda) / entry.largest_below).max(0.0)
         };
-        let is_noise = entry.label < 0 || (cluster == 0 && self.least_of_root.is_some_and(|least| lambda < least));
+        let is_noise = entry.label < 0 || self.least_of_root.is_some_and(|least| lambda < least);
         if is_noise {
             return Membership { label: -1, probability: 0.0, outlier_score };
         }

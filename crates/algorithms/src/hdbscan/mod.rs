@@ -9,7 +9,7 @@
 //! The way there: rows are collapsed to weighted points ([`collapse`]); cells of space ([`space_partition`]) each get a
 //! kd-tree ([`crate::spatial_tree`]), core distances ([`core_distances`]) and their own spanning tree ([`spanning_tree`]), of which
 //! most is certain ([`forest`]); rounds over the cells join the rest ([`joining`]); then, centrally, the tree is condensed
-//! ([`condensed_tree`]), clusters are selected ([`selection`]) and points labelled ([`membership`]).
+//! ([`condensed_tree`]), of which heights that differ by rounding alone are one ([`ties`]), clusters are selected ([`selection`]) and points labelled ([`membership`]).
 //!
 //! # What a resolution costs
 //!
@@ -35,5 +35,6 @@ pub mod resolution;
 pub mod selection;
 pub mod space_partition;
 pub mod spanning_tree;
+pub mod ties;
 pub(crate) mod union_find;
 pub mod validity;

@@ -10,7 +10,8 @@ use super::condensed_tree::CondensedCluster;
 pub enum SelectionMethod {
     /// Excess of mass: those that persist longest, weighed by their rows.
     Eom,
-    /// The leaves: the finest.
+    /// The leaves: the finest. A root that never splits is one, where it may be selected (hdbscan and scikit-learn select nothing
+    /// there).
     Leaf,
 }
 
@@ -36,7 +37,12 @@ pub struct Selected {
     pub stability: Vec<f64>,
 }
 
-/// Selects clusters of a condensed tree (parents before children), as hdbscan and scikit-learn do.
+/// Stabilities that differ by less, relatively, are equal: they are sums of many rounded terms, and often the same in counted
+/// data.
+const EQUAL: f64 = 1e-9;
+
+/// Selects clusters of a condensed tree (parents before children), as hdbscan and scikit-learn do. A cluster that is as stable as
+/// its descendants together is taken in their place.
 #[must_use]
 pub fn select(clusters: &[CondensedCluster], options: &SelectionOptions) -> Selected {
     let n = clusters.len();
@@ -49,7 +55,8 @@ pub fn select(clusters: &[CondensedCluster], options: &SelectionOptions) -> Sele
     let mut selected = vec![false; n];
     match options.method {
         SelectionMethod::Leaf => {
-            (1..n).for_each(|i| selected[i] = !is_parent[i]);
+            let first = usize::from(!options.allow_single_cluster);
+            (first..n).for_each(|i| selected[i] = !is_parent[i]);
             if options.cluster_selection_epsilon > 0.0 {
                 selected = above_epsilon(clusters, &selected, options);
             }
@@ -59,7 +66,7 @@ pub fn select(clusters: &[CondensedCluster], options: &SelectionOptions) -> Sele
             let first = usize::from(!options.allow_single_cluster);
             for i in (first..n).rev() {
                 let too_large = options.max_cluster_size.is_some_and(|most| clusters[i].size > most);
-                if below[i] > stability[i] || too_large {
+                if below[i] > stability[i] * (1.0 + EQUAL) || too_large {
                     stability[i] = below[i];
                 } else {
                     selected[i] = true;

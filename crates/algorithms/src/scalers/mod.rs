@@ -68,8 +68,13 @@ impl Scaler {
     /// A scaler; a `scale` of 0 (or one lost in rounding: below `10 * eps * |center|`) stands for a constant feature.
     #[must_use]
     pub fn new(transform: Transform, center: f64, scale: f64) -> Self {
-        let constant = scale <= 10.0 * f64::EPSILON * center.abs() || !scale.is_finite();
-        Self { transform, center, scale: if constant { 1.0 } else { scale } }
+        Self { transform, center, scale: if Self::is_constant(center, scale) { 1.0 } else { scale } }
+    }
+
+    /// Whether a scale is that of a feature which does not vary, so that there is nothing to divide by.
+    #[must_use]
+    pub fn is_constant(center: f64, scale: f64) -> bool {
+        scale <= 10.0 * f64::EPSILON * center.abs() || !scale.is_finite()
     }
 
     /// The scaled value.

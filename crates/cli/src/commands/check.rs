@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use segmenta_engine::runtime::planning_state;
 
@@ -24,7 +23,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let job = load(&arguments.spec)?;
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     let plan = runtime.block_on(async { job.check(&planning_state()?).await })?;
     show::plan(job.name(), &plan)?;
     Ok(())

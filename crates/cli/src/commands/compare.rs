@@ -1,6 +1,5 @@
 //! `segmenta compare`: what has changed between two runs.
 
-use anyhow::Context;
 use clap::Args;
 use segmenta_engine::runtime::planning_state;
 use segmenta_pipeline::compare::compare;
@@ -29,7 +28,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let here = current_folder();
     let (old, new) = (to_folder_url(&arguments.old, &here)?, to_folder_url(&arguments.new, &here)?);
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     let found = runtime.block_on(async { compare(&planning_state()?, &old, &new).await })?;
     show::comparison(&found)?;
     Ok(())

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use segmenta_service::config::{self, CoordinatorConfig, CoordinatorFlags};
 use segmenta_service::coordinator::{self, Ended};
@@ -38,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         console::line(config::print(&config)?.trim_end())?;
         return Ok(());
     }
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     let ended = runtime.block_on(coordinator::run(&config, async {
         if let Err(error) = shutdown::requested().await {
             tracing::error!(%error, "signals cannot be listened for");

@@ -1,6 +1,5 @@
 //! `segmenta explain`: why one customer is in its segment.
 
-use anyhow::Context;
 use clap::Args;
 use segmenta_engine::runtime::{MemoryPlan, runtime_env};
 use segmenta_pipeline::explain::explain;
@@ -30,7 +29,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let here = current_folder();
     let output = to_folder_url(&arguments.output, &here)?;
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     let found = runtime.block_on(async {
         let stores = runtime_env(MemoryPlan::detect())?;
         explain(&stores, &output, &arguments.id).await

@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use segmenta_engine::EngineError;
 use segmenta_engine::runtime::{MemoryPlan, runtime_env};
@@ -131,7 +130,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let bar = bar.clone();
         Arc::new(move |customers| bar.inc(customers))
     };
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     let written = runtime.block_on(async {
         let stores = runtime_env(MemoryPlan::detect())?;
         let stop = async {

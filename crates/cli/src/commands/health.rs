@@ -3,7 +3,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
 use segmenta_engine::{EngineError, Fault};
 use serde_json::json;
@@ -31,7 +30,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let probe = if arguments.ready { "readyz" } else { "livez" };
     let url = format!("http://{}/{probe}", reachable(arguments.address));
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     let answer = runtime.block_on(ask(&url, *arguments.timeout))?;
     result(|| json!({"probe": probe, "answer": answer}), || line(&answer))?;
     Ok(())

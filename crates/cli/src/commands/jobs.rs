@@ -1,6 +1,5 @@
 //! `segmenta jobs`: the jobs of a coordinator.
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use segmenta_service::api::{JobState, ListRequest};
 use segmenta_service::client::explain;
@@ -51,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let target = arguments.remote.target()?;
     let states = arguments.state.iter().map(|state| state.to_proto()).collect();
     let request = ListRequest { limit: arguments.limit, states };
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     runtime.block_on(async {
         let answer = target.connect().await?.list(request).await.map_err(|status| explain(&status))?;
         show_jobs(&answer.into_inner().jobs)?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use bytesize::ByteSize;
 use clap::Args;
 use segmenta_engine::EngineError;
@@ -157,7 +157,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for options in &options {
         options.validate().map_err(|error| EngineError::spec(error.to_string()))?;
     }
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     runtime.block_on(async {
         let stores = runtime_env(MemoryPlan::detect())?;
         let (repeat, jobs, keep) = (arguments.repeat, arguments.jobs, arguments.keep);

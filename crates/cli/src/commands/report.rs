@@ -1,6 +1,5 @@
 //! `segmenta report`: makes the report of a published output anew.
 
-use anyhow::Context;
 use clap::Args;
 use segmenta_engine::artifact::put;
 use segmenta_engine::runtime::{MemoryPlan, runtime_env};
@@ -36,7 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(file) => to_url(file, &here)?,
         None => format!("{output}{REPORT_FILE}"),
     };
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     runtime.block_on(async {
         let stores = runtime_env(MemoryPlan::detect())?;
         let page = page(&Published::read(&stores, &output).await?)?;

@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
 use segmenta_engine::EngineError;
 use segmenta_engine::cluster::{Cluster, EmbeddedOptions};
@@ -57,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         partitions_per_shard: arguments.partitions_per_shard.map(Into::into),
         ..RunOptions::default()
     };
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     show(&job, &runtime.block_on(run_embedded(&job, embedded, &options))?)
 }
 

@@ -56,6 +56,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let job = Submission::Score(ScoreJob::new(spec, base));
     let embedded = arguments.embedded.options()?;
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     show(&job, &runtime.block_on(run_embedded(&job, embedded, &RunOptions::default()))?)
 }

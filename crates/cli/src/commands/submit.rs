@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return and_wait(&target, request(&arguments.spec, &arguments.how)?);
     }
     let request = request(&arguments.spec, &arguments.how)?;
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     let job = runtime.block_on(submit(&target, request))?;
     console::result(|| json!({"id": job.id}), || console::line(&job.id))?;
     Ok(())
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Submits a job and shows it until it is over.
 pub(crate) fn and_wait(target: &Target, request: SubmitRequest) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     runtime.block_on(async {
         let job = submit(target, request).await?;
         if !console::is_json() {

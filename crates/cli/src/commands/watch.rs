@@ -1,6 +1,5 @@
 //! `segmenta watch`: shows a job of a coordinator until it is over.
 
-use anyhow::Context;
 use clap::Args;
 
 use crate::remote::{OneJob, follow, show_result};
@@ -17,7 +16,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let target = arguments.job.remote.target()?;
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     runtime.block_on(async {
         let job = follow(&target, &arguments.job.id).await?;
         show_result(&job)

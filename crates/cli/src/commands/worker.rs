@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use segmenta_service::config::{self, WorkerConfig, WorkerFlags};
 use segmenta_service::worker::{self, Ended};
@@ -35,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         console::line(config::print(&config)?.trim_end())?;
         return Ok(());
     }
-    let runtime = tokio::runtime::Runtime::new().context("threads cannot be started")?;
+    let runtime = crate::threads::runtime()?;
     let ended = runtime.block_on(worker::run(&config));
     // Tasks that did not end in time are not waited for.
     runtime.shutdown_background();

@@ -82,11 +82,30 @@ impl ObjectStoreRegistry for StoreRegistry {
                 SCHEMES.join(", ")
             )));
         }
+        if let Some(why) = plain_http(url.scheme(), |name| std::env::var(name).ok()) {
+            return Err(DataFusionError::Configuration(format!("{url}: {why}")));
+        }
         let store = if url.scheme().starts_with("http") { web_store(url, &key) } else { cloud_store(url) }
             .map_err(|error| DataFusionError::Configuration(format!("{url}: {error}")))?;
         self.stores.lock().insert(key, Arc::clone(&store));
         Ok(store)
     }
+}
+
+/// Why the endpoint that the environment names for a scheme is not asked: over plain HTTP, without leave to. The client itself would
+/// try for two minutes.
+fn plain_http(scheme: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let (endpoints, leave): (&[&str], _) = match scheme {
+        "s3" | "s3a" => (&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"], "AWS_ALLOW_HTTP"),
+        "az" | "azure" | "abfs" | "abfss" => (&["AZURE_ENDPOINT", "AZURE_STORAGE_ENDPOINT"], "AZURE_ALLOW_HTTP"),
+        _ => return None,
+    };
+    let (name, endpoint) = endpoints.iter().find_map(|name| Some((name, variable(name)?)))?;
+    let allowed =
+        variable(leave).is_some_and(|value| ["1", "true", "on", "yes", "y"].contains(&value.to_lowercase().as_str()));
+    (endpoint.starts_with("http://") && !allowed).then(|| {
+        format!("{name} is {endpoint}, without TLS; set {leave}=true to let credentials and data go over plain HTTP")
+    })
 }
 
 fn retry() -> RetryConfig {
@@ -196,6 +215,20 @@ impl HttpService for Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_http_needs_leave() {
+        let found = |scheme: &str, variables: &[(&str, &str)]| {
+            plain_http(scheme, |name| {
+                variables.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let endpoint = ("AWS_ENDPOINT", "http://minio:9000");
+        assert!(found("s3", &[endpoint]).is_some_and(|why| why.contains("AWS_ALLOW_HTTP=true")));
+        assert_eq!(found("s3", &[endpoint, ("AWS_ALLOW_HTTP", "true")]), None);
+        assert_eq!(found("s3", &[("AWS_ENDPOINT_URL", "https://minio:9000")]), None);
+        assert_eq!(found("gs", &[endpoint]), None);
+    }
 
     #[test]
     fn one_store_for_each_authority() {

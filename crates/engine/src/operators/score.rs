@@ -40,6 +40,8 @@ pub struct Score {
     pub centers: Centers,
     /// The number of each of their clusters.
     pub numbers: Vec<i32>,
+    /// The name of each; none where the model names none of them.
+    pub labels: Vec<Option<String>>,
     /// HDBSCAN's part of the model.
     pub density: Option<DensityModel>,
 }
@@ -85,6 +87,10 @@ impl PartTask for Score {
         fields.push(Field::new("outside", DataType::Utf8, true));
         fields.push(Field::new("kmeans_cluster", DataType::Int32, false));
         fields.push(Field::new("kmeans_distance", DataType::Float64, false));
+        let has_labels = self.labels.iter().any(Option::is_some);
+        if has_labels {
+            fields.push(Field::new("kmeans_label", DataType::Utf8, true));
+        }
         if predictor.is_some() {
             fields.push(Field::new(CLUSTER_COLUMN, DataType::Int32, false));
             fields.push(Field::new(PROBABILITY_COLUMN, DataType::Float64, false));
@@ -102,6 +108,7 @@ impl PartTask for Score {
             append_rows(&batch, &self.features, &mut values)?;
             let mut fences: Vec<Option<&str>> = Vec::with_capacity(batch.num_rows());
             let (mut clusters, mut distances, mut members) = (Vec::new(), Vec::new(), Vec::new());
+            let mut labels: Vec<Option<&str>> = Vec::new();
             let mut scaled = vec![0.0; d];
             filled += filler.fill(&mut values).iter().map(|mask| u64::from(mask.count_ones())).sum::<u64>();
             let mut by_fence: Vec<Option<usize>> =
@@ -121,6 +128,7 @@ impl PartTask for Score {
                 let (cluster, squared) = self.centers.nearest(&scaled);
                 inside[cluster] += u64::from(feature.is_none());
                 clusters.push(self.numbers[cluster]);
+                labels.push(self.labels.get(cluster).and_then(Option::as_deref));
                 distances.push(squared.sqrt());
                 members.extend(predictor.as_ref().map(|predictor| predictor.predict(&scaled)));
             }
@@ -139,6 +147,9 @@ impl PartTask for Score {
             columns.push(Arc::new(StringArray::from(fences)));
             columns.push(Arc::new(Int32Array::from(clusters)));
             columns.push(Arc::new(Float64Array::from(distances)));
+            if has_labels {
+                columns.push(Arc::new(StringArray::from(labels)));
+            }
             if predictor.is_some() {
                 columns.push(Arc::new(members.iter().map(|member| member.label).collect::<Int32Array>()));
                 columns.push(Arc::new(members.iter().map(|member| member.probability).collect::<Float64Array>()));

@@ -8,7 +8,7 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use segmenta_algorithms::kmeans::{Centers, Judge};
 use segmenta_algorithms::matrix::Matrix;
-use segmenta_algorithms::metrics::{Labelling, SilhouetteReference};
+use segmenta_algorithms::metrics::{Labelling, REPLICATES, Replicas, SilhouetteReference};
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
@@ -35,23 +35,46 @@ pub struct Silhouette {
 /// Of the points of one stratum in one cluster.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SilhouetteSums {
-    /// Points.
-    pub points: u64,
-    /// Their weights, added up.
+    /// Weights of the points, added up.
     pub weight: u64,
     /// Weighted sum of their silhouettes, in [`Judge::silhouette_quantum`].
     pub sum: i128,
-    /// Weighted sum of their squares, in the same unit.
-    pub squares: i128,
+    /// The same for their silhouettes in each replicate.
+    pub replicates: [i128; REPLICATES],
+    /// Of those the sums over the points of the group that the replicate leaves out.
+    pub left_out: [i128; REPLICATES],
+    /// The weights of these points.
+    pub weight_left_out: [u64; REPLICATES],
 }
 
 impl SilhouetteSums {
     /// Adds the points of another part.
     pub fn merge(&mut self, other: &Self) {
-        self.points += other.points;
         self.weight += other.weight;
         self.sum += other.sum;
-        self.squares += other.squares;
+        for g in 0..REPLICATES {
+            self.replicates[g] += other.replicates[g];
+            self.left_out[g] += other.left_out[g];
+            self.weight_left_out[g] += other.weight_left_out[g];
+        }
+    }
+
+    /// The mean silhouette; 0 without points.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        Judge::silhouette_quantum().mean(self.sum, self.weight)
+    }
+
+    /// The mean silhouette in each replicate, where a point stands for `factor` rows of its stratum.
+    #[must_use]
+    pub fn replicates(&self, factor: f64) -> [f64; REPLICATES] {
+        let (unit, replicas) = (Judge::silhouette_quantum(), Replicas::new(factor));
+        std::array::from_fn(|g| {
+            let weight = replicas.sum(self.weight as f64, self.weight_left_out[g] as f64);
+            let sum = replicas.sum(unit.value(self.replicates[g]), unit.value(self.left_out[g]));
+            // All points of the stratum may be of one group: without them nothing is known, and nothing changes.
+            if weight > 0.0 { sum / weight } else { self.mean() }
+        })
     }
 }
 
@@ -93,7 +116,7 @@ impl Silhouette {
                     labels: points.iter().map(|row| centers.nearest(row).0 as u32).collect(),
                 };
                 let labellings: Vec<Labelling> = self.candidates.iter().map(labelling).collect();
-                let reference = SilhouetteReference::new(&points, &weights, &labellings);
+                let reference = SilhouetteReference::new(&points, &weights, &labellings, &self.factors);
                 let bytes = reference.bytes();
                 Ok((reference, bytes))
             })
@@ -110,21 +133,27 @@ impl PartTask for Silhouette {
 
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Self::Output> {
         let reference = self.reference(context).await?;
-        let points = points_once(context, only(inputs)?, &self.columns).await?;
+        let part = only(inputs)?;
+        let before = self.sample.iter().take_while(|other| other.index != part.index);
+        let before = before.map(|part| part.rows as usize).sum::<usize>();
+        let points = points_once(context, part, &self.columns).await?;
         let quantum = Judge::silhouette_quantum();
         let mut result = vec![SilhouettesByStratum::new(); self.candidates.len()];
         for (i, row) in points.rows.iter().enumerate() {
             let (weight, factor, stratum) = self.weight(&points, i);
             let labels: Vec<u32> = self.candidates.iter().map(|centers| centers.nearest(row).0 as u32).collect();
-            let silhouettes = reference.silhouettes(row, factor, &labels);
+            let group = reference.group(before + i);
+            let silhouettes = reference.silhouettes(row, factor, group, &labels);
             for ((result, cluster), silhouette) in result.iter_mut().zip(labels).zip(silhouettes) {
                 let term = |value: f64| i128::from(weight) * i128::from(quantum.quanta(value));
-                let sums = SilhouetteSums {
-                    points: 1,
+                let mut sums = SilhouetteSums {
                     weight: u64::from(weight),
-                    sum: term(silhouette),
-                    squares: term(silhouette * silhouette),
+                    sum: term(silhouette.value),
+                    replicates: silhouette.replicates.map(term),
+                    ..SilhouetteSums::default()
                 };
+                sums.left_out[group] = sums.replicates[group];
+                sums.weight_left_out[group] = sums.weight;
                 result.entry((stratum, cluster)).or_default().merge(&sums);
             }
         }

@@ -1,10 +1,11 @@
 //! The sources of a job: finds the shards of each table, checks that their schemas agree, and plans the SQL over them.
 
 mod lake;
+mod limits;
 mod listing;
 mod query;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -182,8 +183,7 @@ impl Sources {
         let refused = |error: DataFusionError| EngineError::spec(format!("source.sql: {}", error.strip_backtrace()));
         let context = self.session(state, per_shard)?;
         let state = context.state();
-        let dialect = state.config().options().sql_parser.dialect;
-        let statement = state.sql_to_statement(sql, &dialect).map_err(refused)?;
+        let statement = limits::parse(&state, sql)?;
         query::check_statement(&statement)?;
         let plan = state.statement_to_plan(statement).await.map_err(refused)?;
         let only_queries = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
@@ -251,20 +251,36 @@ fn check_columns(schema: &DFSchema, source: &Source) -> Result<()> {
     }
     for name in &source.id {
         if let Ok((_, field)) = schema.qualified_field_from_column(&Column::from_name(name))
-            && matches!(
-                field.data_type(),
-                DataType::Float16
-                    | DataType::Float32
-                    | DataType::Float64
-                    | DataType::List(_)
-                    | DataType::Struct(_)
-                    | DataType::Map(_, _)
-            )
+            && !identifies(field.data_type())
         {
-            problems.push(format!("source.id: `{name}` is {}; an id must be an integer or text", field.data_type()));
+            let bytes = matches!(
+                field.data_type(),
+                DataType::FixedSizeBinary(_) | DataType::Binary | DataType::LargeBinary | DataType::BinaryView
+            );
+            let remedy = if bytes {
+                "bytes, such as those of a UUID, have to be made text or a number where the table is written"
+            } else {
+                "cast it to one of these in source.sql"
+            };
+            problems.push(format!(
+                "source.id: `{name}` is {}; an id is whole numbers, text, dates or times: {remedy}",
+                field.data_type()
+            ));
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(EngineError::spec(problems.join("\n"))) }
+}
+
+/// Whether values of a type can tell customers apart.
+fn identifies(id: &DataType) -> bool {
+    match id {
+        DataType::Dictionary(_, values) => identifies(values),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Boolean => true,
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _) => true,
+        DataType::Decimal32(_, _) | DataType::Decimal64(_, _) | DataType::Decimal128(_, _) => true,
+        DataType::Decimal256(_, _) => true,
+        other => other.is_integer(),
+    }
 }
 
 /// The store's ETag, or the time of the last change.
@@ -314,6 +330,12 @@ async fn find_table(
                     error.message
                 ))
             })?;
+            if let Some(name) = repeated(&schema) {
+                return Err(EngineError::input(format!(
+                    "{url}: has two columns of the name `{name}`, which no query can tell apart; give one of them another name \
+                     where the file is written"
+                )));
+            }
             let version = version_of(&meta);
             Ok((Shard { table: table.name.clone(), url, bytes: meta.size, version, rows }, schema))
         })
@@ -346,6 +368,12 @@ async fn find_table(
         }
         _ => Err(problems),
     }
+}
+
+/// The first name that two columns have.
+fn repeated(schema: &Schema) -> Option<&str> {
+    let mut names = HashSet::new();
+    schema.fields().iter().map(|field| field.name().as_str()).find(|name| !names.insert(*name))
 }
 
 /// How two schemas differ in names and types; the order of columns does not matter.

@@ -211,6 +211,14 @@ impl Found {
                     ));
                 }
             },
+            // DataFusion leaves it to each task to fail.
+            Expr::Cast(cast) => {
+                if let Expr::Literal(value, _) = &*cast.expr
+                    && value.cast_to(cast.field.data_type()).is_err()
+                {
+                    self.refusals.insert(format!("`{expression}`: {value} is no {}", cast.field.data_type()));
+                }
+            }
             Expr::AggregateFunction(call) => self.aggregate(call),
             Expr::WindowFunction(call) => self.window(call),
             _ => {}

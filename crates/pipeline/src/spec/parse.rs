@@ -5,6 +5,8 @@ use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions}
 use segmenta_algorithms::hierarchy::Linkage;
 use segmenta_algorithms::imputation::{MAX_FEATURES, NeighborWeights};
 
+use crate::depth::with_large_stack;
+
 use super::reader::{Errors, Section, SpecError, SpecErrors, integer, number};
 use super::{
     CutRule, Donors, Evaluate, FeatureScale, Fill, Forest, ForestThreshold, Graph, Hdbscan, Hierarchy, Impute, JobSpec,
@@ -21,6 +23,7 @@ const BATCH_ROWS: u64 = 65_536;
 const OUTPUT_COLUMNS: &[&str] = &[
     "kmeans_cluster",
     "kmeans_distance",
+    "kmeans_label",
     "hierarchy_cluster",
     "hdbscan_cluster",
     "hdbscan_probability",
@@ -41,6 +44,12 @@ const MAX_FOREST: usize = 262_144;
 const NEIGHBORS: u64 = 15;
 
 pub(super) fn spec(text: &str, origin: &str) -> Result<Spec, SpecErrors> {
+    with_large_stack(|| read(text, origin)).unwrap_or_else(|message| {
+        Err(SpecErrors(vec![SpecError { origin: origin.to_owned(), line: 1, column: 1, key: String::new(), message }]))
+    })
+}
+
+fn read(text: &str, origin: &str) -> Result<Spec, SpecErrors> {
     let errors = Errors::new(origin);
     let Some(node) = errors.load(text) else { return Err(errors.finish()) };
     let top = Section::top(&errors, &node);
@@ -77,9 +86,9 @@ fn job(mut top: Section<'_>) -> JobSpec {
     let source = source(top.section("source"));
     let spec = JobSpec {
         name,
-        impute: impute(top.section("impute"), &source.features),
-        outliers: outliers(top.section("outliers"), &source.features),
-        scale: scale(top.section("scale"), &source.features),
+        impute: impute(top.section_or_method("impute"), &source.features),
+        outliers: outliers(top.section_or_method("outliers"), &source.features),
+        scale: scale(top.section_or_method("scale"), &source.features),
         kmeans: kmeans(top.section("kmeans"), source.features.len()),
         hierarchy: top.node("hierarchy").is_some().then(|| hierarchy(top.section("hierarchy"), source.features.len())),
         hdbscan: top.node("hdbscan").is_some().then(|| hdbscan(top.section("hdbscan"))),
@@ -115,6 +124,10 @@ fn source(mut section: Section<'_>) -> Source {
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !identifier {
             listed.wrong(name, "a table is named by letters, digits and `_`, and does not start with a digit");
+        }
+        // In SQL a name that is not quoted is one in lower case.
+        if let Some(other) = tables.iter().find(|table: &&Table| table.name.eq_ignore_ascii_case(name)) {
+            listed.wrong(name, format!("is the same name in SQL as `{}`; name one of them otherwise", other.name));
         }
         tables.push(Table { name: name.to_owned(), locations: listed.texts(name, node) });
     }
@@ -172,7 +185,7 @@ fn by_feature<T: Copy>(
             listed.wrong(name, format!("is not one of source.features ({})", features.join(", ")));
             continue;
         };
-        let mut of_feature = listed.within(name, Some(node));
+        let mut of_feature = listed.within_or_method(name, Some(node));
         settings[j] = own(&mut of_feature, all);
         of_feature.finish();
     }
@@ -251,7 +264,7 @@ fn outliers(mut section: Section<'_>, features: &[String]) -> Outliers {
     if !rules.iter().any(needs_quantiles) && !needs_quantiles(&all) {
         unused(&section, &["quantiles"], "only the methods iqr, mad and percentile use it; remove it");
     }
-    let forest = section.has("forest").then(|| forest(section.section("forest")));
+    let forest = section.node("forest").is_some().then(|| forest(section.section("forest")));
     section.finish();
     Outliers { rules, quantiles, forest }
 }
@@ -657,17 +670,65 @@ output: runs/cdnow
             ("factor: 1.5", "features: {recency: {high: 0.9}}", "only `method: percentile`"),
             ("factor: 1.5", "features: {recency: {method: percentile, low: 0.99}}", "is not below"),
             ("factor: 1.5", "features: {recency: {method: percentile, low: 2}}", "from 0 to 1"),
-            ("factor: 1.5", "features: {recency: 3}", "must be a mapping"),
+            ("factor: 1.5", "features: {recency: 3}", "must be one of iqr"),
+            ("factor: 1.5", "features: {recency: [3]}", "must be a mapping"),
             ("factor: 1.5", "forest: {contamination: 0.1, score: 0.7}", "remove one"),
             ("factor: 1.5", "forest: {contamination: 0.9}", "up to 0.5"),
             ("factor: 1.5", "forest: {trees: 1000, rows: 60000}", "more than 262144 rows"),
             ("weights: uniform", "features: {recency: {method: constant}}", "is missing"),
             ("weights: uniform", "value: 3", "only `method: constant`"),
             ("transform: log1p", "transform: yeo-johnson", "did you mean `yeo_johnson`?"),
+            ("factor: 1.5", "contamination: 0.1", "belongs to the section `forest`"),
+            ("seed: 7", "random_state: 7", "here it is `seed`"),
+            ("seed: 7", "n_clusters: 7", "here it is `k`"),
+            ("seed: 7", "max_iter: 7", "here it is `max_iterations`"),
         ] {
             let found = errors(&WHOLE.replace(from, to));
             assert!(found.len() == 1 && found[0].2.contains(message), "{to}: {found:?}");
         }
+    }
+
+    #[test]
+    fn a_method_alone_is_a_section() {
+        let short = |from: &str, to: &str| WHOLE.replace(from, to);
+        let text =
+            short("{method: iqr, factor: 1.5}", "none").replace("{method: standard, transform: log1p}", "robust");
+        let spec = JobSpec::parse(&text, "job.yaml").unwrap();
+        assert_eq!(spec.outliers.rules, [OutlierRule::None; 3]);
+        assert!(spec.scale.features.iter().all(|scale| scale.method == ScaleMethod::Robust));
+        let text = short("{method: standard, transform: log1p}", "{features: {recency: minmax}}");
+        assert_eq!(JobSpec::parse(&text, "job.yaml").unwrap().scale.features[0].method, ScaleMethod::Minmax);
+        for (to, message) in
+            [("nine", "must be one of"), ("zscor", "did you mean `zscore`?"), ("[iqr]", "must be a mapping")]
+        {
+            let found = errors(&short("{method: iqr, factor: 1.5}", to));
+            assert!(found.len() == 1 && found[0].0 == 8 && found[0].2.contains(message), "{to}: {found:?}");
+        }
+        let found = errors(&short("{method: knn, neighbors: 5, weights: uniform}", "constant"));
+        assert!(found.len() == 1 && found[0].1 == "impute.value", "{found:?}");
+    }
+
+    #[test]
+    fn documents_that_no_one_would_write() {
+        for (text, expected) in [
+            ("[".repeat(100_000), "nests deeper"),
+            (format!("a: {}", "{b: ".repeat(100_000)), "nests deeper"),
+            ("- ".repeat(100_000), "nests deeper"),
+            ((0..1_400).map(|i| format!("{}a:\n", " ".repeat(i))).collect(), "unknown key"),
+            ("x".repeat(5 << 20), "a spec has at most"),
+            (format!("{}: 1", "k".repeat(1_000)), "unknown key"),
+        ] {
+            let found = errors(&text);
+            assert!(found.iter().any(|(_, _, message)| message.contains(expected)), "{expected}: {found:?}");
+        }
+        let many: String = (0..100_000).map(|i| format!("k{i}: 1\n")).collect();
+        let told = JobSpec::parse(&many, "job.yaml").unwrap_err().to_string();
+        assert!(told.contains("more mistakes") && told.len() < 50_000, "{}", told.len());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_key() {
+        assert!(JobSpec::parse(&format!("\u{feff}{WHOLE}"), "job.yaml").is_ok());
     }
 
     #[test]

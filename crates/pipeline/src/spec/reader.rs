@@ -1,10 +1,10 @@
 //! Reads a YAML mapping key by key and collects every mistake.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use marked_yaml::types::{MarkedMappingNode, Span};
-use marked_yaml::{LoadError, LoaderOptions, Node, parse_yaml_with_options};
+use marked_yaml::{LoadError, LoaderOptions, Marker, Node, parse_yaml_with_options};
 
 /// One mistake in a spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,25 +51,40 @@ impl fmt::Display for SpecErrors {
 
 impl std::error::Error for SpecErrors {}
 
+/// Bytes of a document, at most.
+const MOST_BYTES: usize = 4 << 20;
+/// Mappings and lists within each other; a spec has six.
+const MOST_DEPTH: usize = 64;
+/// Mistakes that are told one by one.
+const MOST_ERRORS: usize = 100;
+/// Characters of a key that a message shows.
+const MOST_SHOWN: usize = 100;
+
 /// Collects mistakes.
 #[derive(Debug)]
 pub(super) struct Errors<'a> {
     origin: &'a str,
     found: RefCell<Vec<SpecError>>,
+    /// Beyond those.
+    more: Cell<usize>,
 }
 
 impl<'a> Errors<'a> {
     pub(super) fn new(origin: &'a str) -> Self {
-        Self { origin, found: RefCell::default() }
+        Self { origin, found: RefCell::default(), more: Cell::default() }
     }
 
     pub(super) fn add(&self, span: &Span, key: impl Into<String>, message: impl Into<String>) {
+        if self.found.borrow().len() >= MOST_ERRORS {
+            self.more.set(self.more.get() + 1);
+            return;
+        }
         let (line, column) = span.start().map_or((1, 1), |mark| (mark.line(), mark.column()));
         self.found.borrow_mut().push(SpecError {
             origin: self.origin.to_owned(),
             line,
             column,
-            key: key.into(),
+            key: key.into().chars().take(MOST_SHOWN).collect(),
             message: message.into(),
         });
     }
@@ -77,6 +92,9 @@ impl<'a> Errors<'a> {
     pub(super) fn finish(self) -> SpecErrors {
         let mut found = self.found.into_inner();
         found.sort_by_key(|error| (error.line, error.column));
+        if let (more @ 1.., Some(last)) = (self.more.get(), found.last_mut()) {
+            last.message += &format!("\n{}: and {more} more mistakes", self.origin);
+        }
         SpecErrors(found)
     }
 
@@ -86,6 +104,18 @@ impl<'a> Errors<'a> {
 
     /// Parses the text as a mapping, or adds why it is not one.
     pub(super) fn load(&self, text: &str) -> Option<MarkedMappingNode> {
+        // Windows' editors put a byte order mark in front.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.len() > MOST_BYTES {
+            self.add(&Span::new_blank(), "", format!("has {} bytes; a spec has at most {MOST_BYTES}", text.len()));
+            return None;
+        }
+        // The parser recurses as deep as the document nests.
+        if let Some(line) = nests_too_deep(text) {
+            let mark = Marker::new(0, 0, line, 1);
+            self.add(&Span::new_start(mark), "", format!("nests deeper than {MOST_DEPTH} mappings and lists"));
+            return None;
+        }
         let options = LoaderOptions::default().error_on_duplicate_keys(true).prevent_coercion(true);
         match parse_yaml_with_options(0, text, options) {
             Ok(Node::Mapping(mapping)) => Some(mapping),
@@ -125,18 +155,75 @@ impl<'a> Errors<'a> {
     }
 }
 
+/// The line at which a document nests too deep, by the brackets that are open and the marks that one line begins with. Indentation
+/// takes as many characters as it is deep, for each line, and so has its limit.
+fn nests_too_deep(text: &str) -> Option<usize> {
+    let mut open = 0_usize;
+    for (line, number) in text.lines().zip(1..) {
+        let marks = line.split_whitespace().take_while(|word| matches!(*word, "-" | "?" | ":")).count();
+        for character in line.chars() {
+            match character {
+                '[' | '{' => open += 1,
+                ']' | '}' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            if open > MOST_DEPTH {
+                return Some(number);
+            }
+        }
+        if marks > MOST_DEPTH {
+            return Some(number);
+        }
+    }
+    None
+}
+
 /// Hands out the keys of one mapping; what is left at the end is unknown.
 pub(super) struct Section<'a> {
     errors: &'a Errors<'a>,
     path: String,
     node: Option<&'a MarkedMappingNode>,
+    /// The value of the key `method` where the section is written as that alone: `outliers: none`.
+    method: Option<&'a Node>,
     span: Span,
     known: Vec<&'static str>,
 }
 
+/// Names that scikit-learn and the hdbscan package have for keys of a spec.
+const ELSEWHERE: &[(&str, &[&str])] = &[
+    ("n_clusters", &["k", "clusters"]),
+    ("n_init", &["restarts"]),
+    ("init", &["start"]),
+    ("random_state", &["seed"]),
+    ("max_iter", &["max_iterations"]),
+    ("tol", &["tolerance"]),
+    ("batch_size", &["batch_rows"]),
+    ("distance_threshold", &["height"]),
+    ("cluster_selection_method", &["selection"]),
+    ("n_neighbors", &["neighbors"]),
+    ("strategy", &["method"]),
+    ("fill_value", &["value"]),
+    ("contamination", &["forest"]),
+    ("n_estimators", &["trees", "forest"]),
+    ("max_samples", &["rows", "forest"]),
+    ("sample_weight", &["weight"]),
+];
+
+/// What a key of another package is called here, where this section has that.
+fn elsewhere(typed: &str, known: &[&'static str]) -> Option<String> {
+    let (_, ours) = ELSEWHERE.iter().find(|(name, _)| *name == typed)?;
+    let ours = ours.iter().find(|key| known.contains(key))?;
+    Some(match *ours {
+        "forest" => {
+            "; it belongs to the section `forest`: {forest: {contamination: 0.01, trees: 100, rows: 256}}".to_owned()
+        }
+        ours => format!("; here it is `{ours}`"),
+    })
+}
+
 impl<'a> Section<'a> {
     pub(super) fn top(errors: &'a Errors<'a>, node: &'a MarkedMappingNode) -> Self {
-        Self { errors, path: String::new(), node: Some(node), span: *node.span(), known: vec![] }
+        Self { errors, path: String::new(), node: Some(node), method: None, span: *node.span(), known: vec![] }
     }
 
     /// The dotted path of a key of this section.
@@ -146,24 +233,31 @@ impl<'a> Section<'a> {
 
     /// Adds a mistake at a key of this section, on its value's line when it is there.
     pub(super) fn wrong(&self, key: &str, message: impl Into<String>) {
-        let span = self.node.and_then(|node| node.get_node(key)).map_or(self.span, |node| *node.span());
+        let span = self.get(key).map_or(self.span, |node| *node.span());
         self.errors.add(&span, self.key(key), message);
     }
 
+    fn get(&self, key: &str) -> Option<&'a Node> {
+        match self.method {
+            Some(method) => (key == "method").then_some(method),
+            None => self.node.and_then(|node| node.get_node(key)),
+        }
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
-        self.node.is_some_and(|node| node.get_node(key).is_some())
+        self.get(key).is_some()
     }
 
     pub(super) fn node(&mut self, key: &'static str) -> Option<&'a Node> {
         if !self.known.contains(&key) {
             self.known.push(key);
         }
-        self.node.and_then(|node| node.get_node(key))
+        self.get(key)
     }
 
     pub(super) fn required(&mut self, key: &'static str, what: &str) -> Option<&'a Node> {
         let node = self.node(key);
-        if node.is_none() && self.node.is_some() {
+        if node.is_none() && (self.node.is_some() || self.method.is_some()) {
             self.errors.add(&self.span, self.key(key), format!("is missing: {what}"));
         }
         node
@@ -182,7 +276,28 @@ impl<'a> Section<'a> {
         if node.is_some() && mapping.is_none() {
             self.wrong(key, "must be a mapping of keys; `{}` has the defaults");
         }
-        Section { errors: self.errors, path: self.key(key), node: mapping, span, known: vec![] }
+        Section { errors: self.errors, path: self.key(key), node: mapping, method: None, span, known: vec![] }
+    }
+
+    /// As [`Section::section`]; a name alone stands for `{method: name}`.
+    pub(super) fn section_or_method(&mut self, key: &'static str) -> Section<'a> {
+        let node = self.node(key);
+        self.within_or_method(key, node)
+    }
+
+    /// As [`Section::within`]; a name alone stands for `{method: name}`.
+    pub(super) fn within_or_method(&self, key: &str, node: Option<&'a Node>) -> Section<'a> {
+        match node {
+            Some(method) if text(method).is_some() => Section {
+                errors: self.errors,
+                path: self.key(key),
+                node: None,
+                method: Some(method),
+                span: *method.span(),
+                known: vec![],
+            },
+            node => self.within(key, node),
+        }
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, &'a Node)> + use<'a> {
@@ -197,7 +312,9 @@ impl<'a> Section<'a> {
                 continue;
             }
             let mut message = "unknown key".to_owned();
-            if let Some(near) = nearest(key.as_str(), &self.known) {
+            if let Some(ours) = elsewhere(key.as_str(), &self.known) {
+                message += &ours;
+            } else if let Some(near) = nearest(key.as_str(), &self.known) {
                 message += &format!("; did you mean `{near}`?");
             }
             let mut known = self.known.clone();
@@ -294,6 +411,9 @@ pub(super) fn number(node: &Node) -> Option<f64> {
 
 /// The choice nearest to what was typed, if it is near.
 fn nearest(typed: &str, choices: &[&'static str]) -> Option<&'static str> {
+    if typed.len() > MOST_SHOWN {
+        return None;
+    }
     let near = choices.iter().map(|choice| (edit_distance(typed, choice), *choice)).min()?;
     (near.0 <= 1 + near.1.len() / 4).then_some(near.1)
 }

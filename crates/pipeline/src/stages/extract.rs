@@ -35,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use super::{StageContext, rows_of};
 use crate::source::{Features, Sources};
 use crate::spec::Source;
+use crate::words;
 
 /// Rows of source for each part.
 const PART_ROWS: u64 = 512 * 1024;
@@ -143,13 +144,17 @@ async fn extract(
             feature.bounds().max_abs()
         )));
     }
-    for (name, feature) in source.features.iter().zip(&features) {
-        if feature.nan + feature.infinite > 0 {
-            context.warn(format!(
-                "feature `{name}`: {} NaN and {} infinite cells are treated as missing",
-                feature.nan, feature.infinite
-            ));
-        }
+    let odd = source.features.iter().zip(&features).filter(|(_, feature)| feature.nan + feature.infinite > 0);
+    let (names, odd): (Vec<&str>, Vec<&FeatureStatistics>) =
+        odd.map(|(name, feature)| (name.as_str(), feature)).unzip();
+    if !names.is_empty() {
+        let sum = |of: fn(&FeatureStatistics) -> u64| odd.iter().map(|feature| of(feature)).sum::<u64>();
+        context.warn(format!(
+            "{}: {} NaN and {} infinite cells are treated as missing",
+            words::features(&names),
+            sum(|feature| feature.nan),
+            sum(|feature| feature.infinite)
+        ));
     }
     Ok(Extracted { parts, features, patterns })
 }

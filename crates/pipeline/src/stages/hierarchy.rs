@@ -94,7 +94,7 @@ struct Points {
 /// Runs the stage. `slices` is the number of slices that the row ids are cut into.
 ///
 /// # Errors
-/// A linkage that does not fit the memory; fewer distinct rows than clusters.
+/// A linkage that does not fit the memory.
 pub async fn run(
     context: &StageContext<'_>,
     settings: &Hierarchy,
@@ -118,13 +118,6 @@ pub async fn run(
     };
     context.begin_step("link");
     let count = found.points.rows();
-    if let CutRule::Clusters(clusters) = settings.cut
-        && clusters > count
-    {
-        return Err(EngineError::spec(format!(
-            "hierarchy.clusters: {clusters} clusters of {count} distinct rows; ask for at most {count}"
-        )));
-    }
     let reservation = MemoryConsumer::new("segmenta linkage").register(&context.cluster.runtime().memory_pool);
     let bytes = settings.linkage.bytes(count, features.len());
     reservation.try_grow(bytes).map_err(|error| {
@@ -143,7 +136,7 @@ pub async fn run(
     let (found, dendrogram) =
         linking.await.map_err(|error| EngineError::job(format!("hierarchy: the linkage failed: {error}")))?;
     drop(reservation);
-    let cut = cut(settings, &dendrogram)?;
+    let cut = cut(context, settings, &dendrogram)?;
     context.begin_step("label the rows");
     let task = LabelBySeeds {
         prefix: context.prefix.clone(),
@@ -180,11 +173,11 @@ async fn single(
     let resolution = cells::resolution(context, &tree, features, scaled, rows_of(&scaled.parts)).await?;
     context.begin_step("shuffle to cells");
     let cells = cells::cells(context, &tree, features, scaled, resolution).await?;
-    let Spanned { points, .. } = spanning_tree(context, &tree, features, &cells).await?;
+    let Spanned { points, .. } = spanning_tree(context, &tree, features, scaled, &cells).await?;
     context.begin_step("link");
     let weights: Vec<u64> = (0..points.count).map(|point| points.weight(point)).collect();
     let dendrogram = Dendrogram::from_spanning_tree(&weights, &points.edges);
-    let cut = cut(settings, &dendrogram)?;
+    let cut = cut(context, settings, &dendrogram)?;
     context.begin_step("label the rows");
     let runtime = context.cluster.runtime();
     let prefix = format!("{}points_labels/", context.prefix);
@@ -209,10 +202,18 @@ async fn single(
 const POINT_BUDGET: u64 = 20_000_000;
 const CELL_ROWS: u64 = 256 * 1024;
 
-/// Cuts as the spec says.
-fn cut(settings: &Hierarchy, dendrogram: &Dendrogram) -> Result<Cut> {
+/// Cuts as the spec says; into as many clusters as there are points where it asks for more, as K-Means does.
+fn cut(context: &StageContext<'_>, settings: &Hierarchy, dendrogram: &Dendrogram) -> Result<Cut> {
     let cut = match settings.cut {
-        CutRule::Clusters(clusters) => dendrogram.cut_into(clusters),
+        CutRule::Clusters(clusters) => {
+            let points = dendrogram.points();
+            if clusters > points {
+                context.warn(format!(
+                    "hierarchy: {points} clusters, not {clusters}: there are no more than {points} distinct rows"
+                ));
+            }
+            dendrogram.cut_into(clusters.min(points))
+        }
         CutRule::Height(height) => dendrogram.cut_at(height),
     };
     if cut.segments.len() > MOST_CLUSTERS {

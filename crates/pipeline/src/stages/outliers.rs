@@ -12,6 +12,7 @@ use super::impute::Imputed;
 use super::{Draw, MeanAndVariance, MomentColumns, StageContext, draw, means_and_variances, rows_of, singly};
 use crate::quantiles::{self, Columns, Wanted};
 use crate::spec::{Forest, ForestThreshold, OutlierRule, Outliers, Quantiles};
+use crate::words::{self, plural};
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -206,6 +207,7 @@ async fn fences(
         })
         .collect();
     let deviations = quantiles(context, settings.quantiles, features, imputed, &deviations).await?;
+    let mut flat = vec![];
     let mut fences = Vec::with_capacity(rules.len());
     for (j, rule) in rules.iter().enumerate() {
         let fence = match (*rule, found[j].as_slice(), deviations[j].as_slice()) {
@@ -223,13 +225,16 @@ async fn fences(
         // A fence of no width would cut every row off the most common value: it is not applied.
         let fence = (fence.high > fence.low).then_some(fence);
         if fence.is_none() {
-            context.warn(format!(
-                "outliers: `{}` has no spread by `{}` (at least half of its values are equal), so no row is cut by it",
-                features[j],
-                rule.name()
-            ));
+            flat.push(features[j].as_str());
         }
         fences.push(fence);
+    }
+    if !flat.is_empty() {
+        let has = plural(flat.len() as u64, "has", "have");
+        context.warn(format!(
+            "outliers: {} {has} no spread by the rule (at least half of the values are equal), so no row is cut by it",
+            words::features(&flat)
+        ));
     }
     Ok(fences)
 }

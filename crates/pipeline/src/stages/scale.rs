@@ -14,6 +14,7 @@ use super::outliers::Split;
 use super::{MomentColumns, StageContext, means_and_variances, singly};
 use crate::quantiles::{self, Columns, Wanted};
 use crate::spec::{FeatureScale, Scale, ScaleMethod, Source, TransformMethod};
+use crate::words::{self, plural};
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -84,11 +85,30 @@ pub async fn run(context: &StageContext<'_>, settings: &Scale, source: &Source, 
             bounds.max_abs()
         )));
     }
-    for (name, bounds) in features.iter().zip(&scaled_bounds) {
-        if bounds.min == bounds.max {
-            context
-                .warn(format!("feature `{name}` is the same for every row that was kept: it does not tell rows apart"));
-        }
+    let named = |of: &dyn Fn(usize) -> bool| -> Vec<&str> {
+        (0..features.len()).filter(|j| of(*j)).map(|j| features[j].as_str()).collect()
+    };
+    let is_same = |j: usize| scaled_bounds[j].min == scaled_bounds[j].max;
+    let same = named(&is_same);
+    if !same.is_empty() {
+        let them = plural(same.len() as u64, "it does", "they do");
+        let is = plural(same.len() as u64, "is", "are");
+        context.warn(format!(
+            "{} {is} the same for every row that was kept: {them} not tell rows apart",
+            words::features(&same)
+        ));
+    }
+    let has_no_range = |j: usize| {
+        let is_robust = settings.features[j].method == ScaleMethod::Robust;
+        is_robust && !is_same(j) && quartiles[j].is_some_and(|[q1, median, q3]| Scaler::is_constant(median, q3 - q1))
+    };
+    let raw = named(&has_no_range);
+    if let Some(first) = raw.first() {
+        context.warn(format!(
+            "{}: half of the values or more are the same, so that the interquartile range is 0 and `method: robust` leaves \
+             them in their own unit; set `scale: {{features: {{{first}: standard}}}}`",
+            words::features(&raw)
+        ));
     }
     let variances = moments.iter().zip(&scalers).map(|((_, variance), s)| variance / (s.scale * s.scale)).collect();
     Ok(Scaled { parts, scalers, bounds: scaled_bounds, variances, is_weighted: source.weight.is_some(), weight })
@@ -146,13 +166,16 @@ async fn powers(
             variables.push(Variable { column, transform: search.logarithm() });
         }
         if open.is_empty() {
-            for (name, search) in features.iter().zip(&searches) {
-                if search.as_ref().is_some_and(YeoJohnsonSearch::is_bounded) {
-                    context.warn(format!(
-                        "feature `{name}`: the likelihood of Yeo-Johnson's lambda rises up to where its values become too large; \
-                         the last lambda before that is taken"
-                    ));
-                }
+            let is_bounded =
+                |search: &Option<YeoJohnsonSearch>| search.as_ref().is_some_and(YeoJohnsonSearch::is_bounded);
+            let bounded = features.iter().zip(&searches).filter(|(_, search)| is_bounded(search));
+            let bounded: Vec<&str> = bounded.map(|(name, _)| name.as_str()).collect();
+            if !bounded.is_empty() {
+                context.warn(format!(
+                    "{}: the likelihood of Yeo-Johnson's lambda rises up to where the values become too large; the last lambda \
+                     before that is taken",
+                    words::features(&bounded)
+                ));
             }
             return Ok(searches.iter().map(|search| search.as_ref().and_then(YeoJohnsonSearch::transform)).collect());
         }

@@ -8,7 +8,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use parking_lot::Mutex;
 use segmenta_engine::cluster::{Cluster, PlanProgress};
@@ -257,6 +257,9 @@ impl Jobs {
             return Err(error);
         }
         tracing::info!(job = id, attempt = started.attempts, output = started.output, "job started");
+        if let Some(started_at) = started.started_at {
+            self.0.metrics.job_started(seconds_between(started.queued_at, started_at));
+        }
         self.count();
         let span = tracing::info_span!("job", id);
         // A driver condenses trees and merges sums: it has a thread of its own, beside those that serve.
@@ -345,8 +348,9 @@ impl Jobs {
         if let Some(entry) = shared.entries.lock().get_mut(&over.id) {
             entry.stop = None;
         }
-        let label = StateLabel { state: over.state.name().to_owned() };
-        shared.metrics.jobs_over.get_or_create(&label).inc();
+        if let (Some(started), Some(finished)) = (over.started_at, over.finished_at) {
+            shared.metrics.job_over(over.state.name(), seconds_between(started, finished));
+        }
         record.send_replace(over);
         self.count();
         self.forget_oldest().await;
@@ -668,6 +672,10 @@ impl Observer for Progress {
     fn warning(&self, warning: &str) {
         self.record.send_modify(|record| record.warnings.push(warning.to_owned()));
     }
+}
+
+fn seconds_between(from: DateTime<Utc>, to: DateTime<Utc>) -> f64 {
+    (to - from).num_milliseconds().max(0) as f64 / 1000.0
 }
 
 #[cfg(test)]

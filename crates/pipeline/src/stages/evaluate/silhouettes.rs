@@ -5,12 +5,17 @@
 //! its stratum has for each that was drawn, in the mean distances as in the means of silhouettes:
 //!
 //! ```text
-//!   mean over strata h of  W_h / W * mean of h          standard error^2  =  sum of (W_h / W)^2 * variance of h / n_h * (1 - n_h / N_h)
+//!   mean  =  sum over strata h of  W_h / W * mean of h
 //! ```
 //!
-//! Up to the limit of rows every row is drawn, and all of this is the plain silhouette. Cochran, "Sampling Techniques", 1977.
+//! All rows of the sample share its mean distances, and with them their errors: the spread of the silhouettes says less than half
+//! of what the mean may be off by. So the standard error is that of a jackknife: the sample is dealt to [`REPLICATES`] groups, the
+//! silhouettes are computed without each of them in turn, distances included, and the error is how much the mean varies. Up to
+//! the limit of rows every row is drawn, and all of this is the plain silhouette. Cochran, "Sampling Techniques", 1977; Kott, "The
+//! delete-a-group jackknife", Journal of Official Statistics 2001.
 
 use segmenta_algorithms::kmeans::Judge;
+use segmenta_algorithms::metrics::REPLICATES;
 use segmenta_engine::Result;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{RowSample, Silhouette, SilhouetteSums, SilhouettesByStratum, StratifiedSample};
@@ -123,18 +128,22 @@ fn combine(sums: &SilhouettesByStratum, strata: &[u64], factors: &[f64], k: usiz
         *sum += factor * unit.value(sums.sum);
         *weight += factor * sums.weight as f64;
     }
-    let seen = || by_stratum.iter().zip(strata.iter().zip(factors)).filter(|(sums, _)| sums.points > 0);
+    let seen = || by_stratum.iter().zip(strata.iter().zip(factors)).filter(|(sums, _)| sums.weight > 0);
     let total: f64 = seen().map(|(_, (weight, _))| *weight as f64).sum();
-    let (mut mean, mut squared_error) = (0.0, 0.0);
+    let (mut mean, mut replicates) = (0.0, [0.0; REPLICATES]);
     for (sums, (weight, factor)) in seen() {
         let share = *weight as f64 / total;
-        let of_stratum = unit.mean(sums.sum, sums.weight);
-        let variance = (unit.mean(sums.squares, sums.weight) - of_stratum * of_stratum).max(0.0);
-        mean += share * of_stratum;
-        squared_error += share * share * variance / sums.points as f64 * (1.0 - 1.0 / factor).max(0.0);
+        mean += share * sums.mean();
+        replicates.iter_mut().zip(sums.replicates(*factor)).for_each(|(total, of)| *total += share * of);
     }
+    let squares: f64 = replicates.iter().map(|replicate| (replicate - mean) * (replicate - mean)).sum();
+    let error = if factors.iter().all(|factor| *factor <= 1.0) {
+        0.0
+    } else {
+        (squares * (REPLICATES - 1) as f64 / REPLICATES as f64).sqrt()
+    };
     let of_cluster = |(sum, weight): (f64, f64)| (weight > 0.0).then(|| sum / weight);
-    Estimate { mean, error: squared_error.sqrt(), by_cluster: by_cluster.into_iter().map(of_cluster).collect() }
+    Estimate { mean, error, by_cluster: by_cluster.into_iter().map(of_cluster).collect() }
 }
 
 #[cfg(test)]
@@ -157,20 +166,40 @@ mod tests {
     #[test]
     fn a_row_counts_as_what_it_stands_for() {
         let unit = Judge::silhouette_quantum();
-        let sums = |points: u64, silhouette: f64| {
-            let quanta = |value: f64| i128::from(points) * i128::from(unit.quanta(value));
-            SilhouetteSums { points, weight: points, sum: quanta(silhouette), squares: quanta(silhouette * silhouette) }
+        // Without its group a silhouette would be a tenth less.
+        let sums = |groups: std::ops::Range<usize>, silhouette: f64| {
+            let points = groups.len() as u64;
+            let quanta = |value: f64| i128::from(unit.quanta(value));
+            let mut sums = SilhouetteSums {
+                weight: points,
+                sum: i128::from(points) * quanta(silhouette),
+                replicates: [i128::from(points) * quanta(0.9 * silhouette); REPLICATES],
+                ..SilhouetteSums::default()
+            };
+            for group in groups {
+                sums.left_out[group] = quanta(0.9 * silhouette);
+                sums.weight_left_out[group] = 1;
+            }
+            sums
         };
         // Two strata of 900 and 100 rows, ten drawn of each; the second is split between two clusters.
-        let by_stratum = [((0, 0), sums(10, 0.5)), ((1, 0), sums(4, 0.25)), ((1, 1), sums(6, 0.75))];
+        let by_stratum = [((0, 0), sums(0..10, 0.5)), ((1, 0), sums(0..4, 0.25)), ((1, 1), sums(4..10, 0.75))];
         let found = combine(&by_stratum.into_iter().collect(), &[900, 100], &[90.0, 10.0], 3);
         assert!((found.mean - (0.9 * 0.5 + 0.1 * 0.55)).abs() < 1e-12);
         let first = (900.0 * 0.5 + 40.0 * 0.25) / 940.0;
         assert!((found.by_cluster[0].unwrap() - first).abs() < 1e-12);
         assert_eq!((found.by_cluster[1], found.by_cluster[2]), (Some(0.75), None));
-        let variance = 0.4 * 0.0625 + 0.6 * 0.5625 - 0.55 * 0.55;
-        assert!((found.error - (0.01_f64 * variance / 10.0 * 0.9).sqrt()).abs() < 1e-9, "{}", found.error);
-        let exact = combine(&[((0, 0), sums(10, 0.5))].into_iter().collect(), &[10], &[1.0], 1);
+        // In the first stratum all are alike. In the second a group that is left out takes the share of the rows not drawn with it.
+        let moved = 0.9_f64.sqrt();
+        let (gain, lose) = (1.0 + moved / 15.0, moved + moved / 15.0);
+        let second = |left: f64| (gain * 5.5 - lose * left) / (gain * 10.0 - lose);
+        let squares = |left: f64, weight: f64| {
+            let replicate = 0.9 * (0.9 * 0.5 + 0.1 * if weight > 0.0 { second(left) } else { 0.55 });
+            (replicate - found.mean).powi(2)
+        };
+        let sum = 4.0 * squares(0.25, 1.0) + 6.0 * squares(0.75, 1.0) + 6.0 * squares(0.0, 0.0);
+        assert!((found.error - (sum * 15.0 / 16.0).sqrt()).abs() < 1e-9, "{}", found.error);
+        let exact = combine(&[((0, 0), sums(0..10, 0.5))].into_iter().collect(), &[10], &[1.0], 1);
         assert_eq!(exact.error, 0.0);
     }
 }

@@ -116,7 +116,7 @@ pub async fn run(
     let cells = cells::cells(context, settings, features, scaled, resolution).await?;
     let weight = cells.iter().map(|cell| cell.weight).sum();
     let sizes = cluster_sizes(settings, weight)?;
-    let Spanned { points, cores, rounds, graph } = spanning_tree(context, settings, features, &cells).await?;
+    let Spanned { points, cores, rounds, graph } = spanning_tree(context, settings, features, scaled, &cells).await?;
     context.begin_step("condense the tree");
     let spanning_weight = points.spanning_weight();
     let (chosen, candidates) = choose(context, settings, &points, &sizes, weight);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use segmenta_algorithms::hdbscan::condensed_tree::{Edge, WeightedPoints, sort_edges};
 use segmenta_algorithms::hdbscan::joining::{Joining, Place};
 use segmenta_algorithms::hdbscan::neighbor_graph::unite;
+use segmenta_algorithms::hdbscan::ties::Rounding;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::RowSample;
 use segmenta_engine::operators::hdbscan::{
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{StageContext, rows_of, singly};
 use crate::spec::{Graph, Hdbscan};
+use crate::stages::scale::Scaled;
 
 /// Points that the recall of the neighbour graph is measured by, about.
 const RECALL_SAMPLE: u64 = 500;
@@ -83,6 +85,7 @@ pub(in crate::stages) async fn spanning_tree(
     context: &StageContext<'_>,
     settings: &Hdbscan,
     features: &[String],
+    scaled: &Scaled,
     cells: &[CellPoints],
 ) -> Result<Spanned> {
     let total: u64 = cells.iter().map(|cell| cell.points.rows).sum();
@@ -130,7 +133,12 @@ pub(in crate::stages) async fn spanning_tree(
         b: layout.point(link.points.1),
     }));
     sort_edges(&mut edges);
-    let weights = weights_and_cores(context, cells, &searched).await?;
+    let rounding = Rounding::new(&scaled.scalers, &scaled.bounds);
+    rounding.settle(&mut edges);
+    let mut weights = weights_and_cores(context, cells, &searched).await?;
+    if let Some((_, cores)) = &mut weights {
+        rounding.settle_core_distances(cores, &edges);
+    }
     let points = Points { first: layout.first, count: total as usize, edges, weights };
     let cores = searched.into_iter().map(|cell| cell.cores).collect();
     Ok(Spanned { points, cores, rounds, graph })

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::scale::Scaled;
 use super::{StageContext, rows_of, singly};
 use crate::spec::{KMeans, KMeansAlgorithm, Start};
+use crate::words::plural;
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -183,20 +184,26 @@ fn best_of_each(candidates: Vec<Candidate>) -> Vec<Candidate> {
 }
 
 fn warn(context: &StageContext<'_>, candidates: &[Candidate]) {
-    for candidate in candidates {
-        let empty = candidate.clustering.counts.iter().filter(|count| **count == 0).count();
-        if empty > 0 {
-            context.warn(format!(
-                "k-means: {empty} of {} clusters stay empty: there are no more than {} distinct points",
-                candidate.k,
-                candidate.k - empty
-            ));
-        }
-        if candidate.progress == Progress::IterationLimit {
-            context.warn(format!(
-                "k-means: k = {} was still moving after {} iterations; raise `kmeans.max_iterations`",
-                candidate.k, candidate.iterations
-            ));
-        }
+    let empty = |candidate: &Candidate| candidate.clustering.counts.iter().filter(|count| **count == 0).count();
+    let with_empty: Vec<&Candidate> = candidates.iter().filter(|candidate| empty(candidate) > 0).collect();
+    if let [.., largest] = with_empty.as_slice() {
+        let empty = empty(largest);
+        context.warn(format!(
+            "k-means: of {}, {empty} clusters stay empty{}: there are no more than {} distinct points",
+            largest.k,
+            if with_empty.len() > 1 { ", and some of fewer too" } else { "" },
+            largest.k - empty
+        ));
+    }
+    let moving = candidates.iter().filter(|candidate| candidate.progress == Progress::IterationLimit);
+    let moving: Vec<(String, usize)> =
+        moving.map(|candidate| (candidate.k.to_string(), candidate.iterations)).collect();
+    if let [(_, iterations), ..] = moving.as_slice() {
+        let ks: Vec<&str> = moving.iter().map(|(k, _)| k.as_str()).collect();
+        context.warn(format!(
+            "k-means: k = {} {} still moving after {iterations} iterations; raise `kmeans.max_iterations`",
+            ks.join(", "),
+            plural(ks.len() as u64, "was", "were")
+        ));
     }
 }

@@ -103,7 +103,8 @@ pub struct Segment {
     pub share: f64,
     /// Mean silhouette of its rows, where it is known.
     pub silhouette: Option<f64>,
-    /// A name, an action and why; `None` where no feature is named as recency, frequency or monetary value.
+    /// A name, an action and why; `None` where no feature is named as recency, frequency or monetary value, for clusters of HDBSCAN,
+    /// for all of more than [`MOST_LABELS`] segments, and for those that have less than [`LEAST_SHARE`] of the customers.
     pub label: Option<Label>,
     /// A feature each, in their own units.
     pub features: Vec<FeatureProfile>,
@@ -185,9 +186,8 @@ pub async fn run(
         }
         let group = GroupColumn { name: CLUSTER_COLUMN.to_owned(), first: -1, groups: clusters + 1 };
         let mut found = profile(context, Algorithm::Hdbscan, group, features, split, evaluated).await?;
-        // Noise is no segment to name; it comes first.
-        let noise = found.iter().take_while(|segment| segment.cluster < 0).count();
-        label(settings, features, &mut found[noise..]);
+        // Clusters of one density are of any size and shape, and often one of them has most customers: what sets them apart is
+        // described by their features, and no name that promises or gives up on somebody follows from it.
         segments.append(&mut found);
     }
     let agreements = agreements(context, evaluated, hierarchy.is_some(), density.is_some()).await?;
@@ -295,9 +295,15 @@ async fn profile(
     Ok(segments)
 }
 
+/// Of more segments the names would tell nobody apart.
+pub const MOST_LABELS: usize = 12;
+/// Of less than this share of the customers, who they are is chance, and one odd customer makes the name.
+pub const LEAST_SHARE: f64 = 0.001;
+
 /// Names the segments where the spec says what the features mean.
 fn label(settings: &Profile, features: &[String], segments: &mut [Segment]) {
-    if *settings == Profile::default() {
+    let mut segments: Vec<&mut Segment> = segments.iter_mut().filter(|segment| segment.share >= LEAST_SHARE).collect();
+    if *settings == Profile::default() || segments.len() > MOST_LABELS {
         return;
     }
     let mean = |segment: &Segment, role: &Option<String>| {

@@ -117,8 +117,8 @@ impl SegmentSample {
         let points = Matrix::new(points, features);
         let weights = &self.weights[..first];
         let labelling = Labelling { labels: labels.clone(), k: numbers.len() };
-        let reference = SilhouetteReference::new(&points, weights, &[labelling]);
-        let of = |i: usize| reference.silhouettes(points.row(i), weights[i], &labels[i..=i])[0];
+        let reference = SilhouetteReference::new(&points, weights, &[labelling], &[]);
+        let of = |i: usize| reference.silhouettes(points.row(i), weights[i], 0, &labels[i..=i])[0].value;
         (0..first).map(of).collect()
     }
 
