@@ -26,7 +26,7 @@ def sh(*arguments: str) -> str:
 
 def tables(output: pathlib.Path) -> list:
     manifest = json.loads((output / "manifest.json").read_text())
-    return [(entry["path"], entry["sha256"]) for entry in manifest["outputs"] if entry["rows"] is not None]
+    return [(entry["name"], entry["sha256"]) for entry in manifest["outputs"] if entry["rows"] is not None]
 
 
 class Cluster:

@@ -639,7 +639,7 @@ def values_and_schema() -> None:
         "worker": {"scheduler", "bind", "host", "flight_port", "task_port", "probe_listen", "work_dir", "drain_timeout_seconds"},
     }
     for role, own in of_the_chart.items():
-        own = own | {"cluster_certificate", "cluster_key", "cluster_authority", "cluster_name"}
+        own = own | {"cluster_certificate", "cluster_key", "cluster_authority", "cluster_name", "insecure"}
         left = set(schema["properties"][role]["properties"]["config"]["properties"])
         expect(own | left == known_keys(role) and not own & left, "values.schema.json", f"{role}.config: {sorted((own | left) ^ known_keys(role))} are not the program's keys")
 

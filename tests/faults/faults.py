@@ -247,9 +247,9 @@ output: {output}
         """The checksums of the published tables, of what is there and not of what the manifest says."""
         prefix = output.removeprefix(f"s3://{BUCKET}/")
         manifest = json.loads(self.s3.get_object(Bucket=BUCKET, Key=f"{prefix}/manifest.json")["Body"].read())
-        tables = [entry["path"] for entry in manifest["outputs"] if entry["rows"] is not None]
+        tables = {entry["name"]: entry["path"] for entry in manifest["outputs"] if entry["rows"] is not None}
         read = lambda path: self.s3.get_object(Bucket=BUCKET, Key=f"{prefix}/{path}")["Body"].read()
-        return {path: hashlib.sha256(read(path)).hexdigest() for path in tables}
+        return {name: hashlib.sha256(read(path)).hexdigest() for name, path in tables.items()}
 
     def watch(self, job: str, port: int = 0) -> subprocess.CompletedProcess:
         return self.client("watch", job, check=False, port=port)

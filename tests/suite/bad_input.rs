@@ -56,6 +56,19 @@ fn the_spec_itself() {
     for part in expected {
         assert!(said.err.contains(part), "no `{part}` in:\n{}", said.err);
     }
+    let profile = "profile: {units: {c: USD, a: [x, y], b: a-unit-as-long-as-a-name}, as_of: today}\n";
+    let expected = [
+        "profile.units.c: is not one of source.features (a, b)",
+        "profile.units.a: a feature has one unit",
+        "profile.units.b: a unit is 1 to 16 characters",
+        "profile.as_of: must be a day",
+    ];
+    fails(folder.path(), profile, 2, &expected);
+    let scores = "name: x\nmodel: m.json\ninput: a.parquet\ntables: {}\nsql: SELECT 1\noutput: scores\n";
+    fs::write(&spec, scores).unwrap();
+    fails_at(&spec, 2, &["input: stands beside `tables`; keep one of them", "tables: must name at least one table"]);
+    fs::write(&spec, "name: x\nmodel: m.json\nsql: SELECT 1\noutput: scores\n").unwrap();
+    fails_at(&spec, 2, &["input: is missing", "sql: asks for `tables`"]);
 }
 
 #[test]
@@ -325,8 +338,6 @@ fn outputs_that_are_not_ours() {
     fails_at(&spec, 1, &["job.yaml/out", "cannot be"]);
 }
 
-/// Every write beyond a limit fails, as on a full disk.
-#[cfg(unix)]
 /// Who may write to an output is not to have files read that only the process can read.
 #[test]
 fn a_stage_that_names_files_of_others() {
@@ -348,6 +359,8 @@ fn a_stage_that_names_files_of_others() {
     assert!(!here.path().join("out/manifest.json").exists());
 }
 
+/// Every write beyond a limit fails, as on a full disk.
+#[cfg(unix)]
 #[test]
 fn a_disk_that_is_full() {
     let here = folder();

@@ -8,8 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::support::{Said, cdnow_spec, folder, json, run, segmenta, segmenta_with, table_checksums};
+use crate::support::{self, Said, cdnow_spec, folder, root, run, segmenta, segmenta_with, table_checksums};
 use segmenta_pipeline::job::{Job, RunOptions};
+use serde_json::json;
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -70,6 +71,11 @@ impl Process {
         }
         panic!("does not stop:\n{}", self.said.join("\n"));
     }
+}
+
+/// The orders of the example.
+fn cdnow_orders() -> String {
+    root().join("examples/data/cdnow/*.parquet").display().to_string()
 }
 
 fn free_port() -> u16 {
@@ -155,12 +161,12 @@ fn probe(address: &str, path: &str) -> (String, String) {
 
 /// The checksums of the tables that a run published.
 fn published(output: &Path) -> Vec<(String, u64, String)> {
-    let manifest = json(&output.join("manifest.json"));
+    let manifest = support::json(&output.join("manifest.json"));
     let tables = manifest["outputs"].as_array().unwrap().iter().filter(|output| !output["rows"].is_null());
     tables
         .map(|output| {
             let text = |key: &str| output[key].as_str().unwrap().to_owned();
-            (text("path"), output["bytes"].as_u64().unwrap(), text("sha256"))
+            (text("name"), output["bytes"].as_u64().unwrap(), text("sha256"))
         })
         .collect()
 }
@@ -282,6 +288,77 @@ fn what_a_coordinator_refuses() {
     closed.says("ready for jobs");
     let said = site.client(&["jobs"]);
     assert!(said.code == 2 && said.err.contains("token"), "{}", said.err);
+}
+
+/// What a stranger may submit costs others nothing: while their specs are refused, a job that runs comes to its end.
+#[cfg(unix)]
+#[test]
+fn hostile_specs_leave_the_jobs_of_others_alone() {
+    let here = folder();
+    let site = Site::new(here.path());
+    let mut coordinator = site.coordinator(&["--check-timeout-seconds", "20"]);
+    coordinator.says("ready for jobs");
+    let mut worker = site.worker();
+    worker.says("worker started");
+    let victim = site.client(&["submit", cdnow_spec(here.path(), &[]).to_str().unwrap()]).out.trim().to_owned();
+
+    let many = |what: &str, between: &str, times: usize| vec![what; times].join(between);
+    let doubling: Vec<String> =
+        (1..=24).map(|i| format!("t{i} AS (SELECT * FROM t{0} UNION ALL SELECT * FROM t{0})", i - 1)).collect();
+    let query = |sql: String| {
+        json!({
+            "name": "hostile",
+            "source": {
+                "tables": {"t0": cdnow_orders()},
+                "sql": sql,
+                "id": "customer_id",
+                "features": ["x"],
+            },
+            "output": "hostile",
+        })
+        .to_string()
+    };
+    let pipe = here.path().join("pipe.parquet");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let hostile = [
+        ("a sum", query(format!("SELECT customer_id, {} AS x FROM t0", many("amount", " + ", 2_000))), "nests"),
+        (
+            "a condition",
+            query(format!("SELECT customer_id, 1 AS x FROM t0 WHERE {}", many("amount > 1", " OR ", 2_000))),
+            "nests",
+        ),
+        ("unions", query(many("SELECT customer_id, 1 AS x FROM t0", " UNION ALL ", 3_000)), "source.sql"),
+        ("doubling", query(format!("WITH {} SELECT customer_id, 1 AS x FROM t24", doubling.join(", "))), "source.sql"),
+        ("a list of lists", format!("name: x\nsource:\n  {}1\n", "- ".repeat(5_000)), "nests"),
+        (
+            "a pipe",
+            query("SELECT customer_id, 1 AS x FROM t0".to_owned()).replace(&cdnow_orders(), pipe.to_str().unwrap()),
+            "is a pipe or a device",
+        ),
+    ];
+    let submit = |name: &str, spec: &str, i: usize| {
+        let file = here.path().join(format!("{}-{i}.yaml", name.replace(' ', "-")));
+        fs::write(&file, spec).unwrap();
+        site.client(&["submit", file.to_str().unwrap()])
+    };
+    std::thread::scope(|scope| {
+        for (name, spec, expected) in &hostile {
+            let attempts: Vec<_> = (0..5).map(|i| scope.spawn(move || submit(name, spec, i))).collect();
+            for said in attempts.into_iter().map(|attempt| attempt.join().unwrap()) {
+                assert!(
+                    [2, 3].contains(&said.code) && said.err.contains(expected),
+                    "{name}: {} {}",
+                    said.code,
+                    said.err
+                );
+            }
+        }
+    });
+    assert!(site.probe("/readyz").0.contains("200"));
+    let said = site.client(&["watch", &victim]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let status = site.client(&["status", &victim]).out;
+    assert!(!status.contains("attempt 2"), "{status}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, AsArray, StringArray};
 
-use crate::support::{cdnow_spec, column, floats, folder, json, read_parquet, root, segmenta, write_parquet};
+use crate::support::{cdnow_spec, column, floats, folder, json, read_parquet, root, segmenta, texts, write_parquet};
 
 #[test]
 fn the_main_job() {
@@ -27,8 +27,9 @@ fn the_main_job() {
     assert_eq!(kept.num_rows() + rejected.num_rows(), 23_570);
     let names: Vec<String> = kept.schema().fields().iter().map(|field| field.name().clone()).collect();
     let expected = "customer_id recency frequency monetary recency_imputed frequency_imputed monetary_imputed \
-                    kmeans_cluster kmeans_distance hdbscan_cluster hdbscan_probability hdbscan_outlier_score";
+                    kmeans_cluster kmeans_label kmeans_distance hdbscan_cluster hdbscan_probability hdbscan_outlier_score";
     assert_eq!(names.join(" "), expected);
+    let (assigned_columns, ids) = (expected, column(&kept, "customer_id"));
     let names: Vec<String> = rejected.schema().fields().iter().map(|field| field.name().clone()).collect();
     let expected = "customer_id recency frequency monetary recency_imputed frequency_imputed monetary_imputed rule \
                     feature value fence_low fence_high";
@@ -44,6 +45,8 @@ fn the_main_job() {
         let of_cluster: Vec<f64> =
             clusters.iter().zip(&recency).filter(|(c, _)| *c == cluster).map(|(_, value)| *value).collect();
         assert_eq!(column(&segments, "size")[row], of_cluster.len() as f64);
+        let (named, name) = (texts(&kept, "kmeans_label"), &texts(&segments, "label")[row]);
+        assert!(name.is_some() && clusters.iter().zip(&named).all(|(c, named)| (c == cluster) == (named == name)));
         let mean = of_cluster.iter().sum::<f64>() / of_cluster.len() as f64;
         assert!((column(&segments, "recency_mean")[row] - mean).abs() < 1e-9);
         let mut sorted = of_cluster;
@@ -68,9 +71,26 @@ fn the_main_job() {
         assert_eq!(output["bytes"], bytes);
     }
 
-    // A second run has nothing left to do, and says so.
+    // What was set aside, in money: the sum of what each spent, exact in cents.
+    let spent = |rows: &[f64]| rows.iter().sum::<f64>();
+    let (inside, aside) = (spent(&column(&kept, "monetary")), spent(&column(&rejected, "monetary")));
+    let share = format!("set aside as outliers, with {:.1} % of all monetary", 100.0 * aside / (inside + aside));
+    assert!(said.out.contains(&share), "no `{share}` in:\n{}", said.out);
+
+    // A second run has nothing left to do, and says so; a spreadsheet gets what is published.
     let again = segmenta(&["run", spec]);
     assert_eq!((again.code, &again.out), (0, &said.out));
+    let csv = folder.path().join("customers.csv");
+    let written = segmenta(&["run", spec, "--csv", csv.to_str().unwrap()]);
+    assert!(written.out.contains("20,475 customers written to"), "{}", written.out);
+    let text = fs::read_to_string(&csv).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (1 + kept.num_rows(), assigned_columns.replace(' ', ",").as_str()));
+    let first: Vec<&str> = lines[1].split(',').collect();
+    assert_eq!(
+        (first[0], first[8]),
+        (ids[0].to_string().as_str(), texts(&kept, "kmeans_label")[0].as_deref().unwrap())
+    );
     assert_eq!(again.err.matches("resumed=true").count(), 9, "{}", again.err);
     let fresh = segmenta(&["run", spec, "--fresh"]);
     assert_eq!((fresh.code, &fresh.out), (0, &said.out));
@@ -115,6 +135,7 @@ fn features_without_a_role_get_no_label() {
             ("AS monetary", "AS spend"),
             ("[recency, frequency, monetary]", "[days, orders, spend]"),
             ("{from: 2, to: 10}", "3"),
+            ("{recency: days, frequency: orders, monetary: USD}", "{spend: USD}"),
         ],
     );
     let said = segmenta(&["run", spec.to_str().unwrap()]);
@@ -123,8 +144,8 @@ fn features_without_a_role_get_no_label() {
     let segments = read_parquet(&folder.path().join("out/segments.parquet"));
     assert_eq!(segments.column_by_name("label").unwrap().null_count(), 3 + 7);
 
-    let text = fs::read_to_string(&spec).unwrap() + "profile: {recency: days, monetary: spend}\n";
-    fs::write(&spec, text).unwrap();
+    let text = fs::read_to_string(&spec).unwrap();
+    fs::write(&spec, text.replace("{units: ", "{recency: days, monetary: spend, units: ")).unwrap();
     let said = segmenta(&["run", spec.to_str().unwrap()]);
     assert_eq!(said.code, 0, "{}", said.err);
     // Only the labels had to be made.

@@ -43,7 +43,8 @@ fn a_resumed_job_gives_the_same_bytes() {
         fs::write(work.join(stage).join("part-00000.parquet"), "half").unwrap();
         let again = run(&job, 2, &RunOptions::default()).unwrap();
         let ran: Vec<&str> = again.stages.iter().filter(|s| !s.resumed).map(|s| s.stage.as_str()).collect();
-        assert_eq!(ran, [stage, "publish"]);
+        // A stage that has files of the one before as its own goes with it.
+        assert!(ran[0] == stage && ran[ran.len() - 1] == "publish" && ran.len() <= 3, "{stage}: {ran:?}");
         assert_eq!(table_checksums(&again), table_checksums(&first), "after {stage}");
     }
     let nothing = run(&job, 2, &RunOptions::default()).unwrap();
@@ -120,22 +121,33 @@ fn any_sharding_and_order_of_rows_gives_the_same_bytes() {
 }
 
 #[test]
-fn a_damaged_artifact_is_named_and_a_fresh_run_repairs_it() {
+fn a_damaged_artifact_is_named_and_made_anew() {
     let folder = folder();
     let spec = cdnow_spec(folder.path(), &[("to: 10", "to: 3")]);
-    let spec = spec.to_str().unwrap();
-    assert_eq!(segmenta(&["run", spec]).code, 0);
+    let job = Job::load(&spec).unwrap();
+    let first = run(&job, 2, &RunOptions::default()).unwrap();
     let work = folder.path().join("out/_work");
-    let artifact =
-        fs::read_dir(work.join("extract")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
-    fs::write(artifact.unwrap().join("part-00002.parquet"), "gone").unwrap();
-    // No cell is missing, so that the fences are what reads the features.
-    fs::remove_file(work.join("outliers/manifest.json")).unwrap();
-    let said = segmenta(&["run", spec]);
-    assert_eq!(said.code, 3, "{}", said.err);
-    assert!(said.err.contains("/part-00002.parquet") && said.err.contains("--fresh"), "{}", said.err);
-    let said = segmenta(&["run", spec, "--fresh"]);
+    let artifact = |stage: &str| {
+        let mut entries = fs::read_dir(work.join(stage)).unwrap().map(|entry| entry.unwrap().path());
+        entries.find(|path| path.is_dir()).unwrap()
+    };
+    // One of the same size, as a disk that lost power leaves it.
+    let part = artifact("extract").join("part-00002.parquet");
+    let size = fs::metadata(&part).unwrap().len();
+    fs::write(&part, vec![0; size as usize]).unwrap();
+    fs::remove_dir_all(artifact("evaluate").join("assignments")).unwrap();
+    fs::remove_file(folder.path().join("out/manifest.json")).unwrap();
+    let said = segmenta(&["run", spec.to_str().unwrap()]);
     assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("/part-00002.parquet: is gone, or not what the stage extract wrote"), "{}", said.err);
+    assert!(said.err.contains("not what the stage evaluate wrote"), "{}", said.err);
+    // No cell is missing, so that imputation has the features of the stage before.
+    for (stage, resumed) in [("extract", false), ("impute", false), ("scale", true), ("evaluate", false)] {
+        let line = said.err.lines().find(|line| line.contains(&format!("stage=\"{stage}\""))).unwrap();
+        assert!(line.contains(&format!("resumed={resumed}")), "{line}");
+    }
+    let again = run(&job, 2, &RunOptions::default()).unwrap();
+    assert_eq!(table_checksums(&again), table_checksums(&first));
 }
 
 #[test]

@@ -12,8 +12,8 @@ use segmenta_pipeline::job::RunOptions;
 use serde_json::Value;
 
 use crate::support::{
-    by_customer, column, features_job, floats, folder, ids, json, read_parquet, root, run, segmenta, table_checksums,
-    write_parquet,
+    by_customer, column, features_job, floats, folder, ids, json, published_path, read_parquet, root, run, segmenta,
+    table_checksums, write_parquet,
 };
 
 const FEATURES: [&str; 3] = ["recency", "frequency", "monetary"];
@@ -194,7 +194,7 @@ fn a_forest_cuts_what_no_feature_shows() {
     let scored = read_parquet(Path::new(&scores).join("scores").as_path());
     let outside = texts(&scored, "outside").iter().filter(|feature| !feature.is_empty()).count();
     assert_eq!(outside, rejected.num_rows());
-    fs::write(folder.path().join("out/model/forest.json"), "{}").unwrap();
+    fs::write(published_path(&folder.path().join("out"), "model/forest.json"), "{}").unwrap();
     let said = segmenta(&["score", "--model", &model, "--input", &input, "--output", &text("other")]);
     assert!(said.code == 3 && said.err.contains("is not the forest of this model"), "{}", said.err);
 }

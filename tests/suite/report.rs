@@ -1,5 +1,6 @@
 //! The report, opened in Chromium; rules, and why a customer is where it is.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,13 +8,17 @@ use std::process::Command;
 use datafusion::arrow::array::AsArray;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
 use segmenta_algorithms::hashing::{mix, unit_interval};
+use segmenta_engine::artifact::hex;
 use segmenta_engine::runtime::{MemoryPlan, runtime_env};
 use segmenta_pipeline::explain::explain;
 use segmenta_pipeline::job::{Job, RunOptions};
 use segmenta_pipeline::spec::JobSpec;
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use crate::support::{cdnow_spec, column, floats, folder, ids, json, read_parquet, run, segmenta, write_parquet};
+use crate::support::{
+    self, cdnow_spec, column, floats, folder, ids, published_path, read_parquet, run, segmenta, write_parquet,
+};
 
 /// A browser: that of `SEGMENTA_CHROMIUM`, or one on the path. Where there is none, what needs it is left out.
 fn chromium() -> Option<PathBuf> {
@@ -100,11 +105,13 @@ const ALL: &str = "kmeans: {k: {from: 2, to: 5}}\nhierarchy: {clusters: 4}\nhdbs
 #[test]
 fn the_page_shows_what_is_published() {
     let folder = folder();
-    run(&job(folder.path(), &["recency", "frequency", "monetary"], ALL), 2, &RunOptions::default()).unwrap();
+    let meaning = "profile: {units: {monetary: EUR}, as_of: 2026-07-01}\n";
+    let features = ["recency", "frequency", "monetary"];
+    run(&job(folder.path(), &features, &format!("{ALL}{meaning}")), 2, &RunOptions::default()).unwrap();
     let out = folder.path().join("out");
     let page = out.join("report.html");
     assert_is_drawn(&page);
-    let (shown, metrics) = (data(&fs::read_to_string(&page).unwrap()), json(&out.join("metrics.json")));
+    let (shown, metrics) = (data(&fs::read_to_string(&page).unwrap()), support::json(&out.join("metrics.json")));
     for key in ["customers", "assigned", "rejected"] {
         assert_eq!(shown["rows"][key], metrics["rows"][key]);
     }
@@ -113,6 +120,22 @@ fn the_page_shows_what_is_published() {
         metrics["kmeans"]["candidates"].as_array().unwrap().iter().map(|candidate| &candidate["inertia"]).collect();
     assert_eq!(shown["elbow"]["inertia"].as_array().unwrap().iter().collect::<Vec<_>>(), inertia);
     assert_eq!(shown["noise"]["rows"], metrics["hdbscan"]["noise"]);
+    assert_eq!((&shown["units"], &shown["as_of"]), (&json!([null, null, "EUR"]), &json!("2026-07-01")));
+    assert_eq!((&shown["recency"], &shown["money"]["feature"]), (&json!(0), &json!("monetary")));
+    // Segments of one name have one colour, whatever their number, and no two of a clustering have the same.
+    let mut colors: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+    for clustering in &shown["clusterings"].as_array().unwrap()[..2] {
+        let segments = clustering["segments"].as_array().unwrap();
+        let own: BTreeSet<i64> = segments.iter().map(|segment| segment["color"].as_i64().unwrap()).collect();
+        assert_eq!(own.len(), segments.len());
+        for segment in segments {
+            colors.entry(segment["name"].to_string()).or_default().insert(segment["color"].as_i64().unwrap());
+        }
+        let shares = segments.iter().map(|segment| segment["spent_share"].as_f64().unwrap()).sum::<f64>();
+        assert!((shares - 1.0).abs() < 1e-9, "{shares}");
+    }
+    assert!(colors.values().all(|colors| colors.len() == 1), "{colors:?}");
+    assert!(colors.values().any(|colors| colors.contains(&0)), "nobody is a VIP: {colors:?}");
     let agreements = |document: &Value| -> Vec<Value> {
         document["agreements"].as_array().unwrap().iter().map(|a| a["adjusted_rand_index"].clone()).collect()
     };
@@ -201,7 +224,7 @@ fn the_sample_stands_for_all_rows() {
     // All rows are drawn here, so that their silhouettes are those of the job.
     let silhouettes = column(&sample, "kmeans_silhouette");
     let mean = silhouettes.iter().sum::<f64>() / silhouettes.len() as f64;
-    let metrics = json(&out.join("metrics.json"));
+    let metrics = support::json(&out.join("metrics.json"));
     assert!((mean - metrics["kmeans"]["candidates"][0]["silhouette"].as_f64().unwrap()).abs() < 1e-9);
 }
 
@@ -211,7 +234,7 @@ fn the_rules_are_a_query_that_is_as_good_as_they_say() {
     run(&job(folder.path(), &["recency", "with \"quotes\"", "monetary"], ALL), 2, &RunOptions::default()).unwrap();
     let out = folder.path().join("out");
     let sql = fs::read_to_string(out.join("segments.sql")).unwrap();
-    let metrics = json(&out.join("metrics.json"));
+    let metrics = support::json(&out.join("metrics.json"));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     for rules in metrics["rules"].as_array().unwrap() {
         let algorithm = rules["algorithm"].as_str().unwrap();
@@ -241,7 +264,7 @@ fn a_customer_is_explained() {
     let out = folder.path().join("out");
     let path = out.to_str().unwrap();
     let assigned = read_parquet(&out.join("assignments"));
-    let metrics = json(&out.join("metrics.json"));
+    let metrics = support::json(&out.join("metrics.json"));
     for row in [0, 100, 20_000] {
         let id = column(&assigned, "customer_id")[row].to_string();
         let said = segmenta(&["explain", path, &id, "--json"]);
@@ -309,18 +332,31 @@ fn a_model_that_was_tampered_with_is_refused() {
     let folder = folder();
     run(&job(folder.path(), &["recency", "frequency", "monetary"], ALL), 2, &RunOptions::default()).unwrap();
     let out = folder.path().join("out");
-    let file = out.join("model.json");
-    let sound = json(&file);
+    let (file, manifest) = (published_path(&out, "model.json"), out.join("manifest.json"));
+    let sound = support::json(&file);
+    let published = fs::read_to_string(&manifest).unwrap();
+    let checksum = |content: &[u8]| hex(&Sha256::digest(content));
+    let before = checksum(&fs::read(&file).unwrap());
     let refused = |change: &dyn Fn(&mut Value)| {
         let mut model = sound.clone();
         change(&mut model);
-        fs::write(&file, model.to_string()).unwrap();
+        let model = model.to_string();
+        fs::write(&file, &model).unwrap();
+        let said = segmenta(&["report", out.to_str().unwrap()]);
+        assert!(said.code == 3 && said.err.contains("is not what was published"), "{}: {}", said.code, said.err);
+        // By somebody who knows of the manifest, too.
+        fs::write(&manifest, published.replace(&before, &checksum(model.as_bytes()))).unwrap();
         let said = segmenta(&["report", out.to_str().unwrap()]);
         assert!(said.code == 3 && said.err.contains("model.json: "), "{}: {}", said.code, said.err);
+        fs::write(&manifest, &published).unwrap();
     };
     refused(&|model| model["hierarchy"]["dendrogram"]["linkage"][0][0] = 1e9.into());
     refused(&|model| model["hierarchy"]["dendrogram"]["points"] = 0.into());
     refused(&|model| model["hierarchy"]["dendrogram"]["leaves"] = Value::Array(vec![]));
     refused(&|model| model["hdbscan"]["condensed_tree"][1]["parent"] = 4_000_000_000_u32.into());
     refused(&|model| model["scale"] = "none".into());
+    let path = |manifest: &str| manifest.replace("\"path\": \"documents/", "\"path\": \"../documents/");
+    fs::write(&manifest, path(&published)).unwrap();
+    let said = segmenta(&["report", out.to_str().unwrap()]);
+    assert!(said.code == 3 && said.err.contains("is not below the output"), "{}: {}", said.code, said.err);
 }

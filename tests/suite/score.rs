@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::Float64Type;
 use serde_json::Value;
 
 use crate::support::{
-    by_customer, cdnow_spec, column, floats, folder, ids, json, read_parquet, segmenta, write_parquet,
+    by_customer, cdnow_spec, column, floats, folder, ids, json, read_parquet, root, segmenta, write_parquet,
 };
 
 #[test]
@@ -105,6 +105,30 @@ fn a_model_labels_new_rows() {
     assert!(after[0].1 == "large" && after[1..] == before[1..], "{after:?}");
     assert_eq!(manifest["drift"]["segments"]["drift"], "large");
 
+    // Raw orders, by the query of the job: its own customers have its own segments.
+    let orders = root().join("examples/data/cdnow/*.parquet").display().to_string();
+    let given = format!("orders={orders}");
+    let by_query = |more: &[&str]| {
+        let arguments = ["score", "--model", &path("out"), "--output", &path("by-query")];
+        segmenta(&[&arguments, more].concat())
+    };
+    for (more, message) in [
+        (["--table", "orders"], "--table orders: is not a name and a location"),
+        (["--table", "sales=x.parquet"], "reads orders, and sales is given"),
+    ] {
+        let said = by_query(&more);
+        assert!(said.code == 2 && said.err.contains(message), "{} {}", said.code, said.err);
+    }
+    let said = by_query(&["--table", &given, "--csv", &path("scores.csv")]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let scores = read_parquet(&folder.path().join("by-query/scores"));
+    assert_eq!((scores.num_rows(), fs::read_to_string(path("scores.csv")).unwrap().lines().count()), (23_570, 23_571));
+    let (then, now) = (by_customer(&assigned, "kmeans_cluster"), by_customer(&scores, "kmeans_cluster"));
+    assert!(then.iter().all(|(id, cluster)| now[id] == *cluster));
+    let share = json(&folder.path().join("by-query/manifest.json"))["outside_share"].clone();
+    assert!(share["feature"] == "monetary" && (0.5..0.6).contains(&share["share"].as_f64().unwrap()), "{share}");
+    assert!(said.out.contains("outside its fences, with 5"), "{}", said.out);
+
     // What can be wrong.
     fs::write(path("broken.json"), "{\"format\": 1}").unwrap();
     let text = fs::read_to_string(out.join("model.json")).unwrap();
@@ -132,9 +156,10 @@ fn a_model_labels_new_rows() {
         assert!(said.code == code && said.err.contains(message), "{} {}", said.code, said.err);
         assert!(!folder.path().join("x/manifest.json").exists());
     }
-    fs::remove_file(out.join("model/tree/part-00000.parquet")).unwrap();
+    let tree = fs::read_dir(out.join("model/tree")).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(&tree).unwrap();
     let said = score("out/model.json", "new.parquet", "x");
-    assert!(said.code == 3 && said.err.contains("model/tree/part-00000.parquet"), "{} {}", said.code, said.err);
+    assert!(said.code == 3 && said.err.contains("model/tree/part-00000-1-"), "{} {}", said.code, said.err);
     assert!(!folder.path().join("x/manifest.json").exists());
 }
 

@@ -129,6 +129,12 @@ pub(crate) fn column(batch: &RecordBatch, name: &str) -> Vec<f64> {
     column.as_primitive::<Float64Type>().iter().map(|value| value.unwrap_or(f64::NAN)).collect()
 }
 
+/// A column of text.
+pub(crate) fn texts(batch: &RecordBatch, name: &str) -> Vec<Option<String>> {
+    let column = cast(batch.column_by_name(name).expect(name), &DataType::Utf8).unwrap();
+    column.as_string::<i32>().iter().map(|text| text.map(str::to_owned)).collect()
+}
+
 /// `customer_id` of each row.
 pub(crate) fn customers(batch: &RecordBatch) -> Vec<i64> {
     let column = cast(batch.column_by_name("customer_id").unwrap(), &DataType::Int64).unwrap();
@@ -150,8 +156,15 @@ pub(crate) fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
 }
 
+/// Where a published file is that is called so in every publication.
+pub(crate) fn published_path(output: &Path, name: &str) -> PathBuf {
+    let manifest = json(&output.join("manifest.json"));
+    let file = manifest["outputs"].as_array().unwrap().iter().find(|file| file["name"] == name).expect(name);
+    output.join(file["path"].as_str().unwrap())
+}
+
 /// Name and checksum of each published table.
 pub(crate) fn table_checksums(outcome: &Outcome) -> Vec<(String, u64, String)> {
     let tables = outcome.manifest.outputs.iter().filter(|output| output.rows.is_some());
-    tables.map(|output| (output.path.clone(), output.bytes, output.sha256.clone())).collect()
+    tables.map(|output| (output.name.clone(), output.bytes, output.sha256.clone())).collect()
 }

@@ -346,26 +346,29 @@ enum Name {
     Everyone,
 }
 
+/// Every name that a segment can have, before a suffix tells segments of one name apart: as [`Name`] lists them.
+pub const NAMES: [&str; 16] = [
+    "VIP",
+    "Loyal",
+    "Big spenders",
+    "Regular",
+    "Medium spend",
+    "Promising",
+    "Recently active",
+    "Infrequent",
+    "Low spend",
+    "Cooling down",
+    "At risk",
+    "Hibernating",
+    "Lost",
+    "Lapsed",
+    "Unlabelled",
+    "All customers",
+];
+
 impl Name {
     fn text(self) -> &'static str {
-        match self {
-            Self::Vip => "VIP",
-            Self::Loyal => "Loyal",
-            Self::BigSpenders => "Big spenders",
-            Self::Regular => "Regular",
-            Self::MediumSpend => "Medium spend",
-            Self::Promising => "Promising",
-            Self::RecentlyActive => "Recently active",
-            Self::Infrequent => "Infrequent",
-            Self::LowSpend => "Low spend",
-            Self::CoolingDown => "Cooling down",
-            Self::AtRisk => "At risk",
-            Self::Hibernating => "Hibernating",
-            Self::Lost => "Lost",
-            Self::Lapsed => "Lapsed",
-            Self::Unlabelled => "Unlabelled",
-            Self::Everyone => "All customers",
-        }
+        NAMES[self as usize]
     }
 
     fn action(self) -> &'static str {

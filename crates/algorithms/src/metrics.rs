@@ -185,8 +185,9 @@ impl SilhouetteReference {
     pub fn silhouettes(&self, row: &[f64], own: f64, group: usize, labels: &[u32]) -> Vec<Replicated> {
         Arch::new().dispatch(|| {
             let distances = self.distances(row);
-            let mut owns = [Replicas::new(own).sum(own, 0.0); REPLICATES];
-            owns[group] = Replicas::new(own).sum(own, own);
+            let replicas = Replicas::new(own);
+            let mut owns = [replicas.sum(own, 0.0); REPLICATES];
+            owns[group] = replicas.sum(own, own);
             let of =
                 |(totals, label): (&Totals, &u32)| self.replicated(&distances, totals, *label as usize, own, &owns);
             self.clusterings.iter().zip(labels).map(of).collect()

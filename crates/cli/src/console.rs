@@ -3,6 +3,7 @@
 //! Results go to standard output, progress and errors to standard error. On a terminal each stage has a bar; elsewhere
 //! each is one log line. With `--json` a result is one JSON object, and so is an error; with `--quiet` there is no progress.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -264,11 +265,21 @@ pub(crate) fn bar(name: &'static str, rows: u64) -> ProgressBar {
 
 /// A line on standard output.
 pub(crate) fn line(text: &str) -> io::Result<()> {
-    match writeln!(io::stdout(), "{text}") {
+    match writeln!(io::stdout(), "{}", harmless(text)) {
         // Whoever read us has had enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// What a text says, without what a terminal would do: ids and names come from data, and may hold control characters.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let is_command = |c: char| c.is_control() && !"\n\t".contains(c);
+    if !text.contains(is_command) {
+        return text.into();
+    }
+    let sign = |c: char| if is_command(c) { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(sign).collect::<String>().into()
 }
 
 fn eprint_line(text: &str) {
@@ -279,6 +290,7 @@ fn eprint_line(text: &str) {
 /// An error, with its causes, on standard error.
 pub(crate) fn error(error: &anyhow::Error, exit_code: u8) {
     let text = format!("{error:#}");
+    let text = if manner().json { text } else { harmless(&text).into_owned() };
     if manner().json {
         return eprint_line(&json!({"error": text, "exit_code": exit_code}).to_string());
     }
@@ -306,4 +318,15 @@ pub(crate) fn table(header: &[String], left: &[usize], rows: &[Vec<String>]) -> 
 /// A local URL as the path that a user can open.
 pub(crate) fn place(url: &str) -> String {
     url.strip_prefix("file://").map_or_else(|| url.to_owned(), |path| path.replace("%20", " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn a_terminal_is_told_nothing_by_data() {
+        assert_eq!(harmless("äb\tc\nd"), "äb\tc\nd");
+        assert_eq!(harmless("\u{1b}[2J\u{7}\r\u{9b}x"), "\\u{1b}[2J\\u{7}\\r\\u{9b}x");
+    }
 }

@@ -13,6 +13,7 @@ use segmenta_service::client::{Client, Target, explain, read_token};
 
 use segmenta_pipeline::words::{count, plural};
 use serde_json::{Value, json};
+use url::{Host, Url};
 
 use crate::console;
 
@@ -54,6 +55,18 @@ impl Access {
             Some(file) => Some(read_token(file)?),
             None => std::env::var("SEGMENTA_TOKEN").ok().filter(|token| !token.is_empty()),
         };
+        let is_plain = Url::parse(url).is_ok_and(|url| {
+            let is_here = match url.host() {
+                Some(Host::Domain(name)) => name == "localhost",
+                Some(Host::Ipv4(address)) => address.is_loopback(),
+                Some(Host::Ipv6(address)) => address.is_loopback(),
+                None => false,
+            };
+            url.scheme() == "http" && !is_here
+        });
+        if token.is_some() && is_plain {
+            tracing::warn!(target: "segmenta", "the token goes to {url} as it is, for everybody on the way to read; use https://");
+        }
         let tls = TlsClient {
             authority: self.authority.clone(),
             identity: self.certificate.clone().zip(self.key.clone()),

@@ -32,6 +32,7 @@ fn outcome_as_json(job: &Job, outcome: &Outcome) -> Value {
             "label": segment.label.as_ref().map(|label| &label.name),
             "size": segment.size,
             "share": segment.share,
+            "share_of_monetary": spent_share(job, outcome, segment),
         })
     };
     json!({
@@ -41,6 +42,7 @@ fn outcome_as_json(job: &Job, outcome: &Outcome) -> Value {
         "fingerprint": outcome.manifest.fingerprint,
         "customers": outcome.customers,
         "rejected": outcome.rejected,
+        "rejected_share_of_monetary": outcome.rejected_share,
         "k": outcome.evaluated.chosen_k,
         "why": outcome.evaluated.why,
         "segments": outcome.profiled.segments.iter().map(segment).collect::<Vec<_>>(),
@@ -50,6 +52,20 @@ fn outcome_as_json(job: &Job, outcome: &Outcome) -> Value {
     })
 }
 
+/// The share that a segment has in what the customers of all segments have spent; `None` where that is not known, or may be negative.
+fn spent_share(job: &Job, outcome: &Outcome, segment: &Segment) -> Option<f64> {
+    let spec = job.spec();
+    let monetary = spec.profile.monetary.as_ref()?;
+    let j = spec.source.features.iter().position(|feature| feature == monetary)?;
+    let segments = outcome.profiled.segments.iter().filter(|other| other.algorithm == segment.algorithm);
+    let spent = |segment: &Segment| {
+        let feature = segment.features.get(j).filter(|feature| feature.min >= 0.0)?;
+        Some(feature.mean * segment.size as f64)
+    };
+    let all: f64 = segments.map(spent).sum::<Option<f64>>()?;
+    (all > 0.0).then_some(spent(segment)? / all)
+}
+
 fn outcome_in_words(job: &Job, outcome: &Outcome) -> io::Result<()> {
     let features = &job.spec().source.features;
     let found = outcome.profiled.segments.iter();
@@ -57,33 +73,37 @@ fn outcome_in_words(job: &Job, outcome: &Outcome) -> io::Result<()> {
     let score = |segment: &Segment| segment.label.as_ref().map_or(0.0, |label| label.score);
     segments.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.cluster.cmp(&b.cluster)));
     let labelled = segments.iter().any(|segment| segment.label.is_some());
+    let shares: Vec<Option<f64>> = segments.iter().map(|segment| spent_share(job, outcome, segment)).collect();
+    let money = job.spec().profile.monetary.as_ref().filter(|_| shares.iter().all(Option::is_some));
     let of_segments = |shown: usize| {
-        let mut header: Vec<String> = vec!["cluster".into()];
+        let mut header: Vec<String> = vec!["#".into()];
         header.extend(labelled.then(|| "segment".to_owned()));
         header.extend(["customers".to_owned(), "share".to_owned()]);
+        header.extend(money.map(|_| "money".to_owned()));
         header.extend(features.iter().take(shown).cloned());
-        let row = |segment: &&Segment| {
+        let row = |(segment, spent): (&&Segment, &Option<f64>)| {
             let mut row = vec![segment.cluster.to_string()];
             row.extend(labelled.then(|| segment.label.as_ref().map_or_else(String::new, |label| label.name.clone())));
             row.extend([count(segment.size), percent(segment.share)]);
+            row.extend(money.and(*spent).map(percent));
             row.extend(segment.features.iter().take(shown).map(|feature| number(feature.mean)));
             row
         };
         let left = if labelled { vec![1] } else { vec![] };
-        table(&header, &left, &segments.iter().map(row).collect::<Vec<_>>()).to_string()
+        table(&header, &left, &segments.iter().zip(&shares).map(row).collect::<Vec<_>>()).to_string()
     };
     let fits = |shown: &usize| of_segments(*shown).lines().all(|line| line.chars().count() <= COLUMNS);
     let shown = (0..=features.len()).rev().find(fits).unwrap_or(0);
     line(&of_segments(shown))?;
     let more = features.len() - shown;
-    let means = if shown > 0 { "of features the means; " } else { "" };
-    match more {
-        0 => line("of features the means")?,
-        more => {
-            let are = plural(more as u64, "more feature is", "more features are");
-            line(&format!("{means}{more} {are} in segments.parquet"))?;
-        }
+    let mut notes: Vec<String> = vec!["#: its number".to_owned()];
+    notes.extend(money.map(|feature| format!("money: its share of {feature}")));
+    notes.extend((shown > 0).then(|| "of features the means".to_owned()));
+    if more > 0 {
+        let are = plural(more as u64, "more feature is", "more features are");
+        notes.push(format!("{more} {are} in segments.parquet"));
     }
+    line(&notes.join("; "))?;
     for segment in &segments {
         if let Some(label) = &segment.label {
             line(&format!("{}: {}", label.name, label.action))?;
@@ -92,12 +112,13 @@ fn outcome_in_words(job: &Job, outcome: &Outcome) -> io::Result<()> {
     let assigned: u64 = segments.iter().map(|segment| segment.size).sum();
     line("")?;
     line(&format!(
-        "{} customers: {} in {} {}, {} cut as outliers",
+        "{} customers: {} in {} {}, {} set aside as outliers{}",
         count(outcome.customers),
         count(assigned),
         segments.len(),
         plural(segments.len() as u64, "segment", "segments"),
-        count(outcome.rejected)
+        count(outcome.rejected),
+        held(job.spec().profile.monetary.as_ref().zip(outcome.rejected_share).filter(|_| outcome.rejected > 0))
     ))?;
     line(&format!("k = {}: {}", outcome.evaluated.chosen_k, outcome.evaluated.why))?;
     if let Some(hierarchy) = &outcome.hierarchy {
@@ -129,6 +150,11 @@ fn outcome_in_words(job: &Job, outcome: &Outcome) -> io::Result<()> {
     line(&format!("open {}report.html to look at it", place(&outcome.output)))
 }
 
+/// How much of a feature customers hold, as the end of a sentence about them.
+fn held(share: Option<(&String, f64)>) -> String {
+    share.map_or_else(String::new, |(feature, share)| format!(", with {} of all {feature}", percent(share)))
+}
+
 /// What was scored.
 pub(crate) fn scored(manifest: &ScoreManifest, output: &str) -> io::Result<()> {
     result(|| json!(manifest), || scored_in_words(manifest, output))
@@ -136,7 +162,9 @@ pub(crate) fn scored(manifest: &ScoreManifest, output: &str) -> io::Result<()> {
 
 fn scored_in_words(manifest: &ScoreManifest, output: &str) -> io::Result<()> {
     let (rows, outside) = (count(manifest.rows), count(manifest.outside));
-    line(&format!("{rows} customers scored by the model of {}, {outside} outside its fences", manifest.job))?;
+    let share = manifest.outside_share.as_ref().filter(|_| manifest.outside > 0);
+    let share = held(share.map(|outside| (&outside.feature, outside.share)));
+    line(&format!("{rows} customers scored by the model of {}, {outside} outside its fences{share}", manifest.job))?;
     if let Some(noise) = manifest.noise {
         line(&format!("HDBSCAN: {} of them are noise", count(noise)))?;
     }

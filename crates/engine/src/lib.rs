@@ -15,12 +15,14 @@
 //! * [`artifact`]: the Parquet parts that a stage writes and the next one reads.
 //! * [`store`]: what a worker keeps decoded between passes.
 //! * [`progress`]: how many rows the tasks of this process have gone over.
+//! * [`connections`]: how many come in at once, and which are let go.
 //! * [`tls`]: certificates that are read again when they change.
 //! * [`runtime`]: memory, object stores and functions, the same on every process.
 
 pub mod artifact;
 pub mod cluster;
 pub mod codec;
+pub mod connections;
 pub mod error;
 pub mod functions;
 pub mod object_stores;

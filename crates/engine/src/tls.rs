@@ -25,6 +25,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
+use crate::connections::{Connection, Door};
 use crate::error::{EngineError, Result};
 
 /// The files are looked at so often.
@@ -35,9 +36,6 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Connections whose handshake is done and that wait to be taken.
 const BACKLOG: usize = 64;
-
-/// After a failure to accept, for example for want of file descriptors.
-const BREATH: Duration = Duration::from_millis(50);
 
 /// Where certificates are, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +107,10 @@ impl TlsServer {
     }
 
     /// The connections of a listener, for tonic. Those whose handshake fails are let go.
-    pub fn incoming(&self, listener: TcpListener) -> impl Stream<Item = io::Result<TlsStream<TcpStream>>> + use<> {
+    pub fn incoming(
+        &self,
+        listener: TcpListener,
+    ) -> impl Stream<Item = io::Result<Connection<TlsStream<TcpStream>>>> + use<> {
         let (sender, receiver) = mpsc::channel(BACKLOG);
         let tls = self.clone();
         tokio::spawn(async move {
@@ -134,7 +135,7 @@ impl TlsServer {
     pub fn forward(&self, listener: TcpListener, to: SocketAddr) -> JoinHandle<()> {
         let tls = self.clone();
         tokio::spawn(async move {
-            let carry = move |mut stream: TlsStream<TcpStream>| async move {
+            let carry = move |mut stream: Connection<TlsStream<TcpStream>>| async move {
                 let Ok(mut inner) = TcpStream::connect(to).await else { return };
                 let _ = inner.set_nodelay(true);
                 // Either side may end it at any time.
@@ -148,24 +149,17 @@ impl TlsServer {
     async fn accept<F>(
         &self,
         listener: TcpListener,
-        take: impl Fn(TlsStream<TcpStream>) -> F + Clone + Send + Sync + 'static,
+        take: impl Fn(Connection<TlsStream<TcpStream>>) -> F + Clone + Send + Sync + 'static,
     ) where
         F: Future<Output = ()> + Send + 'static,
     {
+        let door = Door::new(listener);
         loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::debug!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(BREATH).await;
-                    continue;
-                }
-            };
+            let (stream, place) = door.next().await;
             let (acceptor, take) = (self.acceptor(), take.clone());
             tokio::spawn(async move {
-                let _ = stream.set_nodelay(true);
                 match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => take(stream).await,
+                    Ok(Ok(stream)) => take(Connection::new(stream, place)).await,
                     Ok(Err(error)) => tracing::debug!(%error, "a connection was refused"),
                     Err(_) => tracing::debug!("a connection did not shake hands in time"),
                 }

@@ -13,11 +13,14 @@ use segmenta_engine::{EngineError, Result};
 use serde::Serialize;
 
 use crate::lease::{Lease, LeaseOptions};
+use crate::publication::{Kind, LOCK, fence};
 use crate::stages::publish;
-use crate::work::{Work, remove, remove_all};
+use crate::work::{Work, remove};
 
 /// Where a job's record is, below its output.
 const RECORD: &str = "_work/job.json";
+/// Where its leases are. The last one stays: their numbers must not start anew.
+const LEASE: &str = "_work/lease/";
 
 /// What was found at one output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -74,6 +77,26 @@ pub async fn clean(runtime: &Arc<RuntimeEnv>, location: &str, age: Duration, dry
     Ok(cleaned)
 }
 
+/// What of an output nobody needs: the work folder, and files of publications that came to nothing, or that no manifest names any more.
+async fn dead<'a>(
+    runtime: &RuntimeEnv,
+    output: &str,
+    objects: &[(&'a str, &'a ObjectMeta)],
+) -> Result<Vec<(&'a str, &'a ObjectMeta)>> {
+    let manifest = publish::published(runtime, output).await?;
+    let named: BTreeSet<&str> = manifest.iter().flat_map(|m| &m.outputs).map(|file| file.path.as_str()).collect();
+    let has_manifest = objects.iter().any(|(path, _)| *path == "manifest.json");
+    let is_left = |path: &str| match (&manifest, has_manifest) {
+        (Some(_), _) => Kind::Results.owns(path) && !named.contains(path),
+        // Of another form: it stays as it is.
+        (None, true) => false,
+        (None, false) => Kind::Results.owns(path) || publish::DOCUMENTS.contains(&path),
+    };
+    // The lease tells late processes that they have lost theirs, and the lock may be held.
+    let is_work = |path: &str| path.starts_with("_work/") && !path.starts_with(LEASE) && path != LOCK;
+    Ok(objects.iter().filter(|(path, _)| is_work(path) || is_left(path)).copied().collect())
+}
+
 async fn clean_output(
     runtime: &Arc<RuntimeEnv>,
     output: &str,
@@ -81,49 +104,52 @@ async fn clean_output(
     age: Duration,
     dry_run: bool,
 ) -> Result<Cleaned> {
-    let whole = objects.iter().any(|(path, _)| *path == "manifest.json");
-    let goes = |path: &str| path.starts_with("_work/") || (!whole && publish::is_published_path(path));
-    let dead: Vec<&ObjectMeta> = objects.iter().filter(|(path, _)| goes(path)).map(|(_, object)| *object).collect();
+    let found = dead(runtime, output, objects).await?;
     let mut cleaned = Cleaned {
         output: output.to_owned(),
-        objects: dead.len() as u64,
-        bytes: dead.iter().map(|object| object.size).sum(),
+        objects: found.len() as u64,
+        bytes: found.iter().map(|(_, object)| object.size).sum(),
         kept: None,
     };
-    let youngest: Option<DateTime<Utc>> = dead.iter().map(|object| object.last_modified).max();
+    let youngest: Option<DateTime<Utc>> = found.iter().map(|(_, object)| object.last_modified).max();
     let is_old = youngest.is_none_or(|at| (Utc::now() - at).to_std().is_ok_and(|since| since >= age));
     if !is_old {
         cleaned.kept = Some(Kept::Young);
         return Ok(cleaned);
     }
-    if dry_run {
+    if dry_run || found.is_empty() {
         return Ok(cleaned);
     }
     // A run that starts meanwhile waits, and finds nothing to resume.
     let options = LeaseOptions { patience: Duration::ZERO, ..LeaseOptions::of_this_process() };
-    let folder = format!("{output}_work/lease/");
-    let Ok(lease) = Lease::take(runtime, &folder, &options).await else {
+    let Ok(lease) = Lease::take(runtime, &format!("{output}{LEASE}"), &options).await else {
         cleaned.kept = Some(Kept::InUse);
         return Ok(cleaned);
     };
+    // A run may have ended just before, and named what nobody did.
+    let found = dead(runtime, output, &found).await?;
+    if found.iter().any(|(path, _)| !path.starts_with("_work/")) {
+        fence(runtime, output, &lease).await?;
+    }
     let work = Work::new(Arc::clone(runtime), output);
     let mut stages: BTreeSet<&str> = BTreeSet::new();
-    for (path, _) in objects.iter().filter(|(path, _)| goes(path)) {
+    for (path, _) in found {
         match path.strip_prefix("_work/").and_then(|rest| rest.split_once('/')) {
-            Some(("lease", _)) => {}
             Some((stage, _)) => drop(stages.insert(stage)),
-            None if *path == RECORD => {}
-            None => remove(runtime, &format!("{output}{path}")).await?,
+            None if path == RECORD => {}
+            None => {
+                lease.check()?;
+                remove(runtime, &format!("{output}{path}")).await?;
+            }
         }
     }
     for stage in stages {
-        lease.check()?;
-        work.clear(stage).await?;
+        work.clear(stage, &lease).await?;
     }
-    // The lease goes last but for the record, which says that this is a job's output as long as anything is there.
-    lease.release().await;
-    remove_all(runtime, &folder).await?;
+    // The record goes last: it says that this is a job's output as long as anything is there.
+    lease.check()?;
     remove(runtime, &format!("{output}{RECORD}")).await?;
+    lease.release().await;
     Ok(cleaned)
 }
 
@@ -143,6 +169,7 @@ mod tests {
         (folder, runtime, url)
     }
 
+    /// The files that are there, but for leases.
     fn left(folder: &std::path::Path) -> Vec<String> {
         let mut files = Vec::new();
         let mut folders = vec![folder.to_owned()];
@@ -150,7 +177,7 @@ mod tests {
             for entry in std::fs::read_dir(at).unwrap().map(|entry| entry.unwrap().path()) {
                 if entry.is_dir() {
                     folders.push(entry);
-                } else {
+                } else if !entry.ends_with("lease") && !entry.parent().unwrap().ends_with("lease") {
                     files.push(entry.strip_prefix(folder).unwrap().display().to_string());
                 }
             }
@@ -194,6 +221,6 @@ mod tests {
         let _lease = Lease::take(&runtime, &format!("{url}b/_work/lease/"), &options).await.unwrap();
         let used = clean(&runtime, &format!("{url}b/"), Duration::ZERO, false).await.unwrap();
         assert_eq!(used[0].kept, Some(Kept::InUse));
-        assert_eq!(left(folder.path()).len(), HALF.len() + 1);
+        assert_eq!(left(folder.path()).len(), HALF.len());
     }
 }

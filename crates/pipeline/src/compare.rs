@@ -26,9 +26,9 @@ use segmenta_engine::{EngineError, Result};
 use serde::Serialize;
 
 use crate::drift::FeatureDrift;
+use crate::publication::first_gone;
 use crate::published::{Published, SegmentRow, damaged};
 use crate::stages::profile::{Algorithm, label_column};
-use crate::stages::publish::first_gone;
 
 /// From this score on a pair of segments is one segment.
 pub const SAME: f64 = 1.0 / 3.0;
@@ -264,11 +264,8 @@ async fn table(
     output: &str,
     folder: &str,
 ) -> Result<Option<DataFrame>> {
-    let of = |file: &&crate::stages::publish::Output| {
-        file.path.starts_with(&format!("{folder}/")) && file.rows.is_some_and(|rows| rows > 0)
-    };
-    let files: Vec<String> =
-        published.manifest.outputs.iter().filter(of).map(|file| format!("{output}{}", file.path)).collect();
+    let files = published.manifest.table(folder).filter(|(_, file)| file.rows.is_some_and(|rows| rows > 0));
+    let files: Vec<String> = files.map(|(_, file)| format!("{output}{}", file.path)).collect();
     if files.is_empty() {
         return Ok(None);
     }

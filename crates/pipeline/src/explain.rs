@@ -16,7 +16,6 @@ use serde::Serialize;
 
 use crate::published::{Published, SegmentRow};
 use crate::stages::profile::Algorithm;
-use crate::stages::publish::Output;
 use crate::words::plural;
 
 /// Why a customer is where it is.
@@ -223,20 +222,13 @@ impl Labels {
 /// The row of a customer, and whether it is in a segment. Only the parts that its id falls into are read.
 async fn find(runtime: &RuntimeEnv, output: &str, published: &Published, id: &[String]) -> Result<Option<(Row, bool)>> {
     for (folder, is_assigned) in [("assignments", true), ("rejected", false)] {
-        let path = |index: u32| format!("{folder}/part-{index:05}.parquet");
-        let part = |file: &Output| Part {
-            index: 0,
-            url: format!("{output}{}", file.path),
-            rows: file.rows.unwrap_or(0),
-            bytes: file.bytes,
-            sha256: file.sha256.clone(),
-        };
-        let mut files = published.manifest.outputs.iter().filter(|file| file.path.starts_with(&format!("{folder}/")));
-        let Some(any) = files.clone().next() else { continue };
-        let wanted = values(&*part_schema(runtime, &part(any)).await?, &published.model.id, id)?;
-        let own = path(part_of(row_id(&wanted)?, published.model.parts));
-        let Some(file) = files.find(|file| file.path == own) else { continue };
-        if let Some(row) = find_in(runtime, &part(file), &published.model.id, &wanted).await? {
+        let mut files = published.manifest.table(folder);
+        let Some((index, any)) = published.manifest.table(folder).next() else { continue };
+        let schema = part_schema(runtime, &any.part(index, output)).await?;
+        let wanted = values(&schema, &published.model.id, id)?;
+        let own = part_of(row_id(&wanted)?, published.model.parts);
+        let Some((_, file)) = files.find(|(index, _)| *index == own) else { continue };
+        if let Some(row) = find_in(runtime, &file.part(own, output), &published.model.id, &wanted).await? {
             return Ok(Some((row, is_assigned)));
         }
     }
@@ -315,7 +307,7 @@ async fn density(
     let features = &published.model.features;
     let mut nearest: Option<(f64, usize, usize)> = None;
     for (cell, parts) in model.points.iter().enumerate() {
-        let values = columns_of(runtime, output, &parts.points, features).await?;
+        let values = columns_of(runtime, output, published, &parts.points, features).await?;
         for (i, point) in values.chunks_exact(features.len()).enumerate() {
             let squared = squared_distance(scaled, point);
             if nearest.is_none_or(|(least, _, _)| squared < least) {
@@ -325,7 +317,7 @@ async fn density(
     }
     let Some((_, cell, at)) = nearest else { return Ok(None) };
     let wanted = ["node".to_owned(), "height".to_owned()];
-    let tree = columns_of(runtime, output, &model.points[cell].tree, &wanted).await?;
+    let tree = columns_of(runtime, output, published, &model.points[cell].tree, &wanted).await?;
     let Some([node, height]) = tree.get(2 * at..2 * at + 2) else {
         return Err(EngineError::input(format!("{output}: its model's tables do not fit together; run the job anew")));
     };
@@ -357,8 +349,15 @@ async fn density(
 }
 
 /// Columns of a part of the model, row-major.
-async fn columns_of(runtime: &RuntimeEnv, output: &str, part: &Part, columns: &[String]) -> Result<Vec<f64>> {
-    let part = Part { url: format!("{output}{}", part.url), ..part.clone() };
+async fn columns_of(
+    runtime: &RuntimeEnv,
+    output: &str,
+    published: &Published,
+    part: &Part,
+    columns: &[String],
+) -> Result<Vec<f64>> {
+    let path = published.manifest.document(&part.url).map_or(&part.url, |file| &file.path);
+    let part = Part { url: format!("{output}{path}"), ..part.clone() };
     let mut values = Vec::with_capacity(part.rows as usize * columns.len());
     let mut batches = read_part(runtime, &part, Some(columns)).await?;
     while let Some(batch) = batches.next().await {

@@ -1,5 +1,6 @@
 //! A job: its stages in order, each resumed where its manifest is already there.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,9 +8,12 @@ use std::time::Instant;
 use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::StreamExt;
+use object_store::ObjectMeta;
 use segmenta_algorithms::hierarchy::Linkage;
+use segmenta_algorithms::quantiles::QuantileSketch;
 use segmenta_engine::artifact::{Part, get, put_new, resolve};
 use segmenta_engine::cluster::Cluster;
+use segmenta_engine::operators::Intact;
 use segmenta_engine::{EngineError, Fault, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,6 +22,7 @@ use tracing::Instrument;
 use crate::lease::{Lease, LeaseOptions};
 use crate::location::{to_folder_url, to_url};
 use crate::process::{peak_memory, reset_peak_memory};
+use crate::publication::{LOCK, manifest_url};
 use crate::source::{Dependence, SourceTable, Sources};
 use crate::spec::{
     CutRule, Donors, Fill, ForestThreshold, Graph, Hdbscan, Hierarchy, JobSpec, KMeansAlgorithm, MinClusterSize,
@@ -27,6 +32,8 @@ use crate::stages::evaluate::{Evaluated, Previous};
 use crate::stages::extract::{Extracted, part_count};
 use crate::stages::hdbscan::DensityClustered;
 use crate::stages::hierarchy::Linked;
+use crate::stages::impute::Imputed;
+use crate::stages::outliers::Split;
 use crate::stages::profile::{Clusterings, Profiled};
 use crate::stages::publish::{self, Manifest, Results};
 use crate::stages::{
@@ -118,8 +125,10 @@ pub struct Outcome {
     pub output: String,
     /// Customers in the feature table.
     pub customers: u64,
-    /// Customers cut as outliers.
+    /// Customers set aside as outliers.
     pub rejected: u64,
+    /// The share of the monetary feature that they hold; `None` where no feature is monetary, or some of it is negative.
+    pub rejected_share: Option<f64>,
     /// The hierarchy, where the spec asks for it.
     pub hierarchy: Option<Linked>,
     /// HDBSCAN's clusters, where the spec asks for them.
@@ -304,11 +313,16 @@ impl Job {
         check_owner(&cluster.runtime(), output, &spec.name).await?;
         if options.fresh {
             for stage in plan {
-                work.clear(stage.name).await?;
+                work.clear(stage.name, lease).await?;
             }
         }
         let features = &spec.source.features;
-        let mut driver = Driver { cluster, work, observer, plan, lease, stages: vec![], warnings: vec![] };
+        let mut driver =
+            Driver { cluster, work, observer, plan, lease, redone: vec![], stages: vec![], warnings: vec![] };
+        let planned = driver.planned(PUBLISH)?;
+        let is_over =
+            !options.fresh && self.is_published(&cluster.runtime(), output, &planned.fingerprint).await?.is_some();
+        driver.find_redone(is_over).await?;
         let source_rows = sources.shards().map(|shard| shard.rows).sum();
         let extracted: Extracted = driver
             .stage("extract", source_rows, async |context| {
@@ -404,6 +418,7 @@ impl Job {
             output: output.clone(),
             customers,
             rejected: rows_of(&split.rejected),
+            rejected_share: self.rejected_share(&imputed, &split),
             stages: driver.stages,
             warnings,
             hierarchy,
@@ -429,10 +444,13 @@ impl Job {
         let existing = if fresh { None } else { self.is_published(&runtime, output, &planned.fingerprint).await? };
         let resumed = existing.is_some();
         let manifest = match existing {
-            Some(manifest) => manifest,
+            Some(manifest) => {
+                publish::complete(&runtime, output, &manifest, driver.lease).await?;
+                manifest
+            }
             None => {
                 reset_peak_memory();
-                let prefix = driver.work.artifact_prefix(PUBLISH, &planned.fingerprint);
+                let prefix = driver.work.artifact_prefix(PUBLISH, &planned.fingerprint, driver.lease);
                 let context = StageContext::new(driver.cluster, prefix, PUBLISH, driver.observer);
                 publish::run(&context, results, output, &planned.fingerprint, driver.lease).await?
             }
@@ -458,6 +476,19 @@ impl Job {
             }
             _ => Ok(None),
         }
+    }
+
+    /// The share of what all customers have spent that those have who were set aside.
+    fn rejected_share(&self, imputed: &Imputed, split: &Split) -> Option<f64> {
+        let monetary = self.spec.profile.monetary.as_ref()?;
+        let j = self.spec.source.features.iter().position(|feature| feature == monetary)?;
+        let sum = |sketch: &QuantileSketch, rows: u64| {
+            let mean = sketch.mean().filter(|_| sketch.bounds().min >= 0.0)?;
+            Some(mean * rows as f64)
+        };
+        let all = sum(&imputed.features[j].sketch, rows_of(&imputed.parts)).filter(|all| *all > 0.0)?;
+        let kept = sum(&split.features[j].sketch, rows_of(&split.kept))?;
+        Some((1.0 - kept / all).clamp(0.0, 1.0))
     }
 
     /// Refuses more segments than rows, where no query stands between the two. A run finds out by itself, after what comes first.
@@ -745,11 +776,78 @@ struct Driver<'a> {
     observer: &'a dyn Observer,
     plan: &'a [PlannedStage],
     lease: &'a Lease,
+    /// Stages that are done again, whatever an earlier run has left of them.
+    redone: Vec<&'static str>,
     stages: Vec<StageReport>,
     warnings: Vec<String>,
 }
 
+/// Parts that one task reads.
+const PARTS_A_TASK: usize = 16;
+
+/// The parts that are listed anywhere in what a stage made.
+fn parts_in(output: &serde_json::Value, parts: &mut Vec<Part>) {
+    match output {
+        serde_json::Value::Array(values) => values.iter().for_each(|value| parts_in(value, parts)),
+        serde_json::Value::Object(fields) => match serde_json::from_value::<Part>(output.clone()) {
+            Ok(part) => parts.push(part),
+            Err(_) => fields.values().for_each(|value| parts_in(value, parts)),
+        },
+        _ => {}
+    }
+}
+
 impl<'a> Driver<'a> {
+    /// Finds the stages that are done again: those that an earlier run did not complete, those with a file that is gone or not what
+    /// was written, and those that have a file of such a stage as their own. Where everything is published, files are not looked at.
+    async fn find_redone(&mut self, is_published: bool) -> Result<()> {
+        let mut complete: Vec<(&'static str, Vec<Part>)> = vec![];
+        for stage in self.plan.iter().filter(|stage| stage.name != PUBLISH) {
+            match self.work.complete::<serde_json::Value>(stage.name, &stage.fingerprint).await? {
+                Some(manifest) => {
+                    let mut parts = vec![];
+                    parts_in(&manifest.output, &mut parts);
+                    complete.push((stage.name, parts));
+                }
+                None => self.redone.push(stage.name),
+            }
+        }
+        if !(is_published && self.redone.is_empty()) {
+            self.check_parts(&complete).await?;
+        }
+        let mut known = usize::MAX;
+        while std::mem::replace(&mut known, self.redone.len()) != self.redone.len() {
+            for (stage, parts) in &complete {
+                let of_redone = |part: &Part| part.origin().is_some_and(|(_, from)| self.redone.contains(&from));
+                if !self.redone.contains(stage) && parts.iter().any(of_redone) {
+                    self.redone.push(stage);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the files of complete stages, and has those done again whose files are not what was written.
+    async fn check_parts(&mut self, complete: &[(&'static str, Vec<Part>)]) -> Result<()> {
+        let mut parts: Vec<Part> = complete.iter().flat_map(|(_, parts)| parts.iter().cloned()).collect();
+        parts.sort_by(|a, b| a.url.cmp(&b.url));
+        parts.dedup_by(|a, b| a.url == b.url);
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let tasks: Vec<Vec<Part>> = parts.chunks(PARTS_A_TASK).map(<[Part]>::to_vec).collect();
+        let damaged: HashSet<String> = self.cluster.map_parts(Intact {}, &tasks).await?.into_iter().flatten().collect();
+        for (stage, parts) in complete {
+            let Some(part) = parts.iter().find(|part| damaged.contains(&part.url)) else { continue };
+            self.observer.warning(&format!(
+                "{}: is gone, or not what the stage {stage} wrote; the stage is done again",
+                part.url
+            ));
+            self.redone.push(stage);
+        }
+        Ok(())
+    }
+
     fn planned(&self, name: &str) -> Result<&'a PlannedStage> {
         let planned = self.plan.iter().find(|stage| stage.name == name);
         planned.ok_or_else(|| EngineError::job(format!("the stage {name} is not in the plan")))
@@ -767,18 +865,19 @@ impl<'a> Driver<'a> {
         F: AsyncFnOnce(&StageContext<'_>) -> Result<T>,
     {
         let planned = self.planned(name)?;
-        if let Some(manifest) = self.work.complete::<T>(name, &planned.fingerprint).await? {
+        let is_redone = self.redone.contains(&name);
+        if !is_redone && let Some(manifest) = self.work.complete::<T>(name, &planned.fingerprint).await? {
             manifest.warnings.iter().for_each(|warning| self.observer.warning(warning));
             self.warnings.extend(manifest.warnings);
             self.report(StageReport { stage: name.to_owned(), resumed: true, cost: manifest.cost });
             return Ok(manifest.output);
         }
         self.lease.check()?;
-        self.work.clear(name).await?;
+        self.work.clear(name, self.lease).await?;
         self.observer.stage_started(name, rows);
         reset_peak_memory();
         let started = Instant::now();
-        let prefix = self.work.artifact_prefix(name, &planned.fingerprint);
+        let prefix = self.work.artifact_prefix(name, &planned.fingerprint, self.lease);
         let context = StageContext::new(self.cluster, prefix, name, self.observer);
         let output = run(&context).instrument(tracing::info_span!("stage", name)).await;
         // Where nobody else is to blame, one has to know where to look.
@@ -819,7 +918,7 @@ async fn check_owner(runtime: &RuntimeEnv, output: &str, name: &str) -> Result<(
         ))
     };
     let unreadable = |error: EngineError| EngineError::output(format!("output: {}", error.message));
-    if let Some(content) = get(runtime, &publish::manifest_url(output)).await.map_err(unreadable)? {
+    if let Some(content) = get(runtime, &manifest_url(output)).await.map_err(unreadable)? {
         return match serde_json::from_slice::<Manifest>(&content) {
             Ok(manifest) if manifest.job == name => Ok(()),
             Ok(manifest) => Err(theirs(&manifest.job)),
@@ -837,7 +936,15 @@ async fn check_owner(runtime: &RuntimeEnv, output: &str, name: &str) -> Result<(
         return claimed(&content);
     }
     let (store, path) = resolve(runtime, output)?;
-    let object = store.list(Some(&path)).next().await;
+    // What `segmenta clean` leaves is nobody's.
+    let is_left = |object: &ObjectMeta| {
+        let below: Vec<_> = object.location.prefix_match(&path).into_iter().flatten().collect();
+        let below: Vec<&str> = below.iter().map(AsRef::as_ref).collect();
+        below.starts_with(&["_work", "lease"]) || below.join("/") == LOCK
+    };
+    let mut objects =
+        store.list(Some(&path)).filter(|object| std::future::ready(!object.as_ref().is_ok_and(is_left))).boxed();
+    let object = objects.next().await;
     // Another process may have put its name there after this one looked.
     if matches!(object, Some(Ok(_)))
         && let Some(content) = get(runtime, &record).await.map_err(unreadable)?

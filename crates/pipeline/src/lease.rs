@@ -8,12 +8,12 @@
 //! to others, and is renewed by writing it again. Whoever wants a lease that is held watches it: when it was not renewed for
 //! as long as a lease lasts, by the watcher's own clock, the next token may be taken. A holder that could not renew for so
 //! long has lost it, whether somebody took it or not, and must write no more: [`Lease::check`] before each commit. What it
-//! may still have in flight does no harm, for a stage that runs twice writes the same bytes. The token is thus the fencing
-//! token of Kleppmann's "How to do distributed locking" (2016), checked by the holder instead of the store.
+//! may still have in flight does no harm: what a stage makes lies in a folder of the token, and a publication that was overtaken
+//! comes to nothing (see `publication.rs`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::TryStreamExt;
@@ -23,8 +23,12 @@ use segmenta_engine::artifact::{get, put, put_new, resolve};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::work::remove;
+
+/// Digits that tell a lease from others.
+pub(crate) const SHORT_ID: usize = 8;
 
 /// How leases are held.
 #[derive(Debug, Clone)]
@@ -113,6 +117,7 @@ fn started(process: u32) -> Option<u64> {
 pub struct Lease {
     runtime: Arc<RuntimeEnv>,
     url: String,
+    token: u64,
     record: Record,
     state: Arc<State>,
     renewing: JoinHandle<()>,
@@ -214,7 +219,19 @@ impl Lease {
         let state = Arc::new(State { lasts: options.lasts, renewed: Mutex::new(begun), taken: AtomicBool::new(false) });
         let renewing =
             tokio::spawn(renew(Arc::clone(runtime), folder.to_owned(), token, record.clone(), Arc::clone(&state)));
-        Ok(Some(Self { runtime: Arc::clone(runtime), url, record, state, renewing }))
+        Ok(Some(Self { runtime: Arc::clone(runtime), url, token, record, state, renewing }))
+    }
+
+    /// Its number: higher than that of every lease before it in its folder.
+    #[must_use]
+    pub fn token(&self) -> u64 {
+        self.token
+    }
+
+    /// [`SHORT_ID`] hexadecimal digits that tell it from other leases, of other folders too.
+    #[must_use]
+    pub fn short_id(&self) -> &str {
+        self.record.id.get(..SHORT_ID).unwrap_or(&self.record.id)
     }
 
     /// Whether it is still held: to be asked before anything is committed.
@@ -249,7 +266,7 @@ impl Lease {
 const LOST: &str = "the lease on the job's output was lost: another process took over, or the object store could not be \
                     reached; nothing more was written";
 
-fn lost() -> EngineError {
+pub(crate) fn lost() -> EngineError {
     EngineError::job(LOST)
 }
 

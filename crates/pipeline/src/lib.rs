@@ -9,6 +9,7 @@
 
 pub mod clean;
 pub mod compare;
+pub mod csv;
 mod depth;
 pub mod drift;
 pub mod explain;
@@ -18,6 +19,7 @@ pub mod lease;
 pub mod load;
 pub mod location;
 pub mod process;
+pub mod publication;
 pub mod published;
 pub mod quantiles;
 pub mod report;

@@ -12,19 +12,21 @@ use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use segmenta_algorithms::drift::Distribution;
 use segmenta_algorithms::hdbscan::condensed_tree::CondensedCluster;
 use segmenta_algorithms::scalers::Scaler;
-use segmenta_engine::artifact::get;
+use segmenta_engine::artifact::{get, hex};
 use segmenta_engine::operators::hdbscan::DensityModelCell;
 use segmenta_engine::{EngineError, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::job::StageReport;
+use crate::publication::manifest_url;
 use crate::stages::evaluate::Choice;
 use crate::stages::hdbscan::DensityCluster;
 use crate::stages::hierarchy::{LinkedCluster, Reduction};
 use crate::stages::profile::{Agreement, Algorithm};
-use crate::stages::publish::{FORMAT, Manifest, manifest_url, published};
+use crate::stages::publish::{FORMAT, Manifest, published};
 
 /// The documents and small tables of an output.
 pub struct Published {
@@ -48,6 +50,26 @@ impl Published {
     /// # Errors
     /// Nothing there, something damaged, or of another version.
     pub async fn read(runtime: &RuntimeEnv, output: &str) -> Result<Self> {
+        let mut manifest = Self::manifest(runtime, output).await?;
+        loop {
+            let error = match Self::of(runtime, output, manifest.clone()).await {
+                Ok(published) => return Ok(published),
+                Err(error) => error,
+            };
+            // What the manifest named is gone where something was published meanwhile.
+            let now = Self::manifest(runtime, output).await?;
+            if now.edition == manifest.edition {
+                return Err(error);
+            }
+            manifest = now;
+        }
+    }
+
+    /// The manifest of what is published under `output`.
+    ///
+    /// # Errors
+    /// None there, or one of another version.
+    pub async fn manifest(runtime: &RuntimeEnv, output: &str) -> Result<Manifest> {
         let Some(manifest) = published(runtime, output).await? else {
             let what = match get(runtime, &manifest_url(output)).await? {
                 Some(_) => "manifest.json is not one that this version wrote; publish the job anew",
@@ -61,19 +83,23 @@ impl Published {
                 manifest.format
             )));
         }
-        let model: Model = document(runtime, output, "model.json").await?;
+        Ok(manifest)
+    }
+
+    async fn of(runtime: &RuntimeEnv, output: &str, manifest: Manifest) -> Result<Self> {
+        let model: Model = document(runtime, output, &manifest, "model.json").await?;
         if !model.is_sound() {
             return Err(EngineError::input(format!(
                 "{output}model.json: its parts do not fit together; publish the job anew"
             )));
         }
         Ok(Self {
-            manifest,
             model,
-            metrics: document(runtime, output, "metrics.json").await?,
-            segments: Columns::read(runtime, output, "segments.parquet").await?,
-            quality: Columns::read(runtime, output, "quality.parquet").await?,
-            sample: Columns::read(runtime, output, "sample.parquet").await?,
+            metrics: document(runtime, output, &manifest, "metrics.json").await?,
+            segments: Columns::read(runtime, output, &manifest, "segments.parquet").await?,
+            quality: Columns::read(runtime, output, &manifest, "quality.parquet").await?,
+            sample: Columns::read(runtime, output, &manifest, "sample.parquet").await?,
+            manifest,
         })
     }
 }
@@ -124,15 +150,32 @@ impl Published {
     }
 }
 
-async fn document<T: DeserializeOwned>(runtime: &RuntimeEnv, output: &str, name: &str) -> Result<T> {
-    let content = file(runtime, output, name).await?;
+async fn document<T: DeserializeOwned>(
+    runtime: &RuntimeEnv,
+    output: &str,
+    manifest: &Manifest,
+    name: &str,
+) -> Result<T> {
+    let content = file(runtime, output, manifest, name).await?;
     serde_json::from_slice(&content)
         .map_err(|error| EngineError::input(format!("{output}{name}: cannot be read: {error}; publish the job anew")))
 }
 
-async fn file(runtime: &RuntimeEnv, output: &str, name: &str) -> Result<bytes::Bytes> {
-    let content = get(runtime, &format!("{output}{name}")).await?;
-    content.ok_or_else(|| EngineError::input(format!("{output}{name}: is gone; publish the job anew")))
+/// A document that a manifest names, whole and as it was published.
+///
+/// # Errors
+/// One that is gone, or another than was published.
+pub(crate) async fn file(runtime: &RuntimeEnv, output: &str, manifest: &Manifest, name: &str) -> Result<bytes::Bytes> {
+    let path = manifest.document(name).map_or(name, |file| file.path.as_str());
+    let content = get(runtime, &format!("{output}{path}")).await?;
+    let content =
+        content.ok_or_else(|| EngineError::input(format!("{output}{path}: is gone; publish the job anew")))?;
+    if manifest.document(name).is_some_and(|file| hex(&Sha256::digest(&content)) != file.sha256) {
+        return Err(EngineError::input(format!(
+            "{output}{path}: is not what was published; publish the job anew (run it with --fresh)"
+        )));
+    }
+    Ok(content)
 }
 
 /// A small table.
@@ -146,8 +189,8 @@ impl Columns {
         Self(batch)
     }
 
-    async fn read(runtime: &RuntimeEnv, output: &str, name: &str) -> Result<Self> {
-        Self::parse(file(runtime, output, name).await?)
+    async fn read(runtime: &RuntimeEnv, output: &str, manifest: &Manifest, name: &str) -> Result<Self> {
+        Self::parse(file(runtime, output, manifest, name).await?)
             .map_err(|error| EngineError::input(format!("{output}{name}: cannot be read: {error}")))
     }
 

@@ -1,8 +1,10 @@
 //! Scoring: gives new rows the segments of a published model.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::StreamExt;
@@ -15,10 +17,10 @@ use segmenta_algorithms::kmeans::{Centers, Split as KMeansSplit};
 use segmenta_algorithms::outliers::{Fence, IsolationForest};
 use segmenta_algorithms::scalers::Scaler;
 use segmenta_algorithms::sums::Bounds;
-use segmenta_engine::artifact::{Part, get, hex, put_new, resolve};
+use segmenta_engine::artifact::{Part, get, hex, resolve};
 use segmenta_engine::cluster::Cluster;
 use segmenta_engine::operators::hdbscan::{DensityModel, DensityModelCell};
-use segmenta_engine::operators::{DonorSearch, DonorSet, Filling, ForestCut, Score, Scored};
+use segmenta_engine::operators::{DonorSearch, DonorSet, Filling, ForestCut, Score, Scored, Spent};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -27,12 +29,14 @@ use crate::drift::{self, DriftReport};
 use crate::job::{Observer, Plan, PlannedStage};
 use crate::lease::{Lease, LeaseOptions};
 use crate::location::{to_folder_url, to_url};
+use crate::publication::{Kind, Output, Publication, first_gone, is_plain, manifest_url};
+use crate::published::{Published, file};
 use crate::source::{Shard, Sources};
 use crate::spec::{Fill, ScoreSpec, Source, Table};
 use crate::stages::hdbscan::DensityCluster;
-use crate::stages::publish::{FOREST_FILE, FORMAT, Output, copy, first_gone, listed, manifest_url, pretty};
+use crate::stages::publish::{FOREST_FILE, FORMAT, Manifest, pretty, published as published_manifest};
 use crate::stages::{StageContext, extract, rows_of, singly};
-use crate::work::{Work, fingerprint, remove_all};
+use crate::work::{Work, fingerprint};
 
 /// A scoring job: its spec, and the folder that relative paths start from.
 #[derive(Debug, Clone)]
@@ -44,6 +48,7 @@ pub struct ScoreJob {
 /// What a run goes by.
 struct Prepared {
     url: String,
+    files: Files,
     model: Model,
     source: Source,
     sources: Sources,
@@ -57,6 +62,9 @@ struct Prepared {
 pub struct ScoreManifest {
     /// Version of the published files.
     pub format: u32,
+    /// As of a job's manifest.
+    #[serde(default)]
+    pub edition: u64,
     /// URL of the model.
     pub model: String,
     /// Name of the job that made it.
@@ -75,12 +83,23 @@ pub struct ScoreManifest {
     pub filled_cells: u64,
     /// Rows with a feature outside the model's fences.
     pub outside: u64,
+    /// The share of the monetary feature that these rows have; `None` where the model has no such feature, or some of it is negative.
+    pub outside_share: Option<OutsideShare>,
     /// Rows that HDBSCAN calls noise; where the model has no such part, `None`.
     pub noise: Option<u64>,
     /// What became of the rows since the model was made; `None` where the model does not say how they were.
     pub drift: Option<DriftReport>,
     /// The published files.
     pub outputs: Vec<Output>,
+}
+
+/// How much of a feature rows outside the fences have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutsideShare {
+    /// The feature.
+    pub feature: String,
+    /// Of its sum over all rows, 0 to 1.
+    pub share: f64,
 }
 
 /// What every model starts with.
@@ -94,12 +113,28 @@ struct Model {
     job: String,
     id: Vec<String>,
     features: Vec<String>,
+    #[serde(default)]
+    source: SourceModel,
+    #[serde(default)]
+    profile: ProfileModel,
     impute: ImputeModel,
     outliers: OutlierModel,
     scale: ScaleModel,
     kmeans: KMeansModel,
     hdbscan: Option<HdbscanModel>,
     distributions: Vec<Distribution>,
+}
+
+/// What the job made its features from.
+#[derive(Debug, Default, Deserialize)]
+struct SourceModel {
+    tables: Vec<String>,
+    sql: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct ProfileModel {
+    monetary: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -115,8 +150,8 @@ struct ImputeModel {
 }
 
 impl ImputeModel {
-    /// How cells are filled, where `missing` cells of each feature are. `folder`: the URL that the model's paths are relative to.
-    fn filling(self, features: &[String], missing: &[u64], folder: &str) -> Result<Filling> {
+    /// How cells are filled, where `missing` cells of each feature are.
+    fn filling(self, features: &[String], missing: &[u64], files: &Files) -> Result<Filling> {
         let has_value = |j: usize| self.fill.is_some() && self.fills[j] != Fill::None;
         if let Some(j) = (0..features.len()).find(|j| missing[*j] > 0 && !has_value(*j)) {
             return Err(EngineError::input(format!(
@@ -129,7 +164,7 @@ impl ImputeModel {
         let needs_donors = by_neighbors.clone().any(|j| missing[j] > 0) && !self.donor_parts.is_empty();
         Ok(Filling {
             donors: needs_donors.then(|| DonorSet {
-                parts: self.donor_parts.into_iter().map(|part| part_below(folder, part)).collect(),
+                parts: self.donor_parts.into_iter().map(|part| files.part(part)).collect(),
                 search: DonorSearch { neighbors: self.neighbors, weights: self.weights, bounds: self.bounds },
             }),
             by_neighbors: by_neighbors.fold(0, |all, j| all | 1 << j),
@@ -151,9 +186,9 @@ struct ForestModel {
 }
 
 impl ForestModel {
-    /// With the trees, which lie in a document below the model. `folder`: the URL that the model's paths are relative to.
-    async fn load(&self, runtime: &RuntimeEnv, folder: &str, features: usize) -> Result<ForestCut> {
-        let url = format!("{folder}{FOREST_FILE}");
+    /// With the trees, which lie in a document below the model.
+    async fn load(&self, runtime: &RuntimeEnv, files: &Files, features: usize) -> Result<ForestCut> {
+        let url = files.url(FOREST_FILE);
         let broken = |what: &str| EngineError::input(format!("{url}: {what}; publish the model anew"));
         let content = get(runtime, &url).await?.ok_or_else(|| broken("is gone"))?;
         if hex(&Sha256::digest(&content)) != self.sha256 {
@@ -209,17 +244,16 @@ struct HdbscanModel {
 }
 
 impl HdbscanModel {
-    /// `folder`: the URL that the model's paths are relative to.
-    fn density(self, folder: &str) -> DensityModel {
+    fn density(self, files: &Files) -> DensityModel {
         let mut selected: Vec<(u32, i32)> = self.clusters.iter().map(|c| (c.node, c.cluster)).collect();
         selected.sort_unstable();
         let (clusters, labels): (Vec<u32>, Vec<i32>) = selected.into_iter().unzip();
         let selected = Selected { clusters, stability: vec![] };
         let memberships = Memberships::new(&self.condensed_tree, &selected, &labels, &self.selection);
         let cells = self.points.into_iter().map(|cell| DensityModelCell {
-            points: part_below(folder, cell.points),
-            cores: part_below(folder, cell.cores),
-            tree: part_below(folder, cell.tree),
+            points: files.part(cell.points),
+            cores: files.part(cell.cores),
+            tree: files.part(cell.tree),
         });
         DensityModel {
             cells: cells.collect(),
@@ -230,9 +264,23 @@ impl HdbscanModel {
     }
 }
 
-/// A part whose URL is relative to `folder`.
-fn part_below(folder: &str, part: Part) -> Part {
-    Part { url: format!("{folder}{}", part.url), ..part }
+/// Where the files of a model are.
+struct Files {
+    /// The URL of the folder of the output.
+    folder: String,
+    /// By name, the paths below it that the manifest gives. What it does not name is where its name says.
+    paths: BTreeMap<String, String>,
+}
+
+impl Files {
+    fn url(&self, name: &str) -> String {
+        format!("{}{}", self.folder, self.paths.get(name).map_or(name, String::as_str))
+    }
+
+    /// A part as it is read, of one as the model names it.
+    fn part(&self, part: Part) -> Part {
+        Part { url: self.url(&part.url), ..part }
+    }
 }
 
 const STAGE: &str = "score";
@@ -255,7 +303,8 @@ impl ScoreJob {
     /// # Errors
     /// A path that cannot be written as a URL.
     pub fn sources(&self) -> Result<Vec<String>> {
-        let locations = self.spec.input.iter().chain([&self.spec.model]);
+        let tables = self.spec.tables.iter().flat_map(|table| &table.locations);
+        let locations = self.spec.input.iter().chain(tables).chain([&self.spec.model]);
         locations.map(|location| to_url(location, &self.base)).collect()
     }
 
@@ -269,20 +318,43 @@ impl ScoreJob {
 
     async fn prepare(&self, state: &SessionState, output: &str) -> Result<Prepared> {
         let runtime = state.runtime_env();
-        let (url, model, sha256) = read_model(runtime, &self.spec.model, &self.base).await?;
-        let source = Source {
-            tables: vec![Table { name: "input".to_owned(), locations: self.spec.input.clone() }],
-            sql: None,
-            id: model.id.clone(),
-            features: model.features.clone(),
-            weight: None,
-        };
+        let Found { url, files, model, sha256 } = read_model(runtime, &self.spec.model, &self.base).await?;
+        let (tables, sql) = self.tables(&url, &model.source)?;
+        let source = Source { tables, sql, id: model.id.clone(), features: model.features.clone(), weight: None };
         let sources = Sources::find(runtime, &source, &self.base, output).await?;
-        sources.features(state, &source, None).await?;
-        let shards: Vec<_> = sources.shards().map(|shard| (&shard.url, shard.bytes, &shard.version)).collect();
-        let fingerprint = fingerprint(STAGE, &(FORMAT, &url, sha256, shards), "")?;
+        let moment = sources.features(state, &source, None).await?.dependence.moment;
+        let shards: Vec<_> =
+            sources.shards().map(|shard| (&shard.table, &shard.url, shard.bytes, &shard.version)).collect();
+        let fingerprint = fingerprint(STAGE, &(FORMAT, &url, sha256, shards, &source.sql, moment), "")?;
         let published = published(runtime, output, &fingerprint).await?;
-        Ok(Prepared { url, model, source, sources, fingerprint, published })
+        Ok(Prepared { url, files, model, source, sources, fingerprint, published })
+    }
+
+    /// What is read, and the query over it: the input as it is, or the query of the model or of the spec over tables.
+    fn tables(&self, model: &str, of_model: &SourceModel) -> Result<(Vec<Table>, Option<String>)> {
+        let spec = &self.spec;
+        if spec.tables.is_empty() {
+            return Ok((vec![Table { name: "input".to_owned(), locations: spec.input.clone() }], None));
+        }
+        if spec.sql.is_some() {
+            return Ok((spec.tables.clone(), spec.sql.clone()));
+        }
+        let Some(sql) = &of_model.sql else {
+            return Err(EngineError::spec(format!(
+                "tables: the job of {model} had no query; give its one table as `input`, or a query as `sql`"
+            )));
+        };
+        let given: BTreeSet<&str> = spec.tables.iter().map(|table| table.name.as_str()).collect();
+        let read: BTreeSet<&str> = of_model.tables.iter().map(String::as_str).collect();
+        if given != read {
+            let listed = |names: &BTreeSet<&str>| names.iter().copied().collect::<Vec<_>>().join(", ");
+            return Err(EngineError::spec(format!(
+                "tables: the query of {model} reads {}, and {} is given; name all of them, and no other",
+                listed(&read),
+                listed(&given)
+            )));
+        }
+        Ok((spec.tables.clone(), Some(sql.clone())))
     }
 
     /// Checks model and input without scoring anything.
@@ -339,17 +411,13 @@ impl ScoreJob {
             error = lease.lost() => Err(error),
             error = &mut stop => Err(error),
         };
-        lease.release().await;
         if result.is_ok() {
-            let cleared = async {
-                work.clear(STAGE).await?;
-                remove_all(&runtime, &work.url("lease/")).await
-            };
             // The scores are there; what is left behind harms nobody.
-            if let Err(error) = cleared.await {
+            if let Err(error) = work.clear(STAGE, &lease).await {
                 observer.warning(&format!("the work folder of the scores was not removed: {error}"));
             }
         }
+        lease.release().await;
         result
     }
 }
@@ -368,21 +436,18 @@ async fn score_into(
     to: &Destination<'_>,
     observer: &dyn Observer,
 ) -> Result<ScoreManifest> {
-    let Prepared { url, model, source, sources, fingerprint, .. } = prepared;
+    let Prepared { url, files, model, source, sources, fingerprint, .. } = prepared;
     let (runtime, output) = (cluster.runtime(), to.output);
-    let scores = format!("{output}scores/");
-    to.work.clear(STAGE).await?;
-    remove_all(&runtime, &scores).await?;
+    to.work.clear(STAGE, to.lease).await?;
 
     observer.stage_started(STAGE, sources.rows());
-    let context = StageContext::new(cluster, to.work.artifact_prefix(STAGE, "scored"), STAGE, observer);
+    let context = StageContext::new(cluster, to.work.artifact_prefix(STAGE, "scored", to.lease), STAGE, observer);
     context.begin_step("read");
     let extracted = extract::run(&context, &source, &sources, base, None).await?;
-    let folder = &url[..url.rfind('/').map_or(0, |slash| slash + 1)];
     let missing: Vec<u64> = extracted.features.iter().map(|feature| feature.missing).collect();
-    let filling = model.impute.filling(&model.features, &missing, folder)?;
+    let filling = model.impute.filling(&model.features, &missing, &files)?;
     let forest = match &model.outliers.forest {
-        Some(forest) => Some(forest.load(&runtime, folder, model.features.len()).await?),
+        Some(forest) => Some(forest.load(&runtime, &files, model.features.len()).await?),
         None => None,
     };
     let task = Score {
@@ -395,8 +460,10 @@ async fn score_into(
         centers: model.kmeans.centers(model.features.len()),
         numbers: model.kmeans.clusters.iter().map(|cluster| cluster.cluster).collect(),
         labels: model.kmeans.clusters.iter().map(|cluster| Some(cluster.label.as_ref()?.name.clone())).collect(),
-        density: model.hdbscan.map(|hdbscan| hdbscan.density(folder)),
+        density: model.hdbscan.map(|hdbscan| hdbscan.density(&files)),
+        monetary: model.profile.monetary.as_ref().and_then(|name| model.features.iter().position(|f| f == name)),
     };
+    let monetary = task.monetary.map(|j| model.features[j].clone());
     let has_density = task.density.is_some();
     context.begin_step("score");
     let scored: Vec<Scored> = context.map_parts(task, &singly(&extracted.parts)).await?;
@@ -416,8 +483,10 @@ async fn score_into(
         context.warn(warning);
     }
     let parts: Vec<Part> = scored.iter().map(|scored| scored.part.clone()).collect();
+    let publication = Publication::begin(&runtime, output, to.lease, Kind::Scores).await?;
     let manifest = ScoreManifest {
         format: FORMAT,
+        edition: publication.edition(),
         model: url,
         job: model.job,
         segmenta: env!("CARGO_PKG_VERSION").to_owned(),
@@ -427,27 +496,80 @@ async fn score_into(
         rows: rows_of(&parts),
         filled_cells: sum(|scored| scored.filled),
         outside: sum(|scored| scored.outside),
+        outside_share: monetary.and_then(|feature| Some(OutsideShare { feature, share: share_outside(&scored)? })),
         noise: has_density.then(|| sum(|scored| scored.noise)),
         drift,
-        outputs: listed(&parts, "scores"),
+        outputs: publication.listed(&parts, "scores"),
     };
-    copy(&runtime, &parts, output, "scores").await?;
-    to.lease.check()?;
-    if put_new(&runtime, &manifest_url(output), pretty(&manifest)?).await? {
-        return Ok(manifest);
+    publication.copy(&parts, "scores").await?;
+    publication.commit(pretty(&manifest)?.into(), &manifest.outputs).await?;
+    if let Err(error) = publication.sweep(&manifest.outputs).await {
+        context.warn(format!("what a run before left of its scores could not be removed: {error}"));
     }
-    Err(EngineError::output(format!("--output: {output}: another process published there meanwhile")))
+    Ok(manifest)
 }
 
-/// The URL of a model, the model, and the checksum of its document. What is in it is checked as far as anything here relies on it.
-async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<(String, Model, String)> {
-    // A folder that a job has published to is as good as its model.
-    let is_file = location.ends_with(".json");
-    let url = if is_file { to_url(location, base)? } else { format!("{}model.json", to_folder_url(location, base)?) };
-    let content = get(runtime, &url).await.map_err(|error| EngineError::input(format!("{url}: {}", error.message)))?;
-    let content = content.ok_or_else(|| {
-        EngineError::input(format!("{url}: there is no such model; a job publishes it as model.json"))
-    })?;
+/// The share of the monetary feature that rows outside the fences have; `None` where some of it is negative, or all of it is 0.
+fn share_outside(scored: &[Scored]) -> Option<f64> {
+    let spent: Vec<Spent> = scored.iter().map(|scored| scored.spent).collect::<Option<_>>()?;
+    let sum = |of: fn(&Spent) -> f64| spent.iter().map(of).sum::<f64>();
+    let all = sum(|spent| spent.all);
+    (all > 0.0).then(|| sum(|spent| spent.outside) / all)
+}
+
+/// A model that was found.
+struct Found {
+    url: String,
+    files: Files,
+    model: Model,
+    /// Of its document.
+    sha256: String,
+}
+
+const MODEL: &str = "model.json";
+
+/// The model that is published under a folder, with the manifest that names it.
+async fn model_of(runtime: &RuntimeEnv, folder: &str) -> Result<(Manifest, Bytes)> {
+    let mut manifest = Published::manifest(runtime, folder).await?;
+    loop {
+        let error = match file(runtime, folder, &manifest, MODEL).await {
+            Ok(content) => return Ok((manifest, content)),
+            Err(error) => error,
+        };
+        // What the manifest named is gone where something was published meanwhile.
+        let now = Published::manifest(runtime, folder).await?;
+        if now.edition == manifest.edition {
+            return Err(error);
+        }
+        manifest = now;
+    }
+}
+
+/// Reads a model: the one that is published under a folder, or a document. What is in it is checked as far as anything here relies on
+/// it.
+async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<Found> {
+    let (url, folder, content, manifest) = if location.ends_with(".json") {
+        let url = to_url(location, base)?;
+        let folder = url[..url.rfind('/').map_or(0, |slash| slash + 1)].to_owned();
+        let content =
+            get(runtime, &url).await.map_err(|error| EngineError::input(format!("{url}: {}", error.message)))?;
+        let content = content.ok_or_else(|| {
+            EngineError::input(format!("{url}: there is no such model; a job publishes it as model.json"))
+        })?;
+        // Its files are where the manifest beside it says, if that is of the same publication.
+        let sha256 = hex(&Sha256::digest(&content));
+        let is_its_own = |manifest: &Manifest| manifest.document(MODEL).is_some_and(|model| model.sha256 == sha256);
+        let manifest = published_manifest(runtime, &folder).await?.filter(is_its_own);
+        (url, folder, content, manifest)
+    } else {
+        let folder = to_folder_url(location, base)?;
+        let (manifest, content) = model_of(runtime, &folder).await?;
+        (format!("{folder}{MODEL}"), folder, content, Some(manifest))
+    };
+    let sha256 = hex(&Sha256::digest(&content));
+    let files = manifest.iter().flat_map(|manifest| &manifest.outputs);
+    let paths = files.filter(|file| lies_below(&file.path)).map(|file| (file.name.clone(), file.path.clone()));
+    let files = Files { folder, paths: paths.collect() };
     let broken = |what: String| EngineError::input(format!("{url}: is not a model of this version: {what}"));
     let Format { format } = serde_json::from_slice(&content).map_err(|error| broken(error.to_string()))?;
     if format != FORMAT {
@@ -471,7 +593,7 @@ async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result
     if !fits {
         return Err(broken("its parts do not fit together".to_owned()));
     }
-    Ok((url, model, hex(&Sha256::digest(&content))))
+    Ok(Found { url, files, model, sha256 })
 }
 
 impl HdbscanModel {
@@ -492,9 +614,13 @@ const MOST_NEIGHBORS: usize = 1_000;
 
 /// Whether a part of a model lies below it, so that a model leads nowhere else, and has as many rows as one may have.
 fn is_of_a_model(part: &Part) -> bool {
+    lies_below(&part.url) && part.rows < u64::from(u32::MAX)
+}
+
+/// Whether a name, or a path, leads to the tables of a model.
+fn lies_below(path: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
-    let below = part.url.starts_with("model/") && !part.url.contains("..") && part.url.chars().all(plain);
-    below && part.rows < u64::from(u32::MAX)
+    path.starts_with("model/") && !path.contains("..") && path.chars().all(plain)
 }
 
 /// The manifest of what an earlier run made of the same. Scores may replace what a run left that did not come to its end, and
@@ -505,7 +631,10 @@ async fn published(runtime: &RuntimeEnv, output: &str, fingerprint: &str) -> Res
     let manifest = get(runtime, &manifest_url(output)).await?;
     let has_manifest = manifest.is_some();
     let same = manifest.and_then(|manifest| serde_json::from_slice::<ScoreManifest>(&manifest).ok());
-    if let Some(manifest) = same.filter(|manifest| manifest.fingerprint == fingerprint) {
+    let is_same = |manifest: &ScoreManifest| {
+        manifest.fingerprint == fingerprint && manifest.outputs.iter().all(|file| is_plain(&file.path))
+    };
+    if let Some(manifest) = same.filter(is_same) {
         let files = manifest.outputs.iter().map(|file| (format!("{output}{}", file.path), file.bytes));
         if first_gone(runtime, files).await?.is_none() {
             return Ok(Some(manifest));

@@ -3,14 +3,14 @@
 //! ```text
 //!   <output>/_work/job.json               which job owns the output
 //!   <output>/_work/lease/<token>.json     which process is working on it
-//!   <output>/_work/<stage>/<fingerprint>/ the stage's artifact
+//!   <output>/_work/<stage>/<fingerprint>-<token>/  the stage's artifact
 //!   <output>/_work/<stage>/manifest.json  written last: the stage is complete
 //! ```
 //!
 //! A stage is reused when its *fingerprint* is the same: the hash of its part of the spec, of the version of the format
 //! and of the fingerprint of the stage before it. The first one hashes the inputs (location, size, version). The artifact lies
-//! in a folder of the fingerprint's name: a task of a run that was given up, which may still write, writes beside what a
-//! later run with another spec makes, and over nothing but the same bytes.
+//! in a folder named by the fingerprint and the token of the lease: what a run that lost its lease still writes lies beside what a later
+//! run makes, and it removes nothing of a later token.
 
 use std::sync::Arc;
 
@@ -24,8 +24,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::lease::Lease;
+
 /// Bumped when the same spec and inputs give different artifacts than before.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 /// Digits of a fingerprint that name a folder.
 const SHORT: usize = 16;
@@ -104,9 +106,9 @@ impl Work {
 
     /// The URL of the folder of what a stage makes, ending in `/`.
     #[must_use]
-    pub fn artifact_prefix(&self, stage: &str, fingerprint: &str) -> String {
+    pub fn artifact_prefix(&self, stage: &str, fingerprint: &str, lease: &Lease) -> String {
         let short = fingerprint.get(..SHORT).unwrap_or(fingerprint);
-        format!("{}{short}/", self.stage_prefix(stage))
+        format!("{}{short}-{}-{}/", self.stage_prefix(stage), lease.token(), lease.short_id())
     }
 
     fn stage_prefix(&self, stage: &str) -> String {
@@ -169,14 +171,16 @@ impl Work {
         }
     }
 
-    /// Removes what an earlier run left of a stage; its manifest first.
+    /// Removes what runs up to the holder of the lease left of a stage; its manifest first.
     ///
     /// # Errors
     /// A place that cannot be written to.
-    pub async fn clear(&self, stage: &str) -> Result<()> {
+    pub async fn clear(&self, stage: &str, lease: &Lease) -> Result<()> {
         let prefix = self.stage_prefix(stage);
+        lease.check()?;
         remove(&self.runtime, &format!("{prefix}manifest.json")).await?;
-        remove_all(&self.runtime, &prefix).await
+        let is_old = |path: &str| token_of(path).is_none_or(|token| token <= lease.token());
+        remove_where(&self.runtime, &prefix, is_old, Some(lease)).await
     }
 }
 
@@ -209,32 +213,52 @@ pub async fn remove(runtime: &RuntimeEnv, url: &str) -> Result<()> {
     }
 }
 
+/// The token in a path below the folder of a stage.
+fn token_of(path: &str) -> Option<u64> {
+    let (rest, _lease) = path.split('/').next()?.rsplit_once('-')?;
+    rest.rsplit_once('-')?.1.parse().ok()
+}
+
 /// Removes every object under a prefix.
 ///
 /// # Errors
 /// A place that cannot be written to.
 pub async fn remove_all(runtime: &RuntimeEnv, prefix: &str) -> Result<()> {
+    remove_where(runtime, prefix, |_| true, None).await
+}
+
+/// Removes the objects under a prefix that are wanted gone, by their paths below it; as long as the lease is held, if one is given.
+async fn remove_where(
+    runtime: &RuntimeEnv,
+    prefix: &str,
+    gone: impl Fn(&str) -> bool,
+    lease: Option<&Lease>,
+) -> Result<()> {
     let (store, path) = resolve(runtime, prefix)?;
     let failed = |error: object_store::Error| EngineError::output(format!("{prefix}: cannot be cleared: {error}"));
-    let objects = match store.list(Some(&path)).try_collect::<Vec<_>>().await {
+    let mut objects = match store.list(Some(&path)).try_collect::<Vec<_>>().await {
         Ok(objects) => objects,
         Err(object_store::Error::NotFound { .. }) => return Ok(()),
         Err(error) => return Err(failed(error)),
     };
+    objects.retain(|object| {
+        let below = object.location.as_ref().strip_prefix(path.as_ref()).unwrap_or(object.location.as_ref());
+        gone(below.trim_start_matches('/'))
+    });
     futures::stream::iter(objects)
         .map(|object| {
             let store = Arc::clone(&store);
             async move {
+                lease.map_or(Ok(()), Lease::check)?;
                 match store.delete(&object.location).await {
                     Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-                    Err(error) => Err(error),
+                    Err(error) => Err(failed(error)),
                 }
             }
         })
         .buffer_unordered(DELETES_AT_ONCE)
         .try_collect::<Vec<()>>()
-        .await
-        .map_err(failed)?;
+        .await?;
     Ok(())
 }
 

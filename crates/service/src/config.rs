@@ -91,6 +91,17 @@ fn member_tls(
     }
 }
 
+/// Refuses to listen where strangers may be, without certificates that tell them from members.
+fn check_exposed(key: &str, address: IpAddr, has_certificate: bool, insecure: bool) -> Result<()> {
+    if has_certificate || insecure || address.is_loopback() {
+        return Ok(());
+    }
+    Err(EngineError::spec(format!(
+        "{key}: {address} is reached by others than this machine, and whoever reaches it can run any plan and read what plans leave: set \
+         cluster_certificate, cluster_key, cluster_authority and cluster_name, or `insecure` where only members reach it"
+    )))
+}
+
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// How a coordinator runs.
@@ -132,6 +143,8 @@ pub struct CoordinatorConfig {
     /// The name that every member's certificate has to be for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_name: Option<String>,
+    /// Listen beyond loopback without certificates of members: only where nobody but members reaches these ports.
+    pub insecure: bool,
     /// URL of the folder that the coordinator keeps its jobs in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
@@ -141,6 +154,14 @@ pub struct CoordinatorConfig {
     pub max_running_jobs: usize,
     /// Jobs that may wait.
     pub max_waiting_jobs: usize,
+    /// Jobs of one owner, which is the name of a token, that run at once; as many as of all, if it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running_jobs_per_owner: Option<usize>,
+    /// Jobs of one owner that may wait; as many as of all, if it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_waiting_jobs_per_owner: Option<usize>,
+    /// Seconds that the check of a spec against its sources may take.
+    pub check_timeout_seconds: u64,
     /// Jobs that are over and are still told of; of more, those that were over first are forgotten.
     pub max_finished_jobs: usize,
     /// Seconds that a job may run; 0 for no limit.
@@ -177,10 +198,14 @@ impl Default for CoordinatorConfig {
             cluster_key: None,
             cluster_authority: None,
             cluster_name: None,
+            insecure: false,
             state: None,
             allow: vec![],
             max_running_jobs: 2,
             max_waiting_jobs: 1000,
+            max_running_jobs_per_owner: None,
+            max_waiting_jobs_per_owner: None,
+            check_timeout_seconds: 120,
             max_finished_jobs: 10_000,
             job_timeout_seconds: 0,
             max_spec_bytes: 1 << 20,
@@ -207,6 +232,15 @@ impl CoordinatorConfig {
     /// Some of its keys without the others.
     pub fn member_tls(&self) -> Result<Option<MemberTls>> {
         member_tls(&self.cluster_certificate, &self.cluster_key, &self.cluster_authority, self.cluster_name.as_deref())
+    }
+
+    /// Whether strangers are kept from the scheduler.
+    ///
+    /// # Errors
+    /// An address that others reach, without certificates and without leave.
+    pub fn check_exposed(&self) -> Result<()> {
+        let address = self.scheduler_listen.ip();
+        check_exposed("scheduler_listen", address, self.cluster_certificate.is_some(), self.insecure)
     }
 
     /// TLS of the job service.
@@ -277,6 +311,10 @@ pub struct CoordinatorFlags {
     #[arg(long, value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_name: Option<String>,
+    /// Listen beyond loopback without certificates of members: only where nobody but members reaches these ports
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    insecure: bool,
     /// Folder or URL that the coordinator keeps its jobs in
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -293,6 +331,18 @@ pub struct CoordinatorFlags {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_waiting_jobs: Option<usize>,
+    /// Jobs of one owner, which is the name of a token, that run at once [default: as many as of all]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_running_jobs_per_owner: Option<usize>,
+    /// Jobs of one owner that may wait [default: as many as of all]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_waiting_jobs_per_owner: Option<usize>,
+    /// Seconds that the check of a spec against its sources may take [default: 120]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_timeout_seconds: Option<u64>,
     /// Jobs that are over and are still told of [default: 10000]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -370,6 +420,8 @@ pub struct WorkerConfig {
     /// The name that every member's certificate has to be for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_name: Option<String>,
+    /// Listen beyond loopback without certificates of members: only where nobody but members reaches these ports.
+    pub insecure: bool,
     /// Seconds after which a task is tried again elsewhere; 0 for no limit.
     pub task_timeout_seconds: u64,
     /// Seconds that it has for its tasks and shuffle files when it is asked to stop.
@@ -394,6 +446,7 @@ impl Default for WorkerConfig {
             cluster_key: None,
             cluster_authority: None,
             cluster_name: None,
+            insecure: false,
             task_timeout_seconds: 3600,
             drain_timeout_seconds: 30,
             connect_timeout_seconds: 60,
@@ -406,6 +459,14 @@ impl WorkerConfig {
     #[must_use]
     pub fn memory_plan(&self) -> MemoryPlan {
         memory_plan(self.memory)
+    }
+
+    /// Whether strangers are kept from the worker.
+    ///
+    /// # Errors
+    /// An address that others reach, without certificates and without leave.
+    pub fn check_exposed(&self) -> Result<()> {
+        check_exposed("bind", self.bind, self.cluster_certificate.is_some(), self.insecure)
     }
 
     /// TLS with the other members of the cluster.
@@ -472,6 +533,10 @@ pub struct WorkerFlags {
     #[arg(long, value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_name: Option<String>,
+    /// Listen beyond loopback without certificates of members: only where nobody but members reaches these ports
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    insecure: bool,
     /// Seconds after which a task is tried again elsewhere; 0 for no limit [default: 3600]
     #[arg(long, value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]

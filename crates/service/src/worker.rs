@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use segmenta_engine::cluster::{MemberTls, WorkerOptions, WorkerProcess};
+use segmenta_engine::cluster::{MemberTls, WorkFolder, WorkerOptions, WorkerProcess};
 use segmenta_engine::{EngineError, Fault, Result};
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -37,20 +36,18 @@ pub enum Ended {
 /// A configuration of no use, a port or a folder that cannot be had, a scheduler that cannot be reached.
 pub async fn run(config: &WorkerConfig) -> Result<Ended> {
     let (scheduler_host, scheduler_port) = host_and_port(&config.scheduler)?;
-    // A folder of its own below the configured one: workers may share that, and what a dead one left is not mistaken.
-    let folder = match &config.work_dir {
-        Some(folder) => {
-            std::fs::create_dir_all(folder).and_then(|()| TempDir::with_prefix_in("segmenta-worker-", folder))
-        }
-        None => TempDir::with_prefix("segmenta-worker-"),
-    };
-    let folder =
-        folder.map_err(|error| EngineError::output(format!("work_dir: no folder can be made there: {error}")))?;
+    config.check_exposed()?;
+    // A folder of its own below the configured one: workers may share that, and what a dead one left is removed.
+    let folder = WorkFolder::create(config.work_dir.as_deref())
+        .map_err(|error| EngineError::output(format!("work_dir: no folder can be made there: {error}")))?;
     let slots = match config.slots {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         slots => slots,
     };
     let tls = config.member_tls()?;
+    if tls.is_none() && !config.bind.is_loopback() {
+        tracing::warn!(bind = %config.bind, "insecure: whoever reaches this worker can run tasks and read what plans leave");
+    }
     for (key, port) in [("flight_port", config.flight_port), ("task_port", config.task_port)] {
         // Ballista listens there later on, and would not say on which port it cannot.
         TcpListener::bind((config.bind, port)).await.map_err(|error| {

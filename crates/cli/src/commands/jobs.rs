@@ -49,11 +49,20 @@ impl State {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let target = arguments.remote.target()?;
     let states = arguments.state.iter().map(|state| state.to_proto()).collect();
-    let request = ListRequest { limit: arguments.limit, states };
+    let mut request = ListRequest { limit: arguments.limit, states, page_token: String::new() };
     let runtime = crate::threads::runtime()?;
     runtime.block_on(async {
-        let answer = target.connect().await?.list(request).await.map_err(|status| explain(&status))?;
-        show_jobs(&answer.into_inner().jobs)?;
+        let (mut client, mut jobs) = (target.connect().await?, vec![]);
+        loop {
+            let answer = client.list(request.clone()).await.map_err(|status| explain(&status))?.into_inner();
+            jobs.extend(answer.jobs);
+            request.page_token = answer.next_page_token;
+            request.limit = arguments.limit.saturating_sub(jobs.len() as u32);
+            if request.page_token.is_empty() || request.limit == 0 {
+                break;
+            }
+        }
+        show_jobs(&jobs)?;
         Ok(())
     })
 }

@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use segmenta_engine::EngineError;
 use segmenta_engine::cluster::{Cluster, EmbeddedOptions};
+use segmenta_engine::runtime::{MemoryPlan, runtime_env};
+use segmenta_pipeline::csv;
 use segmenta_pipeline::job::{RunOptions, read_spec};
 use segmenta_pipeline::submission::{Done, Submission};
+use segmenta_pipeline::words::count;
 use segmenta_service::shutdown;
+use tokio::runtime::Runtime;
 
 use super::embedded::Embedded;
 use super::submit;
@@ -25,6 +29,7 @@ Examples:
   segmenta run examples/cdnow.yaml
   segmenta run job.yaml --fresh --memory 16GiB
   segmenta run job.yaml --json | jq .segments
+  segmenta run job.yaml --csv segments.csv
   segmenta run job.yaml --coordinator http://coordinator:50050")]
 pub(crate) struct Arguments {
     /// The job spec (YAML or JSON)
@@ -42,6 +47,9 @@ pub(crate) struct Arguments {
     /// Scan each shard in so many partitions [default: by its size]; changes no result
     #[arg(long, value_name = "N")]
     partitions_per_shard: Option<NonZeroUsize>,
+    /// Write the customers with their segments to a CSV file too
+    #[arg(long, value_name = "FILE", conflicts_with = "coordinator")]
+    csv: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -57,7 +65,29 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ..RunOptions::default()
     };
     let runtime = crate::threads::runtime()?;
-    show(&job, &runtime.block_on(run_embedded(&job, embedded, &options))?)
+    let done = runtime.block_on(run_embedded(&job, embedded, &options))?;
+    show(&job, &done)?;
+    match &arguments.csv {
+        Some(file) => write_csv(&runtime, &job, &done, file),
+        None => Ok(()),
+    }
+}
+
+/// Writes what was published, a customer a line, to a local file.
+pub(crate) fn write_csv(runtime: &Runtime, job: &Submission, done: &Done, file: &Path) -> anyhow::Result<()> {
+    let (outputs, folder) = match done {
+        Done::Segmented(outcome) => (&outcome.manifest.outputs, "assignments/"),
+        Done::Scored(manifest) => (&manifest.outputs, "scores/"),
+    };
+    let output = job.output()?;
+    let rows = runtime.block_on(async {
+        let stores = runtime_env(MemoryPlan::detect())?;
+        csv::write(&stores, &output, outputs, folder, file).await
+    })?;
+    if !crate::console::is_json() {
+        crate::console::line(&format!("{} customers written to {}", count(rows), file.display()))?;
+    }
+    Ok(())
 }
 
 /// Reads a spec of either kind.

@@ -65,7 +65,8 @@ pub(crate) async fn results(stores: &Stores, output: &str) -> Result<Results, En
     let output = format!("{output}/");
     let gone = |name: &str| EngineError::input(format!("{output}{name}: is not there, though the job is done"));
     let manifest = published(stores, &output).await?.ok_or_else(|| gone("manifest.json"))?;
-    let metrics = get(stores, &format!("{output}metrics.json")).await?.ok_or_else(|| gone("metrics.json"))?;
+    let metrics = manifest.document("metrics.json").ok_or_else(|| gone("metrics.json"))?;
+    let metrics = get(stores, &format!("{output}{}", metrics.path)).await?.ok_or_else(|| gone("metrics.json"))?;
     let damaged = |error: serde_json::Error| EngineError::input(format!("{output}metrics.json: {error}"));
     let metrics: Value = serde_json::from_slice(&metrics).map_err(damaged)?;
     let stages = serde_json::from_value(metrics["stages"].clone()).map_err(damaged)?;

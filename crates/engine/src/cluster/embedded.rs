@@ -24,7 +24,6 @@ use ballista_executor::health::ExecutorHealth;
 use ballista_executor::metrics::{ExecutorMetricCollectionPolicy, LoggingMetricsCollector};
 use ballista_executor::shutdown::ShutdownNotifier;
 use datafusion::execution::SessionState;
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -33,6 +32,7 @@ use tonic::transport::server::TcpIncoming;
 use super::scheduler::{Codec, Scheduler, SchedulerOptions, codec};
 use super::shuffle_files::shuffle_service;
 use super::tasks::GuardedEngine;
+use super::work_folder::WorkFolder;
 use crate::runtime::{MAX_MESSAGE_BYTES, MemoryPlan};
 
 /// Attempts to find a free port for the executor, which binds it by number.
@@ -60,7 +60,7 @@ pub(super) struct Embedded {
     scheduler: Scheduler,
     servers: Vec<JoinHandle<()>>,
     shutdown: ShutdownNotifier,
-    _work_dir: TempDir,
+    work_folder: WorkFolder,
 }
 
 impl Drop for Embedded {
@@ -75,10 +75,10 @@ impl Drop for Embedded {
 
 impl Embedded {
     pub(super) async fn start(options: &EmbeddedOptions, state: &SessionState) -> Result<Self, BallistaError> {
-        let work_dir = TempDir::with_prefix("segmenta-")?;
+        let work_folder = WorkFolder::create(None)?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let scheduler = Scheduler::start(listener, &SchedulerOptions::default(), state).await?;
-        let mut embedded = Self { scheduler, servers: vec![], shutdown: ShutdownNotifier::new(), _work_dir: work_dir };
+        let mut embedded = Self { scheduler, servers: vec![], shutdown: ShutdownNotifier::new(), work_folder };
         embedded.start_executor(options, state, codec(state)).await?;
         Ok(embedded)
     }
@@ -93,7 +93,7 @@ impl Embedded {
         state: &SessionState,
         codec: Codec,
     ) -> Result<(), BallistaError> {
-        let work_dir = self._work_dir.path().to_string_lossy().into_owned();
+        let work_dir = self.work_folder.path().to_string_lossy().into_owned();
         let flight = TcpListener::bind("127.0.0.1:0").await?;
         let flight_port = flight.local_addr()?.port();
         let service = shuffle_service(work_dir.clone());

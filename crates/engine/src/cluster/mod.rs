@@ -10,6 +10,7 @@ mod placement;
 mod scheduler;
 mod shuffle_files;
 mod tasks;
+mod work_folder;
 mod worker;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use tracing::Instrument;
 pub use connection::MemberTls;
 pub use embedded::EmbeddedOptions;
 pub use scheduler::{PlanProgress, Plans, SchedulerOptions, Worker};
+pub use work_folder::WorkFolder;
 pub use worker::{HEARTBEAT, WorkerOptions, WorkerProcess, WorkerStatistics};
 
 use crate::artifact::Part;

@@ -25,11 +25,11 @@ use datafusion_proto::protobuf::{LogicalPlanNode, PhysicalPlanNode};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Status};
 
 use super::connection::{MemberTls, endpoints};
 use super::placement::Placement;
+use crate::connections;
 use crate::runtime::{MAX_MESSAGE_BYTES, session_like};
 
 pub(super) type Codec = BallistaCodec<LogicalPlanNode, PhysicalPlanNode>;
@@ -142,8 +142,7 @@ impl Scheduler {
         let listening = tokio::spawn(async move {
             let served = match tls {
                 Some(tls) => router.serve_with_incoming(tls.incoming(listener)).await,
-                // With Nagle's algorithm every small call waits some 40 ms for a delayed acknowledgement.
-                None => router.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))).await,
+                None => router.serve_with_incoming(connections::incoming(listener)).await,
             };
             if let Err(error) = served {
                 tracing::error!(%error, "the scheduler stopped");

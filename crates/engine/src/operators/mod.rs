@@ -7,6 +7,7 @@
 //!
 //! A task is a small serialisable struct in a file of its own. What it holds in memory a row is said there.
 
+mod add_labels;
 mod apply_rules;
 mod assign;
 mod cluster_quality;
@@ -17,6 +18,7 @@ mod draw_donors;
 pub mod hdbscan;
 pub mod hierarchy;
 mod impute;
+mod intact;
 mod kmeans_pass;
 mod map_parts;
 mod moments;
@@ -34,6 +36,7 @@ mod verify;
 mod whole;
 mod write_features;
 
+pub use add_labels::{AddLabels, LabelColumn};
 pub use apply_rules::{ApplyRules, RuledClustering};
 pub use assign::Assign;
 pub use cluster_quality::{ClusterQuality, Judged, StratifiedSample};
@@ -42,6 +45,7 @@ pub use count_brackets::{BracketTarget, CountBrackets, Group};
 pub use cross_tabulate::CrossTabulate;
 pub use draw_donors::DrawDonors;
 pub use impute::{Filling, Impute, Imputed, ImputedFeature};
+pub use intact::Intact;
 pub use kmeans_pass::{Batch, KMeansPass, PassCandidate, Wanted};
 pub(crate) use map_parts::listed_parts;
 pub use map_parts::{MapPartsExec, TaskTimeout, parts_table};
@@ -51,7 +55,7 @@ pub use probe_donors::{ProbeDonors, Probed};
 pub use sample::{Sample, Sampled};
 pub use sample_segments::{SampleSegments, SampledRow, SegmentRates};
 pub use scale::{Scale, Scaled};
-pub use score::{Score, Scored};
+pub use score::{Score, Scored, Spent};
 pub use score_forest::{ForestCut, ScoreForest};
 pub use search_donors::{DonorSearch, DonorSet, SearchDonors};
 pub use silhouette::{Silhouette, SilhouetteSums, SilhouettesByStratum};
@@ -124,6 +128,7 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
         Ok(Arc::new(decode::<T>(body)?))
     }
     match name {
+        AddLabels::NAME => task::<AddLabels>(body),
         ApplyRules::NAME => task::<ApplyRules>(body),
         Assign::NAME => task::<Assign>(body),
         ClusterQuality::NAME => task::<ClusterQuality>(body),
@@ -141,6 +146,7 @@ pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartT
         hierarchy::LabelBySeeds::NAME => task::<hierarchy::LabelBySeeds>(body),
         hierarchy::ReduceRows::NAME => task::<hierarchy::ReduceRows>(body),
         Impute::NAME => task::<Impute>(body),
+        Intact::NAME => task::<Intact>(body),
         KMeansPass::NAME => task::<KMeansPass>(body),
         Moments::NAME => task::<Moments>(body),
         Oversample::NAME => task::<Oversample>(body),

@@ -44,6 +44,8 @@ pub struct Score {
     pub labels: Vec<Option<String>>,
     /// HDBSCAN's part of the model.
     pub density: Option<DensityModel>,
+    /// The feature that is money, by its number.
+    pub monetary: Option<usize>,
 }
 
 /// What the driver gets back.
@@ -59,6 +61,24 @@ pub struct Scored {
     pub noise: u64,
     /// Of each K-Means cluster, rows within all fences.
     pub inside: Vec<u64>,
+    /// `None` without a monetary feature, and where some of it is negative: then there are no shares.
+    pub spent: Option<Spent>,
+}
+
+/// Sums of the monetary feature over a part, in the order of its rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spent {
+    /// Of all rows.
+    pub all: f64,
+    /// Of those outside the fences.
+    pub outside: f64,
+}
+
+impl Spent {
+    fn add(&mut self, value: f64, is_outside: bool) {
+        self.all += value;
+        self.outside += if is_outside { value } else { 0.0 };
+    }
 }
 
 #[async_trait]
@@ -100,6 +120,7 @@ impl PartTask for Score {
         let mut writer = PartWriter::create(&runtime, &self.prefix, part.index, Arc::clone(&schema))?;
         let d = self.features.len();
         let (mut filled, mut outside, mut noise, mut inside) = (0, 0, 0, vec![0; self.centers.k()]);
+        let mut spent = self.monetary.map(|_| Spent::default());
         let mut batches = read_part(&runtime, part, None).await?;
         while let Some(batch) = batches.next().await {
             let batch = batch?;
@@ -121,6 +142,10 @@ impl PartTask for Score {
             }
             for (row, feature) in values.chunks_exact(d).zip(by_fence) {
                 outside += u64::from(feature.is_some());
+                if let Some(j) = self.monetary {
+                    spent = spent.filter(|_| row[j] >= 0.0);
+                    spent.iter_mut().for_each(|spent| spent.add(row[j], feature.is_some()));
+                }
                 fences.push(feature.map(|j| self.features[j].as_str()));
                 for ((scaled, cell), scaler) in scaled.iter_mut().zip(row).zip(&self.scalers) {
                     *scaled = scaler.apply(*cell);
@@ -158,6 +183,6 @@ impl PartTask for Score {
             let rows = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(DataFusionError::from)?;
             writer.write(&rows).await?;
         }
-        Ok(Scored { part: writer.finish().await?, filled, outside, noise, inside })
+        Ok(Scored { part: writer.finish().await?, filled, outside, noise, inside, spent })
     }
 }

@@ -352,10 +352,10 @@ fn agreements(runs: &[Run], bursts: &[Burst]) -> Vec<Agreement> {
 #[must_use]
 pub fn tables_sha256(manifest: &Manifest) -> String {
     let mut tables: Vec<_> = manifest.outputs.iter().filter(|output| output.rows.is_some()).collect();
-    tables.sort_by(|a, b| a.path.cmp(&b.path));
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
     let mut hash = Sha256::new();
     for table in tables {
-        hash.update(format!("{} {}\n", table.path, table.sha256));
+        hash.update(format!("{} {}\n", table.name, table.sha256));
     }
     hex(&hash.finalize())
 }

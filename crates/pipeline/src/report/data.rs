@@ -368,10 +368,10 @@ fn files(published: &Published) -> Vec<File> {
     let mut files: Vec<(String, File, usize)> = vec![];
     for output in &published.manifest.outputs {
         let folder =
-            output.path.rsplit_once('/').filter(|(_, name)| name.starts_with("part-")).map(|(folder, _)| folder);
+            output.name.rsplit_once('/').filter(|(_, name)| name.starts_with("part-")).map(|(folder, _)| folder);
         let Some(folder) = folder else {
-            let file = File { path: output.path.clone(), rows: output.rows, bytes: output.bytes };
-            files.push((output.path.clone(), file, 1));
+            let file = File { path: output.name.clone(), rows: output.rows, bytes: output.bytes };
+            files.push((output.name.clone(), file, 1));
             continue;
         };
         match files.iter_mut().find(|(name, _, _)| name == folder) {

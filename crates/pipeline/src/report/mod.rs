@@ -16,12 +16,13 @@ mod sweep;
 mod trees;
 
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use segmenta_algorithms::scalers::Transform;
 use segmenta_engine::{EngineError, Result};
 use serde::Serialize;
 use serde_json::Value;
 
 use self::data::{Agreement, Missing, Outliers, Platform};
-use self::segments::{Clustering, Components, Noise, Overall, Sample};
+use self::segments::{Clustering, Components, Money, Noise, Overall, Sample};
 use self::sweep::{Choice, Elbow, SilhouetteByK, Silhouettes};
 use self::trees::{CondensedTree, Dendrogram};
 use crate::published::{Published, Rows, damaged};
@@ -43,6 +44,13 @@ struct Report {
     choice: Choice,
     warnings: Vec<String>,
     features: Vec<String>,
+    units: Vec<Option<String>>,
+    /// What makes the axes of plots of customers, as the clusterings see them.
+    transforms: Vec<Transform>,
+    /// The feature of which less is better.
+    recency: Option<usize>,
+    money: Option<Money>,
+    as_of: Option<String>,
     overall: Vec<Overall>,
     clusterings: Vec<Clustering>,
     elbow: Option<Elbow>,
@@ -75,6 +83,14 @@ impl Report {
             choice: Choice::new(metrics),
             warnings: metrics.warnings.clone(),
             features: model.features.clone(),
+            units: segments::units(published),
+            transforms: model.scale.scalers.iter().map(|scaler| scaler.transform).collect(),
+            recency: segments::role(published, "recency"),
+            money: Money::new(published),
+            as_of: metrics
+                .parameters
+                .get("profile")
+                .and_then(|profile| Some(profile.get("as_of")?.as_str()?.to_owned())),
             elbow: Elbow::new(metrics),
             silhouette_by_k: SilhouetteByK::new(metrics),
             silhouettes: Silhouettes::new(published, &clusterings),

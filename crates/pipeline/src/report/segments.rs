@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use segmenta_algorithms::labels::NAMES;
 use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::principal_components::principal_components;
 use segmenta_engine::{EngineError, Result};
@@ -25,6 +26,9 @@ const TRAITS: usize = 3;
 const MATERIAL: f64 = 0.25;
 /// Bins of outlier scores.
 const BINS: usize = 20;
+/// The colour of each of [`NAMES`], so that a segment of one name looks alike in every report. The names that are met most have
+/// those that are told apart best.
+const COLORS: [i32; 16] = [0, 2, 3, 4, 12, 6, 10, 1, 13, 9, 5, 7, 15, 14, 8, 0];
 
 /// A feature over all assigned rows.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -71,6 +75,9 @@ pub(super) struct SegmentView {
     pub(super) color: i32,
     pub(super) size: u64,
     pub(super) share: f64,
+    /// What its customers have spent, and which share of what all in segments have; `None` where that is not known.
+    spent: Option<f64>,
+    spent_share: Option<f64>,
     silhouette: Option<f64>,
     action: Option<String>,
     why: Option<String>,
@@ -113,6 +120,8 @@ impl SegmentView {
             color: cluster,
             size: 1,
             share: 0.5,
+            spent: None,
+            spent_share: None,
             silhouette: None,
             action: None,
             why: None,
@@ -201,10 +210,39 @@ pub(super) fn clusterings(published: &Published, overall: &[Overall]) -> Result<
         rows.truncate(LISTED);
         let mut segments = views(&table, algorithm, &rows, overall)?;
         segments.sort_by(by_standing);
+        color(&mut segments);
         let rules = published.metrics.rules.iter().find(|rules| rules.algorithm == algorithm);
         found.push(Clustering { algorithm, title, segments, rule_fidelity: rules.map(|rules| rules.fidelity), hidden });
     }
     Ok(found)
+}
+
+/// Segments with a name of ours have the colour of that name; of several with one name the first has it. All others get what is
+/// left, and where no segment has a name, the colour of their number.
+fn color(segments: &mut [SegmentView]) {
+    let of_name = |segment: &SegmentView| {
+        let name = segment.name.split(',').next().unwrap_or_default();
+        let known = NAMES.iter().position(|known| *known == name).filter(|_| segment.score.is_some());
+        known.map(|at| COLORS[at])
+    };
+    let mut taken: Vec<i32> = vec![];
+    let mut left: Vec<usize> = vec![];
+    for (at, segment) in segments.iter_mut().enumerate().filter(|(_, segment)| segment.cluster >= 0) {
+        match of_name(segment).filter(|color| !taken.contains(color)) {
+            Some(color) => {
+                segment.color = color;
+                taken.push(color);
+            }
+            None => left.push(at),
+        }
+    }
+    if taken.is_empty() {
+        return;
+    }
+    let mut free = (0..).filter(|color| !taken.contains(color));
+    for at in left {
+        segments[at].color = free.next().unwrap_or_default();
+    }
 }
 
 /// Those of the rows that are segments, and not noise.
@@ -252,8 +290,15 @@ fn views(table: &Table<'_>, algorithm: Algorithm, rows: &[usize], overall: &[Ove
             });
         }
     }
+    let money = Money::column(table.published);
+    let spent = |i: usize, features: &[FeatureView]| money.map(|j| table.sizes[i] * features[j].mean);
+    let total = money.map_or(0.0, |j| overall[j].mean * table.published.metrics.rows.assigned as f64);
+    // What may be negative has no shares.
+    let has_shares = money.is_some_and(|j| overall[j].least >= 0.0 && total > 0.0);
+    let units = units(table.published);
     let view = |(i, features): (&usize, Vec<FeatureView>)| {
         let (i, cluster) = (*i, clusters[*i]);
+        let spent = spent(i, &features);
         let name = names[i].clone().unwrap_or_else(|| unnamed(algorithm, cluster));
         SegmentView {
             cluster,
@@ -262,11 +307,13 @@ fn views(table: &Table<'_>, algorithm: Algorithm, rows: &[usize], overall: &[Ove
             color: cluster.max(-1),
             size: table.sizes[i] as u64,
             share: shares[i],
+            spent,
+            spent_share: spent.filter(|_| has_shares).map(|spent| spent / total),
             silhouette: known(silhouettes[i]),
             action: actions[i].clone(),
             why: whys[i].clone(),
             score: known(scores[i]),
-            traits: if cluster < 0 { vec![] } else { traits(names_of_features, &features, overall) },
+            traits: if cluster < 0 { vec![] } else { traits(names_of_features, &units, &features, overall) },
             rule: rules[i].clone().map(|text| RuleView {
                 text,
                 precision: known(precisions[i]),
@@ -279,7 +326,7 @@ fn views(table: &Table<'_>, algorithm: Algorithm, rows: &[usize], overall: &[Ove
 }
 
 /// What sets a segment apart, the most telling first.
-fn traits(names: &[String], features: &[FeatureView], overall: &[Overall]) -> Vec<String> {
+fn traits(names: &[String], units: &[Option<String>], features: &[FeatureView], overall: &[Overall]) -> Vec<String> {
     let mut telling: Vec<usize> = (0..features.len()).filter(|j| features[*j].z.abs() >= MATERIAL).collect();
     telling.sort_by(|a, b| features[*b].z.abs().total_cmp(&features[*a].z.abs()).then(a.cmp(b)));
     telling.truncate(TRAITS);
@@ -288,7 +335,7 @@ fn traits(names: &[String], features: &[FeatureView], overall: &[Overall]) -> Ve
     }
     let words = |j: usize| {
         let (name, feature, all) = (&names[j], &features[j], &overall[j]);
-        let (mean, average) = (number(feature.mean), number(all.mean));
+        let (mean, average) = (number(feature.mean), in_units(all.mean, units[j].as_deref()));
         // Times of what may be negative say nothing.
         if all.least < 0.0 || all.mean <= 0.0 {
             let side = if feature.z > 0.0 { "above" } else { "below" };
@@ -327,9 +374,11 @@ pub(super) fn headline(published: &Published, clusterings: &[Clustering]) -> Vec
     said.extend(worth(published, segments));
     if rows.rejected > 0 {
         let share = rows.rejected as f64 / rows.customers.max(1) as f64;
-        let held = match outliers_worth(published) {
-            Some((name, held)) => format!(", with {} of all {name}: look at them by themselves", percent(held)),
-            None => String::new(),
+        let held = match Money::new(published) {
+            Some(Money { feature, set_aside: Some(held), .. }) => {
+                format!(", with {} of all {feature}: look at them by themselves", percent(held))
+            }
+            _ => String::new(),
         };
         let (n, were) = (thousands_of(rows.rejected), plural(rows.rejected, "customer was", "customers were"));
         said.push(format!("{n} {were} set aside as outliers: {} of all{held}.", percent(share)));
@@ -353,42 +402,74 @@ pub(super) fn headline(published: &Published, clusterings: &[Clustering]) -> Vec
     said
 }
 
-/// The feature that is the monetary value, where the spec says so.
-fn monetary(published: &Published) -> Option<(usize, &str)> {
-    let name = published.metrics.parameters.get("profile")?.get("monetary")?.as_str()?;
-    Some((published.model.features.iter().position(|feature| feature == name)?, name))
+/// A value with its unit, where it has one.
+fn in_units(value: f64, unit: Option<&str>) -> String {
+    match unit {
+        Some(unit) => format!("{}\u{a0}{unit}", number(value)),
+        None => number(value),
+    }
+}
+
+/// What each feature is counted in, where the spec says so.
+pub(super) fn units(published: &Published) -> Vec<Option<String>> {
+    let units = published.metrics.parameters.get("profile").and_then(|profile| profile.get("units"));
+    let unit = |feature: &String| Some(units?.get(feature)?.as_str()?.to_owned());
+    published.model.features.iter().map(unit).collect()
+}
+
+/// A key of the profile that names a feature, as the number of the feature.
+pub(super) fn role(published: &Published, key: &str) -> Option<usize> {
+    let name = published.metrics.parameters.get("profile")?.get(key)?.as_str()?;
+    published.model.features.iter().position(|feature| feature == name)
+}
+
+/// What customers have spent, where a feature tells.
+#[derive(Debug, Serialize)]
+pub(super) struct Money {
+    feature: String,
+    unit: Option<String>,
+    /// The share of what all customers have spent that comes from those who were set aside; `None` where it is not known.
+    set_aside: Option<f64>,
+}
+
+impl Money {
+    fn column(published: &Published) -> Option<usize> {
+        role(published, "monetary")
+    }
+
+    pub(super) fn new(published: &Published) -> Option<Self> {
+        let j = Self::column(published)?;
+        let feature = published.model.features[j].clone();
+        let total = |step: &str| sum_of(published, &feature, step);
+        let set_aside = match (total("imputed"), total("kept")) {
+            (Some(all), Some(kept)) if all > 0.0 => Some((1.0 - kept / all).clamp(0.0, 1.0)),
+            _ => None,
+        };
+        Some(Self { unit: units(published)[j].clone(), set_aside, feature })
+    }
+}
+
+/// The sum of a feature after a step of the preparation, by `quality.parquet`; `None` where it may be negative.
+fn sum_of(published: &Published, feature: &str, step: &str) -> Option<f64> {
+    let quality = &published.quality;
+    let (features, steps) = (quality.texts("feature")?, quality.texts("step")?);
+    let (means, rows, least) = (quality.numbers("mean")?, quality.numbers("rows")?, quality.numbers("min")?);
+    let is_it = |i: &usize| features[*i].as_deref() == Some(feature) && steps[*i].as_deref() == Some(step);
+    let row = (0..features.len()).find(is_it)?;
+    (least[row] >= 0.0).then(|| means[row] * rows[row])
 }
 
 /// How much of the money of those in segments comes from the best of them.
 fn worth(published: &Published, segments: &[SegmentView]) -> Option<String> {
-    let (j, name) = monetary(published)?;
-    let total: f64 = segments.iter().map(|segment| segment.size as f64 * segment.features[j].mean).sum();
-    if segments.len() < 2 || total <= 0.0 || segments.iter().any(|segment| segment.features[j].min < 0.0) {
-        return None;
-    }
-    let share = |segment: &SegmentView| segment.size as f64 * segment.features[j].mean / total;
-    let most = segments.iter().max_by(|a, b| (share(a) / a.share).total_cmp(&(share(b) / b.share)))?;
+    let Money { feature, .. } = Money::new(published)?;
+    let share = |segment: &SegmentView| segment.spent_share.unwrap_or_default() / segment.share;
+    let most = segments.iter().max_by(|a, b| share(a).total_cmp(&share(b))).filter(|_| segments.len() > 1)?;
     Some(format!(
-        "{} is {} of the customers in segments, and {} of their {name}.",
+        "{} is {} of the customers in segments, and {} of their {feature}.",
         most.name,
         percent(most.share),
-        percent(share(most))
+        percent(most.spent_share?)
     ))
-}
-
-/// The share of all money that customers hold who were cut.
-fn outliers_worth(published: &Published) -> Option<(&str, f64)> {
-    let (_, name) = monetary(published)?;
-    let quality = &published.quality;
-    let (features, steps) = (quality.texts("feature")?, quality.texts("step")?);
-    let (means, rows, least) = (quality.numbers("mean")?, quality.numbers("rows")?, quality.numbers("min")?);
-    let total = |step: &str| {
-        let is_it = |i: &usize| features[*i].as_deref() == Some(name) && steps[*i].as_deref() == Some(step);
-        let row = (0..features.len()).find(is_it)?;
-        (least[row] >= 0.0).then(|| means[row] * rows[row])
-    };
-    let (all, kept) = (total("imputed")?, total("kept")?);
-    (all > 0.0).then(|| (name, (1.0 - kept / all).clamp(0.0, 1.0)))
 }
 
 /// The customers that are drawn.
@@ -529,13 +610,16 @@ mod tests {
         let all = [overall(45.0, 0.0), overall(-3.0, -10.0), overall(40.0, 18.0), overall(10.0, 0.0)];
         let features = [feature(144.0, 2.0), feature(12.0, 1.0), feature(40.1, 0.01), feature(4.0, -0.5)];
         assert_eq!(
-            traits(&names, &features, &all),
+            traits(&names, &vec![None; 4], &features, &all),
             [
                 "spend is 3.2 times the average: 144 against 45",
                 "balance is above the average: 12 against −3",
                 "visits is 60 % below the average: 4 against 10",
             ]
         );
-        assert_eq!(traits(&names[2..3], &features[2..3], &all[2..3]), ["close to the average in everything"]);
+        assert_eq!(
+            traits(&names[2..3], &[Some("years".to_owned())], &features[2..3], &all[2..3]),
+            ["close to the average in everything"]
+        );
     }
 }

@@ -48,6 +48,8 @@ async fn list_literal(runtime: &RuntimeEnv, url: &str) -> Result<Listing> {
     let mut listing = Listing { files: vec![], tables: vec![], store, root: path, url: url.to_owned() };
     let (store, path) = (Arc::clone(&listing.store), listing.root.clone());
     if !url.ends_with('/') {
+        // Even to be told its size, the store opens a file.
+        check_kind(url)?;
         match store.head(&path).await {
             Ok(meta) => {
                 listing.files.push((url_of(url, &meta)?, meta));
@@ -62,10 +64,24 @@ async fn list_literal(runtime: &RuntimeEnv, url: &str) -> Result<Listing> {
     for meta in list_below(&store, &path).await? {
         listing.tables.extend(lake::sign(&meta.location));
         if meta.location.as_ref().ends_with(".parquet") && !is_hidden(&path, &meta.location, "") {
-            listing.files.push((url_of(url, &meta)?, meta));
+            let found = url_of(url, &meta)?;
+            check_kind(&found)?;
+            listing.files.push((found, meta));
         }
     }
     Ok(listing)
+}
+
+/// Refuses what is no file on a local disk, such as a pipe: who opens one waits for ever.
+fn check_kind(url: &str) -> Result<()> {
+    let path = Url::parse(url).ok().filter(|url| url.scheme() == "file").and_then(|url| url.to_file_path().ok());
+    let is_other = |path: &std::path::PathBuf| {
+        std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+    };
+    match path.filter(is_other) {
+        Some(path) => Err(EngineError::input(format!("{}: is a pipe or a device, not a file", path.display()))),
+        None => Ok(()),
+    }
 }
 
 /// The objects below a folder whose names fit the pattern.
@@ -85,7 +101,9 @@ async fn list_glob(runtime: &RuntimeEnv, folder: &str, pattern: &str) -> Result<
         let is_folder = meta.size == 0 && !meta.location.as_ref().ends_with(".parquet");
         let fits = glob.matches_with(meta.location.as_ref(), options);
         if fits && !is_folder && !is_hidden(&path, &meta.location, pattern) {
-            listing.files.push((url_of(folder, &meta)?, meta));
+            let found = url_of(folder, &meta)?;
+            check_kind(&found)?;
+            listing.files.push((found, meta));
         }
     }
     Ok(listing)

@@ -6,6 +6,8 @@
 mod parse;
 mod reader;
 
+use std::collections::BTreeMap;
+
 use segmenta_algorithms::hdbscan::selection::SelectionOptions;
 use segmenta_algorithms::hierarchy::Linkage;
 use segmenta_algorithms::imputation::NeighborWeights;
@@ -408,7 +410,7 @@ pub struct Evaluate {
     pub silhouette_rows: u64,
 }
 
-/// The `profile` section: features by their role.
+/// The `profile` section: what the features mean.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Profile {
     /// Time since the last purchase: less is better.
@@ -417,6 +419,18 @@ pub struct Profile {
     pub frequency: Option<String>,
     /// Money spent.
     pub monetary: Option<String>,
+    /// What features are counted in, by their name: shown beside their values.
+    pub units: BTreeMap<String, String>,
+    /// The day that the features describe: shown by the report.
+    pub as_of: Option<String>,
+}
+
+impl Profile {
+    /// Whether a feature has a role, without which segments get no names.
+    #[must_use]
+    pub fn has_roles(&self) -> bool {
+        [&self.recency, &self.frequency, &self.monetary].into_iter().any(Option::is_some)
+    }
 }
 
 /// A scoring job: a published model, and the rows that it labels.
@@ -426,8 +440,12 @@ pub struct ScoreSpec {
     pub name: String,
     /// Path or URL of a `model.json`.
     pub model: String,
-    /// Paths, globs, folders or URLs of Parquet with the columns of the model.
+    /// Paths, globs, folders or URLs of Parquet with the columns of the model; none where there are tables.
     pub input: Vec<String>,
+    /// The tables that a query makes the columns of the model from.
+    pub tables: Vec<Table>,
+    /// That query; where it is left out, the one of the job that made the model.
+    pub sql: Option<String>,
     /// Folder to write to: a path relative to the spec, or a URL.
     pub output: String,
 }

@@ -1,5 +1,7 @@
 //! From YAML to [`JobSpec`]: keys, defaults and limits.
 
+use std::collections::BTreeMap;
+
 use marked_yaml::Node;
 use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions};
 use segmenta_algorithms::hierarchy::Linkage;
@@ -25,6 +27,7 @@ const OUTPUT_COLUMNS: &[&str] = &[
     "kmeans_distance",
     "kmeans_label",
     "hierarchy_cluster",
+    "hierarchy_label",
     "hdbscan_cluster",
     "hdbscan_probability",
     "hdbscan_outlier_score",
@@ -40,6 +43,8 @@ const POINT_BUDGET: u64 = 20_000_000;
 const LARGEST_CONSTANT: f64 = 1e140;
 /// Rows that the trees of an isolation forest are grown on, together: the forest travels with every plan.
 const MAX_FOREST: usize = 262_144;
+/// Characters of a unit.
+const LONGEST_UNIT: usize = 16;
 /// Neighbours of `graph: knn`, unless `min_samples` needs more.
 const NEIGHBORS: u64 = 15;
 
@@ -66,18 +71,33 @@ pub(super) fn not_a_job(origin: &str) -> SpecErrors {
 fn score(mut top: Section<'_>) -> ScoreSpec {
     let name = name(&mut top);
     let model = top.text("model").unwrap_or_default();
-    top.required(
-        "input",
-        "Parquet files with the columns of the model: a path, glob, folder or URL, or a list of such",
-    );
+    if top.has("tables") == top.has("input") {
+        let what = if top.has("input") { "stands beside `tables`; keep one of them" } else { "is missing" };
+        top.wrong(
+            "input",
+            format!(
+                "{what}: `input` is Parquet with the columns of the model (a path, glob, folder or URL, or a list of such), \
+                 `tables` are those that the model's query reads"
+            ),
+        );
+    }
     let input = match top.node("input") {
         Some(node) => top.texts("input", node),
         None => vec![],
     };
+    let has_tables = top.has("tables");
+    let tables = tables(&top.section("tables"));
+    if has_tables && tables.is_empty() {
+        top.wrong("tables", "must name at least one table, for example {orders: data/*.parquet}");
+    }
+    let sql = top.text("sql");
+    if sql.is_some() && !has_tables {
+        top.wrong("sql", "asks for `tables`, which it reads");
+    }
     top.required("output", "the folder to write to");
     let output = top.text("output").unwrap_or_default();
     top.finish();
-    ScoreSpec { name, model, input, output }
+    ScoreSpec { name, model, input, tables, sql, output }
 }
 
 fn job(mut top: Section<'_>) -> JobSpec {
@@ -115,10 +135,9 @@ fn name(top: &mut Section<'_>) -> String {
     name
 }
 
-fn source(mut section: Section<'_>) -> Source {
+/// Names and locations of tables.
+fn tables(listed: &Section<'_>) -> Vec<Table> {
     let mut tables = Vec::new();
-    section.required("tables", "a mapping of table names to locations, for example {orders: data/*.parquet}");
-    let listed = section.section("tables");
     for (name, node) in listed.entries() {
         let identifier = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
@@ -131,6 +150,12 @@ fn source(mut section: Section<'_>) -> Source {
         }
         tables.push(Table { name: name.to_owned(), locations: listed.texts(name, node) });
     }
+    tables
+}
+
+fn source(mut section: Section<'_>) -> Source {
+    section.required("tables", "a mapping of table names to locations, for example {orders: data/*.parquet}");
+    let tables = tables(&section.section("tables"));
     if tables.is_empty() && section.has("tables") {
         section.wrong("tables", "must name at least one table, for example {orders: data/*.parquet}");
     }
@@ -570,9 +595,28 @@ fn profile(mut section: Section<'_>, features: &[String]) -> Profile {
             None => features.iter().find(|feature| *feature == key).cloned(),
         }
     };
-    let profile = Profile { recency: role("recency"), frequency: role("frequency"), monetary: role("monetary") };
+    let (recency, frequency, monetary) = (role("recency"), role("frequency"), role("monetary"));
+    let listed = section.section("units");
+    let mut units = BTreeMap::new();
+    for (feature, node) in listed.entries() {
+        if !features.iter().any(|name| name == feature) {
+            listed.wrong(feature, format!("is not one of source.features ({})", features.join(", ")));
+        }
+        if let [unit] = listed.texts(feature, node).as_slice() {
+            if unit.is_empty() || unit.chars().count() > LONGEST_UNIT || unit.chars().any(char::is_control) {
+                listed.wrong(feature, format!("a unit is 1 to {LONGEST_UNIT} characters, for example USD or days"));
+            }
+            units.insert(feature.to_owned(), unit.clone());
+        } else {
+            listed.wrong(feature, "a feature has one unit, for example USD or days");
+        }
+    }
+    let as_of = section.text("as_of");
+    if as_of.as_ref().is_some_and(|day| chrono::NaiveDate::parse_from_str(day, "%Y-%m-%d").is_err()) {
+        section.wrong("as_of", "must be a day, for example 2026-11-27");
+    }
     section.finish();
-    profile
+    Profile { recency, frequency, monetary, units, as_of }
 }
 
 #[cfg(test)]

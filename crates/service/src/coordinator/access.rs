@@ -1,6 +1,7 @@
 //! Who may do what: bearer tokens with roles.
 //!
-//! The file holds the SHA-256 of each token, never the token, and is read again when it changes:
+//! The file holds the SHA-256 of each token, never the token, and is read again when it changes. One that cannot be read, or is of no use,
+//! lets nobody in:
 //!
 //! ```toml
 //! [[tokens]]
@@ -11,7 +12,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use segmenta_engine::{EngineError, Result};
@@ -96,7 +97,8 @@ pub struct Tokens {
 #[derive(Debug)]
 struct Loaded {
     known: Vec<Known>,
-    modified: Option<SystemTime>,
+    /// The SHA-256 of the file; `None` of one that cannot be read.
+    content: Option<[u8; 32]>,
     looked: Instant,
 }
 
@@ -106,8 +108,14 @@ impl Tokens {
     /// # Errors
     /// A file that cannot be read, or holds something else.
     pub fn open(file: Option<&Path>) -> Result<Self> {
-        let known = file.map_or_else(|| Ok(vec![]), read)?;
-        let loaded = Loaded { known, modified: file.and_then(modified), looked: Instant::now() };
+        let (known, content) = match file {
+            Some(file) => {
+                let text = text_of(file)?;
+                (read(file, &text)?, Some(Sha256::digest(&text).into()))
+            }
+            None => (vec![], None),
+        };
+        let loaded = Loaded { known, content, looked: Instant::now() };
         Ok(Self { file: file.map(Path::to_owned), loaded: Mutex::new(loaded) })
     }
 
@@ -153,28 +161,34 @@ impl Loaded {
             return;
         }
         self.looked = Instant::now();
-        let now = modified(file);
-        if now == self.modified {
+        let text = text_of(file);
+        let content = text.as_ref().ok().map(|text| Sha256::digest(text).into());
+        if content == self.content {
             return;
         }
-        match read(file) {
+        self.content = content;
+        // What was revoked may be in what cannot be read: nobody is let in until it can.
+        self.known = match text.and_then(|text| read(file, &text)) {
             Ok(known) => {
                 tracing::info!(file = %file.display(), tokens = known.len(), "the tokens were read again");
-                (self.known, self.modified) = (known, now);
+                known
             }
-            Err(error) => tracing::error!(%error, "the tokens cannot be read again; those known before stay"),
-        }
+            Err(error) => {
+                tracing::error!(%error, "the tokens cannot be read again; nobody is let in until they can");
+                vec![]
+            }
+        };
     }
 }
 
-fn modified(file: &Path) -> Option<SystemTime> {
-    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
+fn text_of(file: &Path) -> Result<String> {
+    fs::read_to_string(file)
+        .map_err(|error| EngineError::spec(format!("{}: the tokens cannot be read: {error}", file.display())))
 }
 
-fn read(file: &Path) -> Result<Vec<Known>> {
+fn read(file: &Path, text: &str) -> Result<Vec<Known>> {
     let wrong = |why: String| EngineError::spec(format!("{}: {why}", file.display()));
-    let text = fs::read_to_string(file).map_err(|error| wrong(format!("the tokens cannot be read: {error}")))?;
-    let parsed: File = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let parsed: File = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
     let known = parsed.tokens.into_iter().map(|token| {
         let sha256 = from_hex(&token.sha256)
             .ok_or_else(|| wrong(format!("sha256 of the token `{}` has not 64 hexadecimal digits", token.name)))?;
@@ -234,21 +248,30 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_changed_is_read_again_and_a_broken_one_is_not() {
+    fn a_file_that_changed_is_read_again_and_a_broken_one_lets_nobody_in() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("tokens.toml");
         fs::write(&file, line("a", "admin", "one")).unwrap();
         let tokens = Tokens::open(Some(&file)).unwrap();
-        let change = |text: &str, seconds: u64| {
+        let modified = fs::metadata(&file).unwrap().modified().unwrap();
+        let look = || tokens.loaded.lock().looked -= LOOK_AGAIN;
+        let change = |text: &str| {
             fs::write(&file, text).unwrap();
-            let later = SystemTime::now() + Duration::from_secs(seconds);
-            fs::File::options().write(true).open(&file).unwrap().set_modified(later).unwrap();
-            tokens.loaded.lock().looked -= LOOK_AGAIN;
+            // Within one tick of the clock of the file system.
+            fs::File::options().write(true).open(&file).unwrap().set_modified(modified).unwrap();
+            look();
         };
-        change(&line("a", "admin", "two"), 10);
+        change(&line("a", "admin", "two"));
         assert!(tokens.caller(&shown("Bearer one")).is_err() && tokens.caller(&shown("Bearer two")).is_ok());
-        change("tokens = 5", 20);
-        assert!(tokens.caller(&shown("Bearer two")).is_ok());
+        for broken in ["tokens = 5", ""] {
+            change(broken);
+            assert!(tokens.caller(&shown("Bearer two")).is_err(), "{broken}");
+            change(&line("a", "admin", "two"));
+            assert!(tokens.caller(&shown("Bearer two")).is_ok());
+        }
+        fs::remove_file(&file).unwrap();
+        look();
+        assert!(tokens.caller(&shown("Bearer two")).is_err());
     }
 
     #[test]

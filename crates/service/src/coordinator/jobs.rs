@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -16,6 +17,7 @@ use segmenta_engine::{EngineError, Result};
 use segmenta_pipeline::job::{Observer, Plan, RunOptions, StageReport};
 use segmenta_pipeline::lease::{LeaseOptions, is_lost};
 use segmenta_pipeline::submission::Submission;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tracing::Instrument;
 use url::Url;
@@ -28,8 +30,17 @@ use crate::metrics::{CoordinatorMetrics, StateLabel};
 /// A coordinator that died so many times while it drove a job is not killed by it once more.
 const MOST_ATTEMPTS: u32 = 5;
 
+/// A job that was started so often, and never came to an end, runs alone.
+const CUT_OFF: u32 = 2;
+
 /// Specs that are checked against their sources at once.
 const CHECKS_AT_ONCE: usize = 4;
+
+/// Checks that may wait for one of these.
+const CHECKS_WAITING: usize = 64;
+
+/// Jobs that a list has, at most.
+const LONGEST_LIST: usize = 1_000;
 
 /// Between attempts at writing a record.
 const SAVE_AGAIN: Duration = Duration::from_secs(1);
@@ -44,6 +55,12 @@ pub struct Limits {
     pub running: usize,
     /// Jobs that wait.
     pub waiting: usize,
+    /// Jobs of one owner that run at once.
+    pub running_per_owner: usize,
+    /// Jobs of one owner that wait.
+    pub waiting_per_owner: usize,
+    /// How long a check may take.
+    pub check_timeout: Duration,
     /// Jobs that are over and are still told of.
     pub finished: usize,
     /// How long an attempt at a job may take; zero for any time.
@@ -84,6 +101,93 @@ enum Stop {
     Shutdown,
 }
 
+/// The checks that are under way. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Checks {
+    permits: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+    overdue: Arc<AtomicUsize>,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self { permits: Arc::new(Semaphore::new(CHECKS_AT_ONCE)), waiting: Arc::default(), overdue: Arc::default() }
+    }
+}
+
+impl Checks {
+    /// Whether one more can be served: not while all that may run have been at it for longer than a check may take.
+    #[must_use]
+    pub fn can_serve(&self) -> bool {
+        self.overdue.load(Ordering::Relaxed) < CHECKS_AT_ONCE
+    }
+
+    /// Runs a check, as soon as it is its turn, on a thread of its own: planning takes a processor, and reading may hang. What it takes
+    /// it holds until it ends, however long its caller waits for it.
+    async fn run<T, F>(
+        &self,
+        timeout: Duration,
+        handle: &Handle,
+        check: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<T, Refusal>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>>,
+    {
+        let busy = || Refusal::Full("too many specs are being checked; try again later".to_owned());
+        let waiting = Counted::in_line(&self.waiting);
+        if waiting.others >= CHECKS_WAITING {
+            return Err(busy());
+        }
+        let permit = tokio::time::timeout(timeout, Arc::clone(&self.permits).acquire_owned());
+        let permit = permit.await.map_err(|_| busy())?.map_err(|error| Refusal::Unavailable(error.to_string()))?;
+        drop(waiting);
+        let late = || {
+            EngineError::input(format!(
+                "the check took longer than {} seconds and was given up: is a source on a disk or a server that does not answer, \
+                 or does it have more files than can be listed in that time?",
+                timeout.as_secs()
+            ))
+        };
+        let handle = handle.clone();
+        let mut checking = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            handle.block_on(async { tokio::time::timeout(timeout, check()).await })
+        });
+        match tokio::time::timeout(timeout, &mut checking).await {
+            Ok(Ok(Ok(checked))) => Ok(checked?),
+            Ok(Ok(Err(_))) => Err(late().into()),
+            Ok(Err(error)) => Err(Refusal::Unavailable(format!("the check was cut off: {error}"))),
+            Err(_) => {
+                let overdue = Counted::in_line(&self.overdue);
+                tokio::spawn(async move {
+                    let _ = checking.await;
+                    drop(overdue);
+                });
+                Err(late().into())
+            }
+        }
+    }
+}
+
+/// One of those that a number counts, as long as it is there.
+struct Counted {
+    number: Arc<AtomicUsize>,
+    others: usize,
+}
+
+impl Counted {
+    fn in_line(number: &Arc<AtomicUsize>) -> Self {
+        Self { others: number.fetch_add(1, Ordering::Relaxed), number: Arc::clone(number) }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.number.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 struct Entry {
     record: watch::Sender<Record>,
     /// Of a job that runs.
@@ -104,7 +208,7 @@ struct Shared {
     entries: Mutex<HashMap<String, Entry>>,
     changed: Notify,
     closing: watch::Sender<bool>,
-    checks: Semaphore,
+    checks: Checks,
 }
 
 impl Jobs {
@@ -119,6 +223,7 @@ impl Jobs {
         limits: Limits,
         lease: LeaseOptions,
         metrics: CoordinatorMetrics,
+        checks: Checks,
     ) -> Result<Self> {
         let mut entries = HashMap::new();
         for mut record in records.load().await? {
@@ -147,7 +252,7 @@ impl Jobs {
             entries: Mutex::new(entries),
             changed: Notify::new(),
             closing: watch::Sender::new(false),
-            checks: Semaphore::new(CHECKS_AT_ONCE),
+            checks,
         }));
         jobs.count();
         jobs.forget_oldest().await;
@@ -213,17 +318,9 @@ impl Jobs {
             return None;
         }
         let entries = self.0.entries.lock();
-        let running = entries.values().filter(|entry| entry.record.borrow().state == State::Running).count();
-        if running >= self.0.limits.running {
-            return None;
-        }
-        let records = entries.values().map(|entry| entry.record.borrow());
-        let waiting = records.filter(|record| record.state == State::Waiting);
-        let first = waiting.min_by(|a, b| {
-            let order = |r: &Record| (std::cmp::Reverse(r.request.priority), r.queued_at);
-            order(a).cmp(&order(b)).then_with(|| a.id.cmp(&b.id))
-        });
-        first.map(|record| record.id.clone())
+        let records: Vec<_> = entries.values().map(|entry| entry.record.borrow()).collect();
+        let records: Vec<&Record> = records.iter().map(|record| &**record).collect();
+        first(&records, &self.0.limits).map(|record| record.id.clone())
     }
 
     async fn start(&self, id: &str) -> Result<()> {
@@ -303,7 +400,8 @@ impl Jobs {
             ..RunOptions::default()
         };
         let run = async {
-            let job = parse(&started.request)?;
+            let spec = shared.records.spec(&started.id).await?;
+            let job = parse(&Request { spec, ..started.request.clone() })?;
             shared.allowed.check(&job)?;
             job.run_until(&cluster, &options, &observer, stop).await
         };
@@ -386,13 +484,12 @@ impl Jobs {
         }
         let job = parse(request)?;
         self.0.allowed.check(&job).map_err(Refusal::NotAllowed)?;
-        let _permit = self.0.checks.acquire().await.map_err(|error| Refusal::Unavailable(error.to_string()))?;
-        let (handle, cluster) = (tokio::runtime::Handle::current(), self.0.cluster.clone());
-        let checked = tokio::task::spawn_blocking(move || {
-            let plan = handle.block_on(job.check(cluster.state()))?;
+        let cluster = self.0.cluster.clone();
+        let check = move || async move {
+            let plan = job.check(cluster.state()).await?;
             Ok((job, plan))
-        });
-        checked.await.map_err(|error| Refusal::Unavailable(format!("the check was cut off: {error}")))?
+        };
+        self.0.checks.run(self.0.limits.check_timeout, &Handle::current(), check).await
     }
 
     /// Checks a job and puts it into the queue.
@@ -400,7 +497,7 @@ impl Jobs {
     /// # Errors
     /// What is wrong with it; a queue that is full.
     pub async fn submit(&self, request: Request, owner: &str) -> Result<Record, Refusal> {
-        self.room()?;
+        self.room(owner)?;
         let (job, plan) = self.check(&request).await?;
         let now = Utc::now();
         loop {
@@ -409,7 +506,7 @@ impl Jobs {
                 name: job.name().to_owned(),
                 owner: owner.to_owned(),
                 output: plan.output.clone(),
-                request: request.clone(),
+                request: Request { spec: String::new(), ..request.clone() },
                 state: State::Waiting,
                 submitted_at: now,
                 queued_at: now,
@@ -420,7 +517,10 @@ impl Jobs {
                 stages: vec![],
                 warnings: vec![],
             };
-            let added = self.0.records.add(&record).await.map_err(|error| Refusal::Unavailable(error.message))?;
+            let unavailable = |error: EngineError| Refusal::Unavailable(error.message);
+            // The record says that there is a job: its spec is there before it.
+            self.0.records.put_spec(&record.id, &request.spec).await.map_err(unavailable)?;
+            let added = self.0.records.add(&record).await.map_err(unavailable)?;
             if !added {
                 continue;
             }
@@ -433,13 +533,22 @@ impl Jobs {
         }
     }
 
-    fn room(&self) -> Result<(), Refusal> {
+    fn room(&self, owner: &str) -> Result<(), Refusal> {
         if *self.0.closing.borrow() {
             return Err(Refusal::Unavailable("this coordinator is going down".to_owned()));
         }
         let limit = self.0.limits.waiting;
         let entries = self.0.entries.lock();
-        let waiting = entries.values().filter(|entry| entry.record.borrow().state == State::Waiting).count();
+        let records = || entries.values().map(|entry| entry.record.borrow());
+        let waiting = records().filter(|record| record.state == State::Waiting).count();
+        let of_owner = records().filter(|record| record.state == State::Waiting && record.owner == owner).count();
+        let limit_per_owner = self.0.limits.waiting_per_owner;
+        if !owner.is_empty() && of_owner >= limit_per_owner {
+            return Err(Refusal::Full(format!(
+                "{of_owner} jobs of `{owner}` wait already, and this coordinator lets {limit_per_owner} of one owner wait; try again \
+                 later"
+            )));
+        }
         if waiting >= limit {
             return Err(Refusal::Full(format!(
                 "{waiting} jobs wait already, and this coordinator lets {limit} wait; try again later"
@@ -458,18 +567,28 @@ impl Jobs {
         Ok(entry.record.subscribe())
     }
 
-    /// The jobs, the last one first.
-    #[must_use]
-    pub fn list(&self, limit: usize, states: &[State]) -> Vec<Record> {
+    /// At most so many jobs, the last one first, and whether there are more; with `after`, those that come after that job.
+    ///
+    /// # Errors
+    /// No job `after`.
+    pub fn list(&self, limit: usize, states: &[State], after: Option<&str>) -> Result<(Vec<Record>, bool), Refusal> {
         let entries = self.0.entries.lock();
+        // Copied is what is shown alone.
+        let place = |record: &Record| std::cmp::Reverse((record.submitted_at, record.id.clone()));
+        let start = match after {
+            Some(id) => Some(place(&entries.get(id).ok_or_else(|| not_found(id))?.record.borrow())),
+            None => None,
+        };
         let records = entries.values().map(|entry| entry.record.borrow());
-        let mut records: Vec<Record> = records
-            .filter(|record| states.is_empty() || states.contains(&record.state))
-            .map(|record| record.clone())
-            .collect();
-        records.sort_by(|a, b| b.submitted_at.cmp(&a.submitted_at).then_with(|| b.id.cmp(&a.id)));
-        records.truncate(limit);
-        records
+        let wanted = records.filter(|record| states.is_empty() || states.contains(&record.state));
+        let mut places: Vec<_> = wanted.map(|record| place(&record)).collect();
+        places.retain(|place| start.as_ref().is_none_or(|start| place > start));
+        places.sort_unstable();
+        let shown = limit.min(LONGEST_LIST);
+        let is_more = places.len() > shown;
+        let ids = places.into_iter().take(shown).map(|std::cmp::Reverse((_, id))| id);
+        let records = ids.filter_map(|id| Some(entries.get(&id)?.record.borrow().clone())).collect();
+        Ok((records, is_more))
     }
 
     /// How far the pass is that a job is at.
@@ -522,7 +641,6 @@ impl Jobs {
     /// # Errors
     /// No such job, one of somebody else, or one that is not over.
     pub async fn resume(&self, id: &str, owner: Option<&str>) -> Result<Record, Refusal> {
-        self.room()?;
         let (sender, before) = {
             let entries = self.0.entries.lock();
             let entry = entries.get(id).ok_or_else(|| not_found(id))?;
@@ -535,6 +653,7 @@ impl Jobs {
                 before.state.name()
             )));
         }
+        self.room(&before.owner)?;
         let request = Request { fresh: false, ..before.request.clone() };
         let record = Record {
             request,
@@ -581,6 +700,24 @@ impl Jobs {
             let _ = record.wait_for(|record| record.state != State::Running).await;
         }
     }
+}
+
+/// Which of the jobs starts now: the one of the highest priority, then the one that waits longest, of owners who may have one more. A
+/// job that coordinators were cut off with [`CUT_OFF`] times runs alone, so that no other is taken for what it does to them, and it for what
+/// they do.
+fn first<'a>(records: &[&'a Record], limits: &Limits) -> Option<&'a Record> {
+    let running = || records.iter().filter(|record| record.state == State::Running);
+    if running().count() >= limits.running || running().any(|record| record.attempts > CUT_OFF) {
+        return None;
+    }
+    let of_owner = |owner: &str| running().filter(|record| record.owner == owner).count();
+    let may_run = |record: &Record| record.owner.is_empty() || of_owner(&record.owner) < limits.running_per_owner;
+    let waiting = records.iter().copied().filter(|record| record.state == State::Waiting && may_run(record));
+    let first = waiting.min_by(|a, b| {
+        let order = |r: &Record| (std::cmp::Reverse(r.request.priority), r.queued_at);
+        order(a).cmp(&order(b)).then_with(|| a.id.cmp(&b.id))
+    });
+    first.filter(|record| record.attempts < CUT_OFF || running().next().is_none())
 }
 
 fn not_found(id: &str) -> Refusal {
@@ -730,6 +867,76 @@ mod tests {
                 let _ = allowed.check(&job);
             }
         }
+    }
+
+    #[test]
+    fn who_starts_next() {
+        let limits = Limits {
+            running: 3,
+            waiting: 9,
+            finished: 9,
+            running_per_owner: 1,
+            waiting_per_owner: 9,
+            check_timeout: Duration::from_secs(1),
+            timeout: Duration::ZERO,
+            spec_bytes: 9,
+        };
+        let now = Utc::now();
+        let record = |id: &str, owner: &str, state: State, attempts: u32, seconds: i64| Record {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            owner: owner.to_owned(),
+            output: String::new(),
+            request: request(String::new(), String::new()),
+            state,
+            submitted_at: now,
+            queued_at: now + chrono::TimeDelta::seconds(seconds),
+            started_at: None,
+            finished_at: None,
+            attempts,
+            error: None,
+            stages: vec![],
+            warnings: vec![],
+        };
+        let next = |records: &[Record]| first(&records.iter().collect::<Vec<_>>(), &limits).map(|r| r.id.clone());
+        let waits = |id: &str, owner: &str, attempts, seconds| record(id, owner, State::Waiting, attempts, seconds);
+        let runs = |id: &str, owner: &str, attempts| record(id, owner, State::Running, attempts, 0);
+        assert_eq!(next(&[waits("b", "x", 0, 2), waits("a", "y", 0, 1)]).as_deref(), Some("a"));
+        // The owner of the first has one that runs; those without an owner are not counted.
+        assert_eq!(next(&[runs("c", "y", 1), waits("a", "y", 0, 1), waits("b", "x", 0, 2)]).as_deref(), Some("b"));
+        assert_eq!(next(&[runs("c", "", 1), waits("a", "", 0, 1)]).as_deref(), Some("a"));
+        let full = [runs("a", "", 1), runs("b", "", 1), runs("c", "", 1), waits("d", "", 0, 1)];
+        assert_eq!(next(&full), None);
+        // One that coordinators were cut off with waits until it is alone, and then stays alone.
+        assert_eq!(next(&[runs("b", "", 1), waits("a", "", CUT_OFF, 1), waits("c", "", 0, 2)]), None);
+        assert_eq!(next(&[waits("a", "", CUT_OFF, 1), waits("c", "", 0, 2)]).as_deref(), Some("a"));
+        assert_eq!(next(&[runs("a", "", CUT_OFF + 1), waits("c", "", 0, 2)]), None);
+    }
+
+    #[tokio::test]
+    async fn a_check_keeps_its_place_as_long_as_it_works() {
+        let (checks, timeout) = (Checks::default(), Duration::from_millis(50));
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let released = Arc::new(Mutex::new(released));
+        let handle = Handle::current();
+        // Each hangs where nothing can stop it, and its caller hears of it in time.
+        for i in 1..=CHECKS_AT_ONCE {
+            let released = Arc::clone(&released);
+            let hangs = move || async move {
+                let _ = released.lock().recv();
+                Ok(())
+            };
+            let refused = checks.run(timeout, &handle, hangs).await.unwrap_err();
+            assert!(matches!(refused, Refusal::Job(error) if error.message.contains("was given up")));
+            assert_eq!(checks.can_serve(), i < CHECKS_AT_ONCE);
+        }
+        let refused = checks.run(timeout, &handle, || async { Ok(()) }).await.unwrap_err();
+        assert!(matches!(refused, Refusal::Full(_)), "{refused:?}");
+        drop(release);
+        while !checks.can_serve() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        checks.run(Duration::from_secs(60), &handle, || async { Ok(()) }).await.unwrap();
     }
 
     #[test]

@@ -23,13 +23,12 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use segmenta_engine::cluster::{Cluster, HEARTBEAT, SchedulerOptions};
 use segmenta_engine::tls::TlsServer;
-use segmenta_engine::{EngineError, Fault, Result};
+use segmenta_engine::{EngineError, Fault, Result, connections};
 use segmenta_pipeline::lease::{Lease, LeaseOptions};
 use segmenta_pipeline::location::to_folder_url;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 
 use crate::api::jobs_server::JobsServer;
 use crate::config::CoordinatorConfig;
@@ -37,7 +36,7 @@ use crate::metrics::CoordinatorMetrics;
 use crate::probes::Probes;
 use access::Tokens;
 use allowed::Allowed;
-use jobs::{Jobs, Limits};
+use jobs::{Checks, Jobs, Limits};
 use record::Records;
 use service::JobService;
 
@@ -75,6 +74,7 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
             HEARTBEAT.as_secs()
         )));
     }
+    config.check_exposed()?;
     let tokens = Arc::new(Tokens::open(config.token_file.as_deref())?);
     let tls = config.job_service_tls()?.map(TlsServer::open).transpose()?;
     let state = state_folder(config)?;
@@ -94,8 +94,11 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
     if config.cluster_certificate.is_none() && !config.scheduler_listen.ip().is_loopback() {
         tracing::warn!(
             scheduler_listen = %config.scheduler_listen,
-            "whoever reaches the scheduler can run any plan: let only workers reach it, or set cluster_certificate"
+            "insecure: whoever reaches the scheduler can run any plan"
         );
+    }
+    if tokens.are_asked_for() && tls.is_none() && !config.listen.ip().is_loopback() {
+        tracing::warn!(listen = %config.listen, "tokens go over the wire as they are: set certificate and key");
     }
 
     let scheduler = SchedulerOptions {
@@ -109,7 +112,8 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
     };
     let cluster = Cluster::scheduling(scheduler_listener, &scheduler, config.memory_plan()).await?;
     let (metrics, ready) = (CoordinatorMetrics::default(), Arc::new(AtomicBool::new(false)));
-    let probing = probe_listener.map(|listener| probes(&cluster, &metrics, &ready).serve(listener));
+    let checks = Checks::default();
+    let probing = probe_listener.map(|listener| probes(&cluster, &metrics, &ready, &checks).serve(listener));
     let lasts = Duration::from_secs(config.lease_seconds.max(1));
     let job_lease = LeaseOptions { lasts, patience: lasts + lasts, ..LeaseOptions::of_this_process() };
     // Who stands by does so for as long as it takes.
@@ -125,12 +129,15 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
     let limits = Limits {
         running: config.max_running_jobs,
         waiting: config.max_waiting_jobs,
+        running_per_owner: config.max_running_jobs_per_owner.unwrap_or(config.max_running_jobs),
+        waiting_per_owner: config.max_waiting_jobs_per_owner.unwrap_or(config.max_waiting_jobs),
+        check_timeout: Duration::from_secs(config.check_timeout_seconds.max(1)),
         finished: config.max_finished_jobs,
         timeout: Duration::from_secs(config.job_timeout_seconds),
         spec_bytes: config.max_spec_bytes,
     };
-    let records = Records::new(cluster.runtime(), format!("{state}jobs/"), Arc::clone(&lease));
-    let jobs = Jobs::open(cluster, records, allowed, limits, job_lease, metrics).await?;
+    let records = Records::new(cluster.runtime(), &state, Arc::clone(&lease));
+    let jobs = Jobs::open(cluster, records, allowed, limits, job_lease, metrics, checks).await?;
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<JobsServer<JobService>>().await;
     let message = config.max_spec_bytes + MESSAGE_OVERHEAD;
@@ -154,10 +161,7 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
     let serving = tokio::spawn(async move {
         let served = match tls {
             Some(tls) => router.serve_with_incoming_shutdown(tls.incoming(listener), closed).await,
-            None => {
-                let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-                router.serve_with_incoming_shutdown(incoming, closed).await
-            }
+            None => router.serve_with_incoming_shutdown(connections::incoming(listener), closed).await,
         };
         if let Err(error) = served {
             tracing::error!(%error, "the job service stopped");
@@ -192,13 +196,13 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
     Ok(ended)
 }
 
-fn probes(cluster: &Cluster, metrics: &CoordinatorMetrics, ready: &Arc<AtomicBool>) -> Probes {
+fn probes(cluster: &Cluster, metrics: &CoordinatorMetrics, ready: &Arc<AtomicBool>, checks: &Checks) -> Probes {
     let mut registry = Registry::default();
     metrics.register(&mut registry);
-    let (cluster, metrics, ready) = (cluster.clone(), metrics.clone(), Arc::clone(ready));
+    let (cluster, metrics, ready, checks) = (cluster.clone(), metrics.clone(), Arc::clone(ready), checks.clone());
     Probes::new(
         registry,
-        move || ready.load(Ordering::Relaxed),
+        move || ready.load(Ordering::Relaxed) && checks.can_serve(),
         move || {
             let (cluster, metrics) = (cluster.clone(), metrics.clone());
             Box::pin(async move {

@@ -1,4 +1,10 @@
-//! What a coordinator keeps of a job: one JSON document each, under its state folder.
+//! What a coordinator keeps of a job under its state folder: its record, one JSON document, and its spec, which is not held in
+//! memory: of ten thousand jobs they may be gigabytes.
+//!
+//! ```text
+//!   <state>/jobs/<id>.json
+//!   <state>/specs/<id>.yaml
+//! ```
 
 use std::sync::Arc;
 
@@ -54,7 +60,8 @@ impl State {
 /// What was submitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// The spec's text.
+    /// The spec's text; empty in a record, whose spec is beside it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub spec: String,
     /// Folder that relative paths of the spec start from, a `file://` URL; empty without one.
     pub base: String,
@@ -152,19 +159,45 @@ pub struct Record {
 pub struct Records {
     runtime: Arc<RuntimeEnv>,
     lease: Arc<Lease>,
-    /// A URL that ends in `/`.
+    /// URLs that end in `/`.
     folder: String,
+    specs: String,
 }
 
 impl Records {
-    /// Under `folder`, a URL that ends in `/`.
+    /// Under the folder of a coordinator's state, a URL that ends in `/`.
     #[must_use]
-    pub fn new(runtime: Arc<RuntimeEnv>, folder: String, lease: Arc<Lease>) -> Self {
-        Self { runtime, lease, folder }
+    pub fn new(runtime: Arc<RuntimeEnv>, state: &str, lease: Arc<Lease>) -> Self {
+        Self { runtime, lease, folder: format!("{state}jobs/"), specs: format!("{state}specs/") }
     }
 
     fn url(&self, id: &str) -> String {
         format!("{}{id}.json", self.folder)
+    }
+
+    fn spec_url(&self, id: &str) -> String {
+        format!("{}{id}.yaml", self.specs)
+    }
+
+    /// Writes the spec of a job.
+    ///
+    /// # Errors
+    /// A place that cannot be written to; a lease that was lost.
+    pub async fn put_spec(&self, id: &str, spec: &str) -> Result<()> {
+        self.lease.check()?;
+        put(&self.runtime, &self.spec_url(id), spec.to_owned()).await
+    }
+
+    /// The spec of a job.
+    ///
+    /// # Errors
+    /// One that is gone, or is no text.
+    pub async fn spec(&self, id: &str) -> Result<String> {
+        let url = self.spec_url(id);
+        let content = get(&self.runtime, &url).await?;
+        let content =
+            content.ok_or_else(|| EngineError::job(format!("{url}: the job's spec is gone; submit it again")))?;
+        String::from_utf8(content.to_vec()).map_err(|error| EngineError::job(format!("{url}: {error}")))
     }
 
     /// Adds one. `false` if its id is taken.
@@ -191,7 +224,8 @@ impl Records {
     /// A place that cannot be written to; a lease that was lost.
     pub async fn remove(&self, id: &str) -> Result<()> {
         self.lease.check()?;
-        remove(&self.runtime, &self.url(id)).await
+        remove(&self.runtime, &self.url(id)).await?;
+        remove(&self.runtime, &self.spec_url(id)).await
     }
 
     /// All of them.
@@ -217,8 +251,16 @@ impl Records {
     async fn read(&self, id: &str) -> Result<Option<Record>> {
         let url = self.url(id);
         let Some(content) = get(&self.runtime, &url).await? else { return Ok(None) };
-        match serde_json::from_slice(&content) {
-            Ok(record) => Ok(Some(record)),
+        match serde_json::from_slice::<Record>(&content) {
+            Ok(mut record) => {
+                // Versions before kept it in the record.
+                let spec = std::mem::take(&mut record.request.spec);
+                if !spec.is_empty() {
+                    self.put_spec(id, &spec).await?;
+                    self.save(&record).await?;
+                }
+                Ok(Some(record))
+            }
             Err(error) => {
                 tracing::warn!(%error, url, "a job's record is of no use and is left out");
                 Ok(None)

@@ -111,8 +111,11 @@ impl jobs_server::Jobs for JobService {
             limit => limit as usize,
         };
         let states: Vec<State> = request.get_ref().states().filter_map(state_from_proto).collect();
-        let jobs = self.jobs.list(limit, &states).iter().map(to_proto).collect();
-        Ok(Response::new(ListResponse { jobs }))
+        let after = Some(request.get_ref().page_token.as_str()).filter(|token| !token.is_empty());
+        let (records, is_more) = self.jobs.list(limit, &states, after).map_err(refused)?;
+        let last = records.last().filter(|_| is_more);
+        let next_page_token = last.map_or_else(String::new, |record| record.id.clone());
+        Ok(Response::new(ListResponse { jobs: records.iter().map(to_proto).collect(), next_page_token }))
     }
 
     type WatchStream = ReceiverStream<Result<WatchResponse, Status>>;

@@ -111,6 +111,9 @@ cluster_certificate = "/etc/segmenta/members/tls.crt"
 cluster_key = "/etc/segmenta/members/tls.key"
 cluster_authority = "/etc/segmenta/members/ca.crt"
 cluster_name = {{ .Values.tls.members.name | toJson }}
+{{- else }}
+# The network policy lets members alone reach each other.
+insecure = true
 {{- end }}
 {{- end -}}
 

@@ -236,6 +236,45 @@
     }
     return { kind: "linear" };
   }
+  // As the clusterings see a feature: by its transform, which is increasing. Ticks stand at about even distances, at short numbers.
+  function transformed({ apply, name }, low, high, pad) {
+    return bent(name, low, high, apply, (scale) => {
+      const valueAt = (position) => {
+        let [a, b] = [low, high];
+        for (let i = 0; i < 60; i++) [a, b] = apply((a + b) / 2) < position ? [(a + b) / 2, b] : [a, (a + b) / 2];
+        return (a + b) / 2;
+      };
+      const lists = [];
+      for (let count = 8; count >= 1; count--) {
+        const values = Array.from({ length: count + 1 }, (_, i) => valueAt(scale.low + ((scale.high - scale.low) * (i + 0.5)) / (count + 1)));
+        const shortest = [1, 2, 3, 4].map((digits) => [...new Set(values.map((v) => Number(v.toPrecision(digits))))]).find((list) => list.length === values.length);
+        lists.push((shortest || values).sort((a, b) => a - b));
+      }
+      return lists;
+    }, pad);
+  }
+  const TRANSFORMS = {
+    log1p: () => ({ name: "log(1 + x)", apply: Math.log1p }),
+    signed_log1p: () => ({ name: "log(1 + x), both signs", apply: (x) => Math.sign(x) * Math.log1p(Math.abs(x)) }),
+    yeo_johnson: ({ lambda, origin }) => {
+      const power = (z, l) => (l === 0 ? z : Math.expm1(l * z) / l);
+      const from = (x) => (x >= 0 ? power(Math.log1p(x), lambda) : -power(Math.log1p(-x), 2 - lambda));
+      // With an origin, as docs/output.md has it: all values are on its side of 0.
+      const about = (x) => (origin > 0 ? (1 + origin) * power(Math.log((1 + x) / (1 + origin)), lambda) : -(1 - origin) * power(Math.log((1 - x) / (1 - origin)), 2 - lambda));
+      return { name: "Yeo-Johnson scale", apply: origin ? about : from };
+    },
+  };
+  const transforms = report.transforms.map((t) => {
+    const [name, parameters] = typeof t === "string" ? [t, {}] : Object.entries(t)[0];
+    return TRANSFORMS[name]?.(parameters);
+  });
+  // The axis of a feature in a plot of customers.
+  function axisOf(feature, low, high, pad) {
+    const transform = transforms[feature];
+    if (!transform || !(high > low)) return linear(low, high, pad);
+    const scale = transformed(transform, low, high, pad);
+    return isNumber(scale.low) && scale.high > scale.low ? scale : linear(low, high, pad);
+  }
   function scaleOf(kind, low, high, pad) {
     if (kind.kind === "log" && low > 0 && high > low) return log(low, high, pad);
     if (kind.kind === "symlog" && high > low) return symlog(low, high, kind.unit, pad);
@@ -243,7 +282,8 @@
   }
   const QUANTILES = ["p05", "p25", "p50", "p75", "p95"];
   const kinds = report.features.map((_, j) => kindOf(kmeans.segments.flatMap((s) => QUANTILES.map((q) => s.features[j][q]))));
-  const named = (name, scale, unit) => one(name) + (scale.kind || unit ? ` (${[unit, scale.kind].filter(Boolean).join(", ")})` : "");
+  const unitOf = (feature) => report.units[feature] || "";
+  const named = (feature, scale) => one(report.features[feature]) + (scale.kind || unitOf(feature) ? ` (${[unitOf(feature), scale.kind].filter(Boolean).join(", ")})` : "");
 
   // --- what ECharts is given -----------------------------------------------------------------------------------------
 
@@ -445,17 +485,20 @@
       const all = segments.flatMap((s) => s.features.map((f, j) => ({ s, j, z: f.z }))).filter((d) => isNumber(d.z));
       const top = all.filter((d) => d.s.cluster >= 0).reduce((best, d) => (!best || Math.abs(d.z) > Math.abs(best.z) ? d : best), null);
       const reach = Math.min(3, Math.max(1, top ? Math.abs(top.z) : 1));
-      const fill = (z) => (isNumber(z) ? mix(theme.mid, z < 0 ? theme.low : theme.high, Math.min(1, Math.abs(z) / reach)) : theme.paper);
+      // Less recency is better: with its colours turned round, one colour is good throughout.
+      const good = (f, z) => (f === report.recency ? -z : z);
+      const fill = (f, z) => (isNumber(z) ? mix(theme.mid, good(f, z) < 0 ? theme.low : theme.high, Math.min(1, Math.abs(z) / reach)) : theme.paper);
       const cell = (i, j) => {
         const [s, f] = flip ? [segments[j], i] : [segments[i], j];
         const { z, mean } = s.features[f];
         const value = isNumber(z) ? (z > 0.005 ? "+" : "") + signed(z, Math.abs(z).toFixed(Math.abs(z) >= 9.95 ? 0 : 1)) : "–";
-        return { fill: fill(z), lines: [value], tip: [s.short, one(report.features[f]), `mean ${number(mean)}, of all ${number(report.overall[f].mean)}`, `${number(z, 3)} standard deviations`] };
+        return { fill: fill(f, z), lines: [value], tip: [s.short, one(report.features[f]), `mean ${number(mean)}, of all ${number(report.overall[f].mean)}`, `${number(z, 3)} standard deviations`] };
       };
       const finding = top && Math.abs(top.z) >= 0.25 && segments.length > 1 && `${top.s.short} stands out most: its mean ${one(report.features[top.j])} is ${number(Math.abs(top.z), 2)} standard deviations ${top.z > 0 ? "above" : "below"} that of all customers`;
       if (finding) setTitle(element, finding);
-      element.querySelector("[data-low]").textContent = `${MINUS}${number(reach, 2)} or less`;
-      element.querySelector("[data-high]").textContent = `+${number(reach, 2)} or more standard deviations`;
+      const [worse, better] = report.recency === null ? ["", ""] : [" (worse)", " (better)"];
+      element.querySelector("[data-low]").textContent = `${MINUS}${number(reach, 2)} or less${worse}`;
+      element.querySelector("[data-high]").textContent = `+${number(reach, 2)} or more standard deviations${better}`;
       setNote(element, onlyLargest(shown.segments));
       const names = segments.map((s) => s.short);
       const made = flip ? cells(width, report.features, names, cell, 32, 28) : cells(width, names, report.features, cell, 32, 28);
@@ -490,7 +533,7 @@
       const [low, high] = extent(rows.flatMap((s) => [s.features[j].p05, s.features[j].p95]));
       const scale = scaleOf(kinds[j], low, high, 0.04);
       return {
-        element: panel(element, feature, scale.kind),
+        element: panel(element, feature, [unitOf(j), scale.kind].filter(Boolean).join(", ")),
         draw(width) {
           const tall = rows.length > 12 ? 16 : 23;
           const left = Math.min(widest(rows.map((s) => s.short), SMALL) + 10, width * 0.42, 150);
@@ -601,6 +644,9 @@
     return step ? values.map((v, i) => (isNumber(v) ? v + 0.6 * step * noise(i) : v)) : values;
   }
 
+  // A value that was spread out of the domain of its transform stays where it was.
+  const within = (values, moved, feature) => moved.map((x, i) => (!transforms[feature] || isNumber(transforms[feature].apply(x)) ? x : values[i]));
+
   figure("pairs", (element) => {
     clear(element);
     legend(element);
@@ -611,8 +657,8 @@
     setNote(element, spread.length ? `Marks are spread a little along ${listed(spread)}, for which there are few distinct values.` : "");
     return pairs.slice(0, 6).map(([a, b]) => {
       const values = [a, b].map((f) => report.sample.values[plotted(f)]);
-      const scales = values.map((v, i) => scaleOf(kinds[[a, b][i]], ...extent(scattered(v, i)), 0.03));
-      const [xs, ys] = values.map((v, i) => scattered(v, i).map((x) => (isNumber(x) ? scales[i].to(x) : NaN)));
+      const scales = values.map((v, i) => axisOf([a, b][i], ...extent(within(v, scattered(v, i), [a, b][i])), 0.03));
+      const [xs, ys] = values.map((v, i) => within(v, scattered(v, i), [a, b][i]).map((x) => (isNumber(x) ? scales[i].to(x) : NaN)));
       return {
         element: panel(element, null),
         draw(width) {
@@ -621,12 +667,12 @@
           const ticks = scales[1].ticks(height - bottom - 8, false);
           const left = Math.ceil(widest(ticks.map((t) => t.text), SMALL)) + 28;
           const { series, count } = points(xs, ys, 2.7);
-          const [x, y] = [axis(scales[0], width - left - 10, true, { name: named(report.features[a], scales[0]), grid: true, gap: 26 }), axis(scales[1], height - bottom - 8, false, { name: named(report.features[b], scales[1]), grid: true, gap: left - 16 })];
+          const [x, y] = [axis(scales[0], width - left - 10, true, { name: named(a, scales[0]), grid: true, gap: 26 }), axis(scales[1], height - bottom - 8, false, { name: named(b, scales[1]), grid: true, gap: left - 16 })];
           return {
             option: chart({ left, right: 10, top: 8, bottom }, x, y, [series, names(xs, ys, shown.segments.length > 9 ? 5 : 8)]),
             height,
             marks: count,
-            label: `Scatter plot of ${count} customers, ${named(report.features[a], scales[0])} across, ${named(report.features[b], scales[1])} upwards. Medians of the segments: ${centres(a, b)}.`,
+            label: `Scatter plot of ${count} customers, ${named(a, scales[0])} across, ${named(b, scales[1])} upwards. Medians of the segments: ${centres(a, b)}.`,
           };
         },
       };
@@ -879,7 +925,7 @@
         }, (g) => [g.short, `${thousands(g.size)} customers`, g.count > 1 ? `${g.count} leaves` : "one leaf"]),
       ];
       return {
-        option: chart({ left, right: 10, top: 10, height: tall }, hiddenAxis(x.low, x.high), axis(y, tall, false, { name: named("height", y, "scaled units"), grid: true, gap: left - 16 }), series),
+        option: chart({ left, right: 10, top: 10, height: tall }, hiddenAxis(x.low, x.high), axis(y, tall, false, { name: `height (${["scaled units", y.kind].filter(Boolean).join(", ")})`, grid: true, gap: left - 16 }), series),
         height: tall + foot + 16 + under,
         marks: links.length,
         label: `Dendrogram of ${leaves.length} groups of customers, joined by ${linkage} linkage up to a height of ${number(top, 3)}${cutAt ? `; it is cut between ${number(cutAt[0], 3)} and ${number(cutAt[1], 3)}` : ""}. Segments from left to right: ${listed(groups.slice(0, 10).map((g) => `${g.short}, ${thousands(g.size)} customers`))}.`,

@@ -12,9 +12,11 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use segmenta_algorithms::matching::best_matching;
 use segmenta_algorithms::matrix::squared_distance;
 use segmenta_algorithms::scalers::Scaler;
-use segmenta_engine::artifact::get;
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
+
+use crate::published::{Published, file};
+use crate::stages::publish::published;
 
 /// The segments of an earlier run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,12 +73,12 @@ impl Previous {
     pub async fn read(runtime: &RuntimeEnv, output: &str, features: &[String]) -> Result<Self> {
         let url = format!("{output}model.json");
         let broken = |what: String| EngineError::spec(format!("previous: {url}: {what}"));
-        let content = get(runtime, &url).await.map_err(|error| broken(error.message))?;
-        let content = content.ok_or_else(|| {
-            broken(
-                "there is no model; name the output of an earlier run, or leave `previous` out of the first one".into(),
-            )
-        })?;
+        if published(runtime, output).await.map_err(|error| broken(error.message))?.is_none() {
+            let what = "there is no model; name the output of an earlier run, or leave `previous` out of the first one";
+            return Err(broken(what.into()));
+        }
+        let read = async { file(runtime, output, &Published::manifest(runtime, output).await?, "model.json").await };
+        let content = read.await.map_err(|error| broken(error.message))?;
         let model: Model = serde_json::from_slice(&content)
             .map_err(|error| broken(format!("is not a model of this version: {error}")))?;
         if model.features != features {

@@ -12,7 +12,7 @@ use segmenta_engine::Result;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::hdbscan::CLUSTER_COLUMN;
 use segmenta_engine::operators::hierarchy::HIERARCHY_COLUMN;
-use segmenta_engine::operators::{CrossTabulate, GroupColumn, Variable};
+use segmenta_engine::operators::{AddLabels, CrossTabulate, GroupColumn, LabelColumn, Variable};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::rules::rules_sql;
@@ -46,6 +46,8 @@ pub struct Profiled {
     pub rules: Vec<ClusteringRules>,
     /// A sample of the assigned rows in which each segment is seen.
     pub sample: Part,
+    /// The assignments with the names of the segments; those of the stage before where no segment has a name.
+    pub assignments: Vec<Part>,
 }
 
 /// How far two clusterings of the same rows agree.
@@ -197,7 +199,29 @@ pub async fn run(
     context.begin_step("find rules");
     let rules = rules::find(context, features, &sample, assignments, &segments).await?;
     let sample = sample.write(context, features).await?;
-    Ok(Profiled { segments, distributions, agreements, rules, sample })
+    let assignments = with_labels(context, assignments, &segments).await?;
+    Ok(Profiled { segments, distributions, agreements, rules, sample, assignments })
+}
+
+/// The assignments with the names of the segments, for those who would not look a number up.
+async fn with_labels(context: &StageContext<'_>, assignments: &[Part], segments: &[Segment]) -> Result<Vec<Part>> {
+    let column = |algorithm: Algorithm| {
+        let of = segments.iter().filter(|segment| segment.algorithm == algorithm);
+        let names = of.filter_map(|segment| Some((segment.cluster, segment.label.as_ref()?.name.clone())));
+        LabelColumn {
+            cluster: label_column(algorithm).to_owned(),
+            label: format!("{}_label", algorithm.name()),
+            names: names.collect(),
+        }
+    };
+    let all = [Algorithm::Kmeans, Algorithm::Hierarchy, Algorithm::Hdbscan].map(column);
+    let columns: Vec<LabelColumn> = all.into_iter().filter(|column| !column.names.is_empty()).collect();
+    if columns.is_empty() {
+        return Ok(assignments.to_vec());
+    }
+    context.begin_step("write the names");
+    let task = AddLabels { prefix: format!("{}assignments/", context.prefix), columns };
+    context.map_parts(task, &singly(assignments)).await
 }
 
 /// Sets the clusterings against each other, where there are several.
@@ -303,7 +327,7 @@ pub const LEAST_SHARE: f64 = 0.001;
 /// Names the segments where the spec says what the features mean.
 fn label(settings: &Profile, features: &[String], segments: &mut [Segment]) {
     let mut segments: Vec<&mut Segment> = segments.iter_mut().filter(|segment| segment.share >= LEAST_SHARE).collect();
-    if *settings == Profile::default() || segments.len() > MOST_LABELS {
+    if !settings.has_roles() || segments.len() > MOST_LABELS {
         return;
     }
     let mean = |segment: &Segment, role: &Option<String>| {

@@ -47,6 +47,11 @@ pub(super) fn model(results: &Results<'_>, forest: Option<(String, f64)>) -> Val
         "id": spec.source.id,
         "features": spec.source.features,
         "parts": part_count(results.sources.rows()),
+        "source": {
+            "tables": spec.source.tables.iter().map(|table| &table.name).collect::<Vec<_>>(),
+            "sql": spec.source.sql,
+        },
+        "profile": spec.profile,
         "impute": {
             "fills": spec.impute.fills,
             "neighbors": spec.impute.neighbors,

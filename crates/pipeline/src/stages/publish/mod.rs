@@ -1,17 +1,13 @@
-//! Publish: copies what the stages made to where users look for it, the manifest last.
-//!
-//! A reader that waits for `manifest.json` never sees half a result: it is removed before anything changes and written
-//! after everything else is there.
+//! Publish: copies what the stages made to where users look for it, and makes the documents, the manifest last: see `publication.rs`.
 
 mod documents;
 mod tables;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStoreExt;
-use segmenta_engine::artifact::{Part, get, hex, part_url, put, put_new, resolve};
+use segmenta_engine::artifact::{Part, get, hex};
 use segmenta_engine::operators::hdbscan::DensityModelCell;
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
@@ -29,17 +25,16 @@ use super::profile::{Profiled, rules_sql};
 use super::scale::Scaled;
 use crate::job::StageReport;
 use crate::lease::Lease;
+use crate::publication::{Kind, Publication, first_gone, is_plain, manifest_url};
 use crate::published::{Columns, Published};
 use crate::report;
 use crate::source::{Shard, Sources};
 use crate::spec::JobSpec;
-use crate::work::{remove, remove_all};
+
+pub use crate::publication::Output;
 
 /// Bumped when the published files change their form.
-pub(crate) const FORMAT: u32 = 3;
-
-/// Folders that this stage has for itself.
-const FOLDERS: &[&str] = &["assignments/", "rejected/", "model/"];
+pub(crate) const FORMAT: u32 = 4;
 
 /// The trees of an isolation forest.
 pub(crate) const FOREST_FILE: &str = "model/forest.json";
@@ -50,8 +45,9 @@ const SAMPLE_FILE: &str = "sample.parquet";
 /// The page. It is not in the manifest, because it shows what is, and can be made again at any time.
 pub const REPORT_FILE: &str = "report.html";
 
-/// Copied at once.
-const COPIES_AT_ONCE: usize = 8;
+/// What is at paths that stay, beside the manifest and the tables that it names.
+pub(crate) const DOCUMENTS: &[&str] =
+    &["segments.parquet", "segments.sql", "quality.parquet", SAMPLE_FILE, "model.json", "metrics.json", REPORT_FILE];
 
 /// Everything that is published.
 pub struct Results<'a> {
@@ -88,6 +84,9 @@ pub struct Results<'a> {
 pub struct Manifest {
     /// Version of the published files.
     pub format: u32,
+    /// How many times something was published under the output, this time included.
+    #[serde(default)]
+    pub edition: u64,
     /// Name of the job that owns the output.
     pub job: String,
     /// Version of Segmenta.
@@ -102,47 +101,39 @@ pub struct Manifest {
     pub outputs: Vec<Output>,
 }
 
-/// A published file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Output {
-    /// Path below the output.
-    pub path: String,
-    /// Rows, of a table.
-    pub rows: Option<u64>,
-    /// Size.
-    pub bytes: u64,
-    /// SHA-256 in hexadecimal.
-    pub sha256: String,
-}
-
 /// The manifest of what is published under `output`, if there is one of this form.
 ///
 /// # Errors
-/// A manifest that cannot be read.
+/// A manifest that cannot be read, or that names files elsewhere.
 pub async fn published(runtime: &RuntimeEnv, output: &str) -> Result<Option<Manifest>> {
     let content = get(runtime, &manifest_url(output)).await?;
-    Ok(content.and_then(|content| serde_json::from_slice(&content).ok()))
+    let manifest: Option<Manifest> = content.and_then(|content| serde_json::from_slice(&content).ok());
+    // Whoever may write to the output may have written this, and is not to read what only this process can.
+    if let Some(file) = manifest.iter().flat_map(|m| &m.outputs).find(|file| !is_plain(&file.path)) {
+        return Err(EngineError::input(format!(
+            "{}: names {}, which is not below the output; remove the manifest, and run the job again",
+            manifest_url(output),
+            file.path
+        )));
+    }
+    Ok(manifest)
 }
 
-/// The URL of the manifest.
-#[must_use]
-pub fn manifest_url(output: &str) -> String {
-    format!("{output}manifest.json")
-}
+impl Manifest {
+    /// A document by its name, such as `model.json`.
+    #[must_use]
+    pub fn document(&self, name: &str) -> Option<&Output> {
+        self.outputs.iter().find(|output| output.name == name)
+    }
 
-/// Whether a path below an output is one that this stage writes.
-pub(crate) fn is_published_path(path: &str) -> bool {
-    const FILES: &[&str] = &[
-        "manifest.json",
-        "segments.parquet",
-        "segments.sql",
-        "quality.parquet",
-        SAMPLE_FILE,
-        "model.json",
-        "metrics.json",
-        REPORT_FILE,
-    ];
-    FILES.contains(&path) || FOLDERS.iter().any(|folder| path.starts_with(folder))
+    /// The parts of a table, such as `assignments`, with their numbers.
+    pub fn table(&self, folder: &str) -> impl Iterator<Item = (u32, &Output)> {
+        let start = format!("{folder}/part-");
+        self.outputs.iter().filter_map(move |output| {
+            let number = output.name.strip_prefix(&start)?.strip_suffix(".parquet")?;
+            Some((number.parse().ok()?, output))
+        })
+    }
 }
 
 /// True when every file of the manifest is there, with its size.
@@ -152,23 +143,6 @@ pub(crate) fn is_published_path(path: &str) -> bool {
 pub async fn is_whole(runtime: &RuntimeEnv, output: &str, manifest: &Manifest) -> Result<bool> {
     let files = manifest.outputs.iter().map(|file| (format!("{output}{}", file.path), file.bytes));
     Ok(first_gone(runtime, files).await?.is_none())
-}
-
-/// The first of the files that is not there with its size.
-pub(crate) async fn first_gone(
-    runtime: &RuntimeEnv,
-    files: impl Iterator<Item = (String, u64)>,
-) -> Result<Option<String>> {
-    let checks = files.map(|(url, bytes)| async move {
-        let (store, path) = resolve(runtime, &url)?;
-        match store.head(&path).await {
-            Ok(meta) => Ok((meta.size != bytes).then_some(url)),
-            Err(object_store::Error::NotFound { .. }) => Ok(Some(url)),
-            Err(error) => Err(EngineError::output(format!("{url}: cannot be read: {error}"))),
-        }
-    });
-    let gone: Vec<Option<String>> = futures::stream::iter(checks).buffered(COPIES_AT_ONCE).try_collect().await?;
-    Ok(gone.into_iter().flatten().next())
 }
 
 /// Publishes under `output` (a URL that ends in `/`).
@@ -194,8 +168,7 @@ pub async fn run(
     ];
     let of_model = || model_tables.iter().flat_map(|(_, parts)| parts);
     let sample = &results.profiled.sample;
-    let parts =
-        || results.evaluated.assignments.iter().chain(&results.split.rejected).chain(of_model()).chain([sample]);
+    let parts = || results.profiled.assignments.iter().chain(&results.split.rejected).chain(of_model()).chain([sample]);
     if let Some(gone) = first_gone(&runtime, parts().map(|part| (part.url.clone(), part.bytes))).await? {
         return Err(EngineError::input(format!("{gone}: is gone or damaged; run again with --fresh to make it anew")));
     }
@@ -207,6 +180,7 @@ pub async fn run(
     };
     let of_model = forest.as_ref().map(|(content, threshold)| (hex(&Sha256::digest(content)), *threshold));
     let sampled = get(&runtime, &sample.url).await?.map(|content| content.to_vec()).unwrap_or_default();
+    let publication = Publication::begin(&runtime, output, lease, Kind::Results).await?;
     let (model, metrics) = (documents::model(results, of_model), documents::metrics(results));
     let (spec, profiled) = (results.spec, results.profiled);
     let sql = rules_sql(&spec.name, &spec.source.features, &profiled.rules, &profiled.segments);
@@ -219,20 +193,23 @@ pub async fn run(
         ("metrics.json", None, pretty(&metrics)?),
     ];
     documents.extend(forest.map(|(content, _)| (FOREST_FILE, None, content)));
-    let tables = [("assignments", &results.evaluated.assignments), ("rejected", &results.split.rejected)]
+    let tables = [("assignments", &results.profiled.assignments), ("rejected", &results.split.rejected)]
         .into_iter()
         .map(|(folder, parts)| (folder.to_owned(), parts))
         .chain(model_tables.iter().map(|(table, parts)| (format!("model/{table}"), parts)));
     let tables: Vec<(String, &Vec<Part>)> = tables.collect();
-    let mut outputs: Vec<Output> = tables.iter().flat_map(|(folder, parts)| listed(parts, folder)).collect();
+    let mut outputs: Vec<Output> =
+        tables.iter().flat_map(|(folder, parts)| publication.listed(parts, folder)).collect();
     outputs.extend(documents.iter().map(|(name, rows, content)| Output {
-        path: (*name).to_owned(),
+        name: (*name).to_owned(),
+        path: publication.path(name),
         rows: *rows,
         bytes: content.len() as u64,
         sha256: hex(&Sha256::digest(content)),
     }));
     let manifest = Manifest {
         format: FORMAT,
+        edition: publication.edition(),
         job: results.spec.name.clone(),
         segmenta: env!("CARGO_PKG_VERSION").to_owned(),
         fingerprint: fingerprint.to_owned(),
@@ -249,53 +226,57 @@ pub async fn run(
         sample: Columns::parse(sampled.into()).map_err(|error| unfit(SAMPLE_FILE, &error))?,
         manifest: manifest.clone(),
     };
-    let page = report::page(&published)?;
+    let page = Bytes::from(report::page(&published)?);
 
-    lease.check()?;
-    remove(&runtime, &manifest_url(output)).await?;
-    for folder in FOLDERS {
-        remove_all(&runtime, &format!("{output}{folder}")).await?;
-    }
     for (folder, parts) in tables {
-        lease.check()?;
-        copy(&runtime, parts, output, &folder).await?;
+        publication.copy(parts, &folder).await?;
     }
+    let mut stay: Vec<(&str, Bytes)> = vec![(REPORT_FILE, page)];
     for (name, _, content) in documents {
-        lease.check()?;
-        put(&runtime, &format!("{output}{name}"), content).await?;
+        let content = Bytes::from(content);
+        publication.put(name, content.clone()).await?;
+        if DOCUMENTS.contains(&name) {
+            stay.push((name, content));
+        }
     }
-    lease.check()?;
-    put(&runtime, &format!("{output}{REPORT_FILE}"), page).await?;
-    lease.check()?;
-    if put_new(&runtime, &manifest_url(output), pretty(&manifest)?).await? {
-        return Ok(manifest);
-    }
-    Err(EngineError::output(format!("{output}: another process published there meanwhile; run again")))
+    let content = Bytes::from(pretty(&manifest)?);
+    publication.commit(content.clone(), &manifest.outputs).await?;
+    finish(&publication, &content, &stay, &manifest).await?;
+    Ok(manifest)
 }
 
-/// The parts as the manifest lists them.
-pub(crate) fn listed(parts: &[Part], folder: &str) -> Vec<Output> {
-    let output = |part: &Part| Output {
-        path: format!("{folder}/part-{:05}.parquet", part.index),
-        rows: Some(part.rows),
-        bytes: part.bytes,
-        sha256: part.sha256.clone(),
-    };
-    parts.iter().map(output).collect()
+/// Puts documents at the paths that stay, and removes what was published before.
+async fn finish(
+    publication: &Publication<'_>,
+    content: &Bytes,
+    stay: &[(&str, Bytes)],
+    manifest: &Manifest,
+) -> Result<()> {
+    publication.put_documents(content, stay).await?;
+    publication.sweep(&manifest.outputs).await
 }
 
-/// Copies the parts to a folder of the output.
-pub(crate) async fn copy(runtime: &Arc<RuntimeEnv>, parts: &[Part], output: &str, folder: &str) -> Result<()> {
-    let copies = parts.iter().map(|part| async move {
-        let target = part_url(&format!("{output}{folder}/"), part.index);
-        let (store, from) = resolve(runtime, &part.url)?;
-        let (_, to) = resolve(runtime, &target)?;
-        store
-            .copy(&from, &to)
-            .await
-            .map_err(|error| EngineError::output(format!("{target}: cannot be copied from {}: {error}", part.url)))
-    });
-    futures::stream::iter(copies).buffered(COPIES_AT_ONCE).try_collect().await
+/// Brings a publication to its end whose run did not come further than to its manifest.
+///
+/// # Errors
+/// A document that is gone; a place that cannot be written to.
+pub async fn complete(runtime: &Arc<RuntimeEnv>, output: &str, manifest: &Manifest, lease: &Lease) -> Result<()> {
+    let resumed = Publication::resume(runtime, output, lease, Kind::Results, manifest).await?;
+    let Some(publication) = resumed else { return Ok(()) };
+    let mut stay: Vec<(&str, Bytes)> = vec![];
+    for name in DOCUMENTS {
+        let content = match manifest.document(name) {
+            Some(file) => get(runtime, &format!("{output}{}", file.path)).await?,
+            // The report.
+            None => Some(report::page(&Published::read(runtime, output).await?)?.into()),
+        };
+        let there = get(runtime, &format!("{output}{name}")).await?;
+        stay.extend(content.filter(|content| there.as_ref() != Some(content)).map(|content| (*name, content)));
+    }
+    match publication.found() {
+        Some(content) => finish(&publication, content, &stay, manifest).await,
+        None => Ok(()),
+    }
 }
 
 fn json_bytes(value: &impl Serialize) -> Result<Vec<u8>> {

@@ -1,0 +1,308 @@
+//! Two publishers on a store that misbehaves, in simulated time: at every moment the manifest's files are there with its checksums,
+//! and what was acknowledged is not lost.
+//!
+//! `SEGMENTA_SEEDS=FROM..TO cargo test -p segmenta-pipeline --test publication` tries other seeds than the few here.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+use parking_lot::Mutex;
+use segmenta_algorithms::hashing::{combine, unit_interval};
+use segmenta_engine::artifact::{Part, hex};
+use segmenta_pipeline::lease::{Lease, LeaseOptions};
+use segmenta_pipeline::publication::{Kind, Output, Publication};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use url::Url;
+
+const OUTPUT: &str = "trial://store/out/";
+/// How long a lease lasts here.
+const LASTS: Duration = Duration::from_secs(60);
+/// Published by each of the two.
+const PUBLICATIONS: u64 = 4;
+
+/// Delays, fails before and after an operation, and goes on with one whose caller is gone.
+#[derive(Debug)]
+struct Misbehaving {
+    inner: Arc<InMemory>,
+    seed: u64,
+    asked: AtomicU64,
+    is_calm: std::sync::atomic::AtomicBool,
+    /// Every manifest that was there, in order.
+    manifests: Arc<Mutex<Vec<Bytes>>>,
+}
+
+impl fmt::Display for Misbehaving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a store that misbehaves")
+    }
+}
+
+/// What becomes of an operation.
+#[derive(Debug, Clone, Copy)]
+struct Fate {
+    before: Duration,
+    after: Duration,
+    is_refused: bool,
+    is_answer_lost: bool,
+}
+
+fn lost() -> object_store::Error {
+    object_store::Error::Generic { store: "trial", source: "the connection was lost".into() }
+}
+
+impl Misbehaving {
+    fn fate(&self) -> Fate {
+        if self.is_calm.load(Ordering::Relaxed) {
+            return Fate { before: Duration::ZERO, after: Duration::ZERO, is_refused: false, is_answer_lost: false };
+        }
+        let random = combine(self.seed, self.asked.fetch_add(1, Ordering::Relaxed));
+        let delay = |salt: u64| match unit_interval(combine(random, salt)) {
+            // Longer than a lease lasts, at times.
+            u if u < 0.03 => LASTS.mul_f64(0.5 + 2.0 * unit_interval(combine(random, salt + 10))),
+            u if u < 0.5 => Duration::from_millis((1_000.0 * u) as u64),
+            _ => Duration::ZERO,
+        };
+        let chance = |salt: u64, of: f64| unit_interval(combine(random, salt)) < of;
+        Fate { before: delay(1), after: delay(2), is_refused: chance(3, 0.02), is_answer_lost: chance(4, 0.02) }
+    }
+
+    /// An operation that goes on by itself, as one on its way to a store does when its process is gone.
+    async fn sent<T: Send + 'static>(&self, operation: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        let (fate, store, manifests) = (self.fate(), Arc::clone(&self.inner), Arc::clone(&self.manifests));
+        let sent = tokio::spawn(async move {
+            tokio::time::sleep(fate.before).await;
+            if fate.is_refused {
+                return Err(lost());
+            }
+            let result = operation.await;
+            check(&store, &manifests);
+            tokio::time::sleep(fate.after).await;
+            if fate.is_answer_lost { Err(lost()) } else { result }
+        });
+        sent.await.expect("the invariant")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Misbehaving {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let (inner, location) = (Arc::clone(&self.inner), location.clone());
+        self.sent(async move { inner.put_opts(&location, payload, options).await }).await
+    }
+
+    async fn put_multipart_opts(&self, _: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        Err(lost())
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let (inner, location) = (Arc::clone(&self.inner), location.clone());
+        self.sent(async move { inner.get_opts(&location, options).await }).await
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.inner.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        let (inner, fate) = (Arc::clone(&self.inner), self.fate());
+        let manifests = Arc::clone(&self.manifests);
+        let delete = move |location: Path| {
+            let (inner, manifests) = (Arc::clone(&inner), Arc::clone(&manifests));
+            async move {
+                let sent = tokio::spawn(async move {
+                    tokio::time::sleep(fate.before).await;
+                    let result = inner.delete(&location).await;
+                    check(&inner, &manifests);
+                    result.map(|()| location)
+                });
+                sent.await.expect("the invariant")
+            }
+        };
+        locations.and_then(delete).boxed()
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let (inner, fate, prefix) = (Arc::clone(&self.inner), self.fate(), prefix.cloned());
+        let listed = async move {
+            tokio::time::sleep(fate.before).await;
+            if fate.is_refused {
+                futures::stream::once(async { Err(lost()) }).boxed()
+            } else {
+                inner.list(prefix.as_ref())
+            }
+        };
+        listed.flatten_stream().boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        let (inner, from, to) = (Arc::clone(&self.inner), from.clone(), to.clone());
+        self.sent(async move { inner.copy_opts(&from, &to, options).await }).await
+    }
+}
+
+/// An object as it is now. Nothing else runs meanwhile.
+fn now(store: &InMemory, path: &str) -> Option<Bytes> {
+    let path = Path::from(path);
+    let read = async { Some(store.get(&path).await.ok()?.bytes().await.unwrap()) };
+    read.now_or_never().expect("memory answers at once")
+}
+
+/// The invariant: what the manifest names is there, as it says.
+fn check(store: &InMemory, manifests: &Mutex<Vec<Bytes>>) {
+    let Some(content) = now(store, "out/manifest.json") else {
+        assert!(manifests.lock().is_empty(), "the manifest was removed");
+        return;
+    };
+    let mut manifests = manifests.lock();
+    if manifests.last() != Some(&content) {
+        manifests.push(content.clone());
+    }
+    let manifest: Value = serde_json::from_slice(&content).unwrap();
+    for output in manifest["outputs"].as_array().unwrap() {
+        let path = output["path"].as_str().unwrap();
+        let file = now(store, &format!("out/{path}")).unwrap_or_else(|| panic!("{path} is gone"));
+        assert_eq!(hex(&Sha256::digest(&file)), output["sha256"].as_str().unwrap(), "{path}");
+    }
+}
+
+/// What a run publishes: documents and parts that no other run has, under the same names.
+async fn publish(runtime: &Arc<RuntimeEnv>, store: &InMemory, publisher: u64, run: u64) -> Result<Bytes, String> {
+    let failed = |error: segmenta_engine::EngineError| error.to_string();
+    let options = LeaseOptions { holder: format!("publisher {publisher}"), lasts: LASTS, patience: LASTS * 20 };
+    let lease = Lease::take(runtime, &format!("{OUTPUT}_work/lease/"), &options).await.map_err(failed)?;
+    let content = |name: &str| Bytes::from(format!("{name} of {publisher} {run}"));
+    let mut parts = vec![];
+    for index in 0..2 {
+        let (path, content) = (format!("out/_work/{publisher}-{run}/{index}"), content(&format!("part {index}")));
+        let sha256 = hex(&Sha256::digest(&content));
+        store.put(&Path::from(path.as_str()), content.clone().into()).await.unwrap();
+        parts.push(Part { index, url: format!("trial://store/{path}"), rows: 1, bytes: content.len() as u64, sha256 });
+    }
+    let documents = ["model.json", "segments.sql"];
+    let publication = Publication::begin(runtime, OUTPUT, &lease, Kind::Results).await.map_err(failed)?;
+    publication.copy(&parts, "assignments").await.map_err(failed)?;
+    let mut outputs = publication.listed(&parts, "assignments");
+    let mut stay = vec![];
+    for name in documents {
+        let content = content(name);
+        publication.put(name, content.clone()).await.map_err(failed)?;
+        outputs.push(Output {
+            name: name.to_owned(),
+            path: publication.path(name),
+            rows: None,
+            bytes: content.len() as u64,
+            sha256: hex(&Sha256::digest(&content)),
+        });
+        stay.push((name, content));
+    }
+    let manifest = json!({"edition": publication.edition(), "by": [publisher, run], "outputs": outputs});
+    let manifest = Bytes::from(manifest.to_string());
+    publication.commit(manifest.clone(), &outputs).await.map_err(failed)?;
+    // What comes after may fail: the publication is whole.
+    let after = async {
+        publication.put_documents(&manifest, &stay).await?;
+        publication.sweep(&outputs).await
+    };
+    let _ = after.await;
+    lease.release().await;
+    Ok(manifest)
+}
+
+/// One trial; how many publications there were, and how many attempts failed.
+async fn trial(seed: u64) -> (usize, u64) {
+    let inner = Arc::new(InMemory::new());
+    let manifests = Arc::new(Mutex::new(vec![]));
+    let store = Arc::new(Misbehaving {
+        inner: Arc::clone(&inner),
+        seed,
+        asked: AtomicU64::new(0),
+        is_calm: false.into(),
+        manifests: Arc::clone(&manifests),
+    });
+    let runtime = Arc::new(RuntimeEnvBuilder::new().build().unwrap());
+    runtime.register_object_store(&Url::parse("trial://store").unwrap(), Arc::clone(&store) as Arc<dyn ObjectStore>);
+    let failures = Arc::new(AtomicU64::new(0));
+    let publisher = |publisher: u64| {
+        let (runtime, inner, failures) = (Arc::clone(&runtime), Arc::clone(&inner), Arc::clone(&failures));
+        tokio::spawn(async move {
+            let mut acknowledged = vec![];
+            let mut attempt = 0;
+            while (acknowledged.len() as u64) < PUBLICATIONS {
+                attempt += 1;
+                let random = combine(seed, combine(publisher, attempt));
+                let run = publish(&runtime, &inner, publisher, attempt);
+                // Killed in the middle, at times; what it had sent goes on.
+                let killed = LASTS.mul_f64(if unit_interval(random) < 0.3 {
+                    2.0 * unit_interval(combine(random, 1))
+                } else {
+                    1e6
+                });
+                match tokio::time::timeout(killed, run).await {
+                    Ok(Ok(manifest)) => acknowledged.push(manifest),
+                    Ok(Err(_)) | Err(_) => drop(failures.fetch_add(1, Ordering::Relaxed)),
+                }
+                tokio::time::sleep(LASTS.mul_f64(unit_interval(combine(random, 2)))).await;
+            }
+            acknowledged
+        })
+    };
+    let (one, other) = tokio::join!(publisher(1), publisher(2));
+    // What is still on its way arrives.
+    tokio::time::sleep(LASTS * 100).await;
+    store.is_calm.store(true, Ordering::Relaxed);
+    let last = publish(&runtime, &inner, 3, 0).await.unwrap();
+    check(&inner, &manifests);
+    let there = manifests.lock().clone();
+    assert_eq!(there.last(), Some(&last));
+    for acknowledged in [one.unwrap(), other.unwrap()].concat() {
+        assert!(there.contains(&acknowledged), "an acknowledged publication never was there");
+    }
+    let edition = |manifest: &Bytes| serde_json::from_slice::<Value>(manifest).unwrap()["edition"].as_u64().unwrap();
+    let editions: Vec<u64> = there.iter().map(edition).collect();
+    assert!(editions.is_sorted_by(|a, b| a < b), "each replaces one before it: {editions:?}");
+    // Nothing is left but the last one, and its documents are at the paths that stay.
+    let files: Vec<ObjectMeta> = inner.list(Some(&Path::from("out"))).try_collect().await.unwrap();
+    let left = files.iter().filter(|file| !file.location.as_ref().starts_with("out/_work")).count();
+    assert_eq!(left, 4 + 2 + 1, "{files:?}");
+    assert_eq!(now(&inner, "out/model.json").unwrap(), "model.json of 3 0");
+    (there.len(), failures.load(Ordering::Relaxed))
+}
+
+#[test]
+fn a_late_writer_damages_nothing() {
+    let seeds = std::env::var("SEGMENTA_SEEDS").ok().map_or(0..40, |given| {
+        let (from, to) = given.split_once("..").expect("FROM..TO");
+        from.parse().unwrap()..to.parse().unwrap()
+    });
+    let (mut published, mut failed) = (0, 0);
+    for seed in seeds.clone() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(trial(seed))));
+        let (times, failures) = outcome.unwrap_or_else(|_| panic!("seed {seed}"));
+        published += times;
+        failed += failures;
+    }
+    println!("{} seeds: {published} publications, {failed} attempts failed", seeds.end - seeds.start);
+    assert!(failed > seeds.end - seeds.start, "the store hardly misbehaved: {failed} failures");
+}
