@@ -8,7 +8,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,6 +29,7 @@ use segmenta_pipeline::lease::{Lease, LeaseOptions};
 use segmenta_pipeline::publication::{Kind, Output, Publication};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use url::Url;
 
 const OUTPUT: &str = "trial://store/out/";
@@ -37,13 +38,16 @@ const LASTS: Duration = Duration::from_secs(60);
 /// Published by each of the two.
 const PUBLICATIONS: u64 = 4;
 
-/// Delays, fails before and after an operation, and goes on with one whose caller is gone.
+/// The store as one process sees it: it delays, fails before and after an operation, and goes on with one whose caller is gone. Now
+/// and then it stops the process, its renewals of the lease too, between deciding on an operation and sending it.
 #[derive(Debug)]
 struct Misbehaving {
     inner: Arc<InMemory>,
     seed: u64,
     asked: AtomicU64,
-    is_calm: std::sync::atomic::AtomicBool,
+    is_calm: Arc<AtomicBool>,
+    /// Until when the process is stopped.
+    stopped: Mutex<Instant>,
     /// Every manifest that was there, in order.
     manifests: Arc<Mutex<Vec<Bytes>>>,
 }
@@ -57,10 +61,16 @@ impl fmt::Display for Misbehaving {
 /// What becomes of an operation.
 #[derive(Debug, Clone, Copy)]
 struct Fate {
+    stop: Duration,
     before: Duration,
     after: Duration,
     is_refused: bool,
     is_answer_lost: bool,
+}
+
+/// Half of what a lease lasts, to two and a half times that.
+fn delay_beyond_a_lease(random: u64) -> Duration {
+    LASTS.mul_f64(0.5 + 2.0 * unit_interval(random))
 }
 
 fn lost() -> object_store::Error {
@@ -70,22 +80,39 @@ fn lost() -> object_store::Error {
 impl Misbehaving {
     fn fate(&self) -> Fate {
         if self.is_calm.load(Ordering::Relaxed) {
-            return Fate { before: Duration::ZERO, after: Duration::ZERO, is_refused: false, is_answer_lost: false };
+            let never = Duration::ZERO;
+            return Fate { stop: never, before: never, after: never, is_refused: false, is_answer_lost: false };
         }
         let random = combine(self.seed, self.asked.fetch_add(1, Ordering::Relaxed));
         let delay = |salt: u64| match unit_interval(combine(random, salt)) {
             // Longer than a lease lasts, at times.
-            u if u < 0.03 => LASTS.mul_f64(0.5 + 2.0 * unit_interval(combine(random, salt + 10))),
+            u if u < 0.03 => delay_beyond_a_lease(combine(random, salt + 10)),
             u if u < 0.5 => Duration::from_millis((1_000.0 * u) as u64),
             _ => Duration::ZERO,
         };
         let chance = |salt: u64, of: f64| unit_interval(combine(random, salt)) < of;
-        Fate { before: delay(1), after: delay(2), is_refused: chance(3, 0.02), is_answer_lost: chance(4, 0.02) }
+        let stop = if chance(5, 0.02) { delay_beyond_a_lease(combine(random, 6)) } else { Duration::ZERO };
+        Fate { stop, before: delay(1), after: delay(2), is_refused: chance(3, 0.02), is_answer_lost: chance(4, 0.02) }
+    }
+
+    /// Waits as long as the process is stopped.
+    async fn stopped(&self, fate: Fate) {
+        if !fate.stop.is_zero() {
+            *self.stopped.lock() = Instant::now() + fate.stop;
+        }
+        loop {
+            let until = *self.stopped.lock();
+            if until <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(until).await;
+        }
     }
 
     /// An operation that goes on by itself, as one on its way to a store does when its process is gone.
     async fn sent<T: Send + 'static>(&self, operation: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
         let (fate, store, manifests) = (self.fate(), Arc::clone(&self.inner), Arc::clone(&self.manifests));
+        self.stopped(fate).await;
         let sent = tokio::spawn(async move {
             tokio::time::sleep(fate.before).await;
             if fate.is_refused {
@@ -121,11 +148,12 @@ impl ObjectStore for Misbehaving {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        let (inner, fate) = (Arc::clone(&self.inner), self.fate());
+        let (inner, fate, stopped) = (Arc::clone(&self.inner), self.fate(), *self.stopped.lock());
         let manifests = Arc::clone(&self.manifests);
         let delete = move |location: Path| {
             let (inner, manifests) = (Arc::clone(&inner), Arc::clone(&manifests));
             async move {
+                tokio::time::sleep_until(stopped.max(Instant::now() + fate.stop)).await;
                 let sent = tokio::spawn(async move {
                     tokio::time::sleep(fate.before).await;
                     let result = inner.delete(&location).await;
@@ -140,8 +168,9 @@ impl ObjectStore for Misbehaving {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let (inner, fate, prefix) = (Arc::clone(&self.inner), self.fate(), prefix.cloned());
+        let stopped = *self.stopped.lock();
         let listed = async move {
-            tokio::time::sleep(fate.before).await;
+            tokio::time::sleep_until(stopped.max(Instant::now() + fate.before)).await;
             if fate.is_refused {
                 futures::stream::once(async { Err(lost()) }).boxed()
             } else {
@@ -233,18 +262,23 @@ async fn publish(runtime: &Arc<RuntimeEnv>, store: &InMemory, publisher: u64, ru
 async fn trial(seed: u64) -> (usize, u64) {
     let inner = Arc::new(InMemory::new());
     let manifests = Arc::new(Mutex::new(vec![]));
-    let store = Arc::new(Misbehaving {
-        inner: Arc::clone(&inner),
-        seed,
-        asked: AtomicU64::new(0),
-        is_calm: false.into(),
-        manifests: Arc::clone(&manifests),
-    });
-    let runtime = Arc::new(RuntimeEnvBuilder::new().build().unwrap());
-    runtime.register_object_store(&Url::parse("trial://store").unwrap(), Arc::clone(&store) as Arc<dyn ObjectStore>);
+    let is_calm = Arc::new(AtomicBool::new(false));
+    let process = |number: u64| {
+        let store = Misbehaving {
+            inner: Arc::clone(&inner),
+            seed: combine(seed, number),
+            asked: AtomicU64::new(0),
+            is_calm: Arc::clone(&is_calm),
+            stopped: Mutex::new(Instant::now()),
+            manifests: Arc::clone(&manifests),
+        };
+        let runtime = Arc::new(RuntimeEnvBuilder::new().build().unwrap());
+        runtime.register_object_store(&Url::parse("trial://store").unwrap(), Arc::new(store));
+        runtime
+    };
     let failures = Arc::new(AtomicU64::new(0));
     let publisher = |publisher: u64| {
-        let (runtime, inner, failures) = (Arc::clone(&runtime), Arc::clone(&inner), Arc::clone(&failures));
+        let (runtime, inner, failures) = (process(publisher), Arc::clone(&inner), Arc::clone(&failures));
         tokio::spawn(async move {
             let mut acknowledged = vec![];
             let mut attempt = 0;
@@ -270,8 +304,8 @@ async fn trial(seed: u64) -> (usize, u64) {
     let (one, other) = tokio::join!(publisher(1), publisher(2));
     // What is still on its way arrives.
     tokio::time::sleep(LASTS * 100).await;
-    store.is_calm.store(true, Ordering::Relaxed);
-    let last = publish(&runtime, &inner, 3, 0).await.unwrap();
+    is_calm.store(true, Ordering::Relaxed);
+    let last = publish(&process(3), &inner, 3, 0).await.unwrap();
     check(&inner, &manifests);
     let there = manifests.lock().clone();
     assert_eq!(there.last(), Some(&last));

@@ -75,9 +75,8 @@ async fn list_literal(runtime: &RuntimeEnv, url: &str) -> Result<Listing> {
 /// Refuses what is no file on a local disk, such as a pipe: who opens one waits for ever.
 fn check_kind(url: &str) -> Result<()> {
     let path = Url::parse(url).ok().filter(|url| url.scheme() == "file").and_then(|url| url.to_file_path().ok());
-    let is_other = |path: &std::path::PathBuf| {
-        std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
-    };
+    let is_other =
+        |path: &std::path::PathBuf| std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
     match path.filter(is_other) {
         Some(path) => Err(EngineError::input(format!("{}: is a pipe or a device, not a file", path.display()))),
         None => Ok(()),
