@@ -346,7 +346,7 @@ enum Name {
     Everyone,
 }
 
-/// Every name that a segment can have, before a suffix tells segments of one name apart: as [`Name`] lists them.
+/// Every name that a segment can have, before a suffix tells segments of one name apart.
 pub const NAMES: [&str; 16] = [
     "VIP",
     "Loyal",

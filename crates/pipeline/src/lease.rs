@@ -228,7 +228,7 @@ impl Lease {
         self.token
     }
 
-    /// [`SHORT_ID`] hexadecimal digits that tell it from other leases, of other folders too.
+    /// Eight hexadecimal digits that tell it from other leases, of other folders too.
     #[must_use]
     pub fn short_id(&self) -> &str {
         self.record.id.get(..SHORT_ID).unwrap_or(&self.record.id)
