@@ -10,6 +10,7 @@ Takes helm and kubectl from the PATH, or from a package of npm, and Python's pac
 """
 
 import ast
+import base64
 import copy
 import functools
 import json
@@ -81,12 +82,27 @@ def the_chart_refuses() -> None:
         ([*base, "--set", "coordinator.config.listen=x"], "listen"),
         ([*base, "--set", "coordinator.replicas=3"], "replicas"),
         ([*base, "--set", "image.tag=latest"], "image.tag"),
-        ([*base, "--set", "tls.members.enabled=true"], "tls.members: needs existingSecret"),
         ([*base, "--set", "tls.jobs.enabled=true,tls.certManager.enabled=true"], "jobsIssuer: needs a name"),
         ([*base, "--set", "worker.autoscaling.kind=keda"], "prometheusAddress"),
     ]:
         said = run(tool("helm"), "template", "segmenta", CHART, *settings)
         expect(said.returncode != 0 and message in said.stderr, "chart", f"{settings} should be refused with `{message}`: {said.stderr}")
+
+
+def certificates_of_its_own(rendered: Rendered) -> None:
+    """The chart's own certificate is one that members take: from its authority, for their name, to serve and to call with."""
+    secrets = rendered.of("Secret")
+    expect(len(secrets) == 1 and secrets[0]["type"] == "kubernetes.io/tls", rendered.name, "has to have one secret, of members")
+    if not secrets or not (openssl := shutil.which("openssl")):
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        for key in ["ca.crt", "tls.crt", "tls.key"]:
+            (folder / key).write_bytes(base64.b64decode(secrets[0]["data"].get(key, "")))
+        for purpose in ["sslserver", "sslclient"]:
+            options = ["-CAfile", folder / "ca.crt", "-purpose", purpose, "-verify_hostname", "segmenta-members"]
+            said = run(openssl, "verify", *options, folder / "tls.crt")
+            expect(said.returncode == 0, rendered.name, f"its certificate is of no use as {purpose}: {said.stderr}")
 
 
 # ------------------------------------------------------------------------------------------------------------------ schemas
@@ -708,12 +724,15 @@ def everything() -> int:
         the_same(overlay, charts[name])
     the_same(with_certificates, certified)
 
-    installations = [*charts.values(), certified, *overlays.values(), with_certificates]
+    with_its_own = helm("defaults", settings=["--set", "tls.members.enabled=true"], name="helm with certificates of its own")
+    certificates_of_its_own(with_its_own)
+
+    installations = [*charts.values(), certified, with_its_own, *overlays.values(), with_certificates]
     example = examples()
     for rendered in [*installations, example]:
         expect(rendered.objects, rendered.name, "gives nothing")
         attempt(schemas, rendered)
-        expect(not rendered.of("Secret"), rendered.name, "has a secret in it")
+        expect(rendered is with_its_own or not rendered.of("Secret"), rendered.name, "has a secret in it")
         attempt(pods_are_restricted, rendered)
     attempt(flags_are_known, example)
     for rendered in installations:

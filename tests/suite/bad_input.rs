@@ -242,6 +242,32 @@ fn shards_that_are_damaged() {
 }
 
 #[test]
+fn values_that_are_too_long() {
+    let folder = folder();
+    let long = "x".repeat(20 << 20);
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values((0..20).map(|i| format!("{i}{long}"))));
+    let columns: [(&str, ArrayRef); 4] = [
+        ("customer_id", ids(0..20)),
+        ("name", names),
+        ("a", floats((0..20).map(|i| Some(f64::from(i))))),
+        ("b", floats((0..20).map(|i| Some(f64::from(i % 3))))),
+    ];
+    write_parquet(&folder.path().join("t.parquet"), &columns);
+    let spec = folder.path().join("job.yaml");
+    let of = |columns: &str| {
+        let sql = format!("SELECT {columns}, sum(a) AS a, sum(b) AS b FROM t GROUP BY ALL");
+        let source = format!("{{tables: {{t: t.parquet}}, sql: '{sql}', id: id, features: [a, b]}}");
+        fs::write(&spec, format!("name: test\nsource: {source}\noutput: out\n")).unwrap();
+    };
+    of("name AS id");
+    fails_at(&spec, 3, &["t.parquet", "the values of `name` have", "shorten them"]);
+    // Where they are not read they do no harm.
+    of("customer_id AS id");
+    let said = segmenta(&["check", spec.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+}
+
+#[test]
 fn shards_that_disagree() {
     let here = folder();
     table(&here.path().join("t-0.parquet"), 3, |_| Some(1.0), |_| Some(1.0));

@@ -329,6 +329,11 @@ fn hostile_specs_leave_the_jobs_of_others_alone() {
         ),
         ("unions", query(many("SELECT customer_id, 1 AS x FROM t0", " UNION ALL ", 3_000)), "source.sql"),
         ("doubling", query(format!("WITH {} SELECT customer_id, 1 AS x FROM t24", doubling.join(", "))), "source.sql"),
+        (
+            "a text of a gigabyte",
+            query("SELECT customer_id, length(repeat('x', 1000000000)) AS x FROM t0".to_owned()),
+            "check_memory",
+        ),
         ("a list of lists", format!("name: x\nsource:\n  {}1\n", "- ".repeat(5_000)), "nests"),
         (
             "a pipe",

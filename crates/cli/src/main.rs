@@ -80,6 +80,8 @@ enum Command {
     Resume(commands::resume::Arguments),
     Health(commands::health::Arguments),
     Completions(commands::completions::Arguments),
+    #[command(name = segmenta_service::coordinator::checks::COMMAND, hide = true)]
+    AnswerCheck,
 }
 
 impl Command {
@@ -136,6 +138,7 @@ fn main() -> ExitCode {
         Command::Resume(arguments) => commands::resume::run(arguments),
         Command::Health(arguments) => commands::health::run(arguments),
         Command::Completions(arguments) => commands::completions::run(arguments, Arguments::command()),
+        Command::AnswerCheck => commands::answer_check::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

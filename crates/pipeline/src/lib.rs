@@ -10,7 +10,7 @@
 pub mod clean;
 pub mod compare;
 pub mod csv;
-mod depth;
+pub mod depth;
 pub mod drift;
 pub mod explain;
 pub mod generate;

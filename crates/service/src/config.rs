@@ -162,6 +162,8 @@ pub struct CoordinatorConfig {
     pub max_waiting_jobs_per_owner: Option<usize>,
     /// Seconds that the check of a spec against its sources may take.
     pub check_timeout_seconds: u64,
+    /// Memory that a check may take, in a process of its own.
+    pub check_memory: ByteSize,
     /// Jobs that are over and are still told of; of more, those that were over first are forgotten.
     pub max_finished_jobs: usize,
     /// Seconds that a job may run; 0 for no limit.
@@ -206,6 +208,7 @@ impl Default for CoordinatorConfig {
             max_running_jobs_per_owner: None,
             max_waiting_jobs_per_owner: None,
             check_timeout_seconds: 120,
+            check_memory: ByteSize::mib(256),
             max_finished_jobs: 10_000,
             job_timeout_seconds: 0,
             max_spec_bytes: 1 << 20,
@@ -343,6 +346,10 @@ pub struct CoordinatorFlags {
     #[arg(long, value_name = "SECONDS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     check_timeout_seconds: Option<u64>,
+    /// Memory that a check may take, in a process of its own [default: 256MiB]
+    #[arg(long, value_name = "SIZE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check_memory: Option<ByteSize>,
     /// Jobs that are over and are still told of [default: 10000]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]

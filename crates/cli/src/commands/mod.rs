@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+pub(crate) mod answer_check;
 pub(crate) mod cancel;
 pub(crate) mod check;
 pub(crate) mod clean;

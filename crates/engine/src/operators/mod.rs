@@ -36,7 +36,7 @@ mod verify;
 mod whole;
 mod write_features;
 
-pub use add_labels::{AddLabels, LabelColumn};
+pub use add_labels::AddLabels;
 pub use apply_rules::{ApplyRules, RuledClustering};
 pub use assign::Assign;
 pub use cluster_quality::{ClusterQuality, Judged, StratifiedSample};

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Column, DFSchema};
 use datafusion::datasource::file_format::parquet::ParquetFormat;
 use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
@@ -17,10 +18,11 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::StreamExt;
 use object_store::ObjectMeta;
-use segmenta_engine::artifact::parquet_schema;
+use segmenta_engine::artifact::{Footer, read_footer};
 use segmenta_engine::runtime::session_like;
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
@@ -68,6 +70,18 @@ pub struct SourceTable {
     pub shards: Vec<Shard>,
     /// Schema of the first shard.
     pub schema: SchemaRef,
+    /// Columns whose values are too long to be read.
+    long_columns: Vec<LongColumn>,
+}
+
+/// A column whose values are too long to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct LongColumn {
+    name: String,
+    /// The file that it was found in.
+    url: String,
+    /// Mean length of its values in a row group.
+    bytes: u64,
 }
 
 /// All tables of a job, found and checked.
@@ -167,7 +181,35 @@ impl Sources {
             (None, None) => return Err(EngineError::spec("source.tables: no table")),
         };
         check_columns(frame.schema(), source)?;
+        self.check_lengths(&frame, source)?;
         Ok(Features { frame, dependence })
+    }
+
+    /// Refuses values that are too long to be read, where the query reads them: a batch holds thousands of values, each of them whole.
+    fn check_lengths(&self, frame: &DataFrame, source: &Source) -> Result<()> {
+        if self.tables.iter().all(|table| table.long_columns.is_empty()) {
+            return Ok(());
+        }
+        let used = source.id.iter().chain(&source.features).chain(&source.weight);
+        let used: Vec<Expr> = used.map(|name| Expr::Column(Column::from_name(name))).collect();
+        let plan = frame.clone().select(used)?.into_optimized_plan()?;
+        let mut found = None;
+        plan.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Some(table) = self.tables.iter().find(|table| table.name == scan.table_name.table())
+            {
+                let reads = |name: &str| scan.projected_schema.has_column_with_unqualified_name(name);
+                found = table.long_columns.iter().find(|column| reads(&column.name)).or(found.take());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        match found {
+            None => Ok(()),
+            Some(LongColumn { name, url, bytes }) => Err(EngineError::input(format!(
+                "{url}: the values of `{name}` have {bytes} bytes in the mean, and thousands of them are held at a time; shorten them where \
+                 the file is written, or leave the column out of the query"
+            ))),
+        }
     }
 
     /// Plans a query over the tables.
@@ -322,49 +364,59 @@ async fn find_table(
     }
     found.sort_by(|a, b| a.0.cmp(&b.0));
     found.dedup_by(|a, b| a.0 == b.0);
-    let footers: Vec<Result<(Shard, SchemaRef)>> = futures::stream::iter(found)
+    let mut footers = futures::stream::iter(found)
         .map(|(url, meta)| async move {
-            let (schema, rows) = parquet_schema(runtime, &url, meta.size).await.map_err(|error| {
+            let footer = read_footer(runtime, &url, meta.size).await.map_err(|error| {
                 EngineError::input(format!(
                     "{url}: not a whole Parquet file: {}; is it truncated, still being written, or of another format? Only Parquet is read",
                     error.message
                 ))
             })?;
-            if let Some(name) = repeated(&schema) {
+            if let Some(name) = repeated(&footer.schema) {
                 return Err(EngineError::input(format!(
                     "{url}: has two columns of the name `{name}`, which no query can tell apart; give one of them another name \
                      where the file is written"
                 )));
             }
             let version = version_of(&meta);
-            Ok((Shard { table: table.name.clone(), url, bytes: meta.size, version, rows }, schema))
+            let rows = footer.rows;
+            Ok((Shard { table: table.name.clone(), url, bytes: meta.size, version, rows }, footer))
         })
-        .buffered(FOOTERS_AT_ONCE)
-        .collect()
-        .await;
-    let mut shards: Vec<(Shard, SchemaRef)> = Vec::with_capacity(footers.len());
-    for footer in footers {
-        match footer {
-            Ok(shard) => shards.push(shard),
-            Err(error) => problems.push(error),
+        .buffered(FOOTERS_AT_ONCE);
+    // Of a hundred thousand files nothing is held but where they are.
+    let mut shards: Vec<Shard> = vec![];
+    let mut first: Option<SchemaRef> = None;
+    let mut long_columns: Vec<LongColumn> = vec![];
+    while let Some(footer) = footers.next().await {
+        let (shard, Footer { schema, long_columns: long, .. }) = match footer {
+            Ok(found) => found,
+            Err(error) => {
+                problems.push(error);
+                continue;
+            }
+        };
+        if let (Some(expected), Some(first)) = (&first, shards.first())
+            && let Some(difference) = difference(expected, &schema)
+        {
+            problems.push(EngineError::input(format!(
+                "source.tables.{}: the schemas of {} and {} disagree: {difference}",
+                table.name, first.url, shard.url
+            )));
         }
-    }
-    if let Some(((first, expected), others)) = shards.split_first() {
-        for (shard, schema) in others {
-            if let Some(difference) = difference(expected, schema) {
-                problems.push(EngineError::input(format!(
-                    "source.tables.{}: the schemas of {} and {} disagree: {difference}",
-                    table.name, first.url, shard.url
-                )));
+        for (name, bytes) in long {
+            if !long_columns.iter().any(|known| known.name == name) {
+                long_columns.push(LongColumn { name, url: shard.url.clone(), bytes });
             }
         }
+        first.get_or_insert(schema);
+        shards.push(shard);
     }
-    match shards.first() {
-        Some((_, schema)) if problems.is_empty() => {
+    match first {
+        Some(schema) if problems.is_empty() => {
             // Of a column that one shard requires, another may still lack a value.
             let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
             let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-            Ok(SourceTable { name: table.name.clone(), shards: shards.into_iter().map(|(s, _)| s).collect(), schema })
+            Ok(SourceTable { name: table.name.clone(), shards, schema, long_columns })
         }
         _ => Err(problems),
     }
@@ -415,7 +467,8 @@ mod tests {
                 rows: rows / shards,
             };
             let shards = (0..shards).map(shard).collect();
-            let table = SourceTable { name: "t".to_owned(), schema: Arc::new(Schema::empty()), shards };
+            let table =
+                SourceTable { name: "t".to_owned(), schema: Arc::new(Schema::empty()), shards, long_columns: vec![] };
             Sources { tables: vec![table] }.scan_partitions(None)
         };
         assert_eq!([of(1, 1, 1), of(16, 1 << 20, 1_000), of(10_000, 1 << 30, 1_000_000)], [2, 16, 256]);

@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -14,16 +13,16 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 use segmenta_engine::cluster::{Cluster, PlanProgress};
 use segmenta_engine::{EngineError, Result};
-use segmenta_pipeline::job::{Observer, Plan, RunOptions, StageReport};
+use segmenta_pipeline::job::{Observer, RunOptions, StageReport};
 use segmenta_pipeline::lease::{LeaseOptions, is_lost};
 use segmenta_pipeline::submission::Submission;
-use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tracing::Instrument;
 use url::Url;
 use uuid::Uuid;
 
 use super::allowed::Allowed;
+use super::checks::{Checked, Checks};
 use super::record::{Failure, Record, Records, Request, Stage, State};
 use crate::metrics::{CoordinatorMetrics, StateLabel};
 
@@ -32,12 +31,6 @@ const MOST_ATTEMPTS: u32 = 5;
 
 /// A job that was started so often, and never came to an end, runs alone.
 const CUT_OFF: u32 = 2;
-
-/// Specs that are checked against their sources at once.
-const CHECKS_AT_ONCE: usize = 4;
-
-/// Checks that may wait for one of these.
-const CHECKS_WAITING: usize = 64;
 
 /// Jobs that a list has, at most.
 const LONGEST_LIST: usize = 1_000;
@@ -59,8 +52,6 @@ pub struct Limits {
     pub running_per_owner: usize,
     /// Jobs of one owner that wait.
     pub waiting_per_owner: usize,
-    /// How long a check may take.
-    pub check_timeout: Duration,
     /// Jobs that are over and are still told of.
     pub finished: usize,
     /// How long an attempt at a job may take; zero for any time.
@@ -99,93 +90,6 @@ impl From<EngineError> for Refusal {
 enum Stop {
     Cancel,
     Shutdown,
-}
-
-/// The checks that are under way. Clones share them.
-#[derive(Debug, Clone)]
-pub struct Checks {
-    permits: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
-    overdue: Arc<AtomicUsize>,
-}
-
-impl Default for Checks {
-    fn default() -> Self {
-        Self { permits: Arc::new(Semaphore::new(CHECKS_AT_ONCE)), waiting: Arc::default(), overdue: Arc::default() }
-    }
-}
-
-impl Checks {
-    /// Whether one more can be served: not while all that may run have been at it for longer than a check may take.
-    #[must_use]
-    pub fn can_serve(&self) -> bool {
-        self.overdue.load(Ordering::Relaxed) < CHECKS_AT_ONCE
-    }
-
-    /// Runs a check, as soon as it is its turn, on a thread of its own: planning takes a processor, and reading may hang. What it takes
-    /// it holds until it ends, however long its caller waits for it.
-    async fn run<T, F>(
-        &self,
-        timeout: Duration,
-        handle: &Handle,
-        check: impl FnOnce() -> F + Send + 'static,
-    ) -> Result<T, Refusal>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>>,
-    {
-        let busy = || Refusal::Full("too many specs are being checked; try again later".to_owned());
-        let waiting = Counted::in_line(&self.waiting);
-        if waiting.others >= CHECKS_WAITING {
-            return Err(busy());
-        }
-        let permit = tokio::time::timeout(timeout, Arc::clone(&self.permits).acquire_owned());
-        let permit = permit.await.map_err(|_| busy())?.map_err(|error| Refusal::Unavailable(error.to_string()))?;
-        drop(waiting);
-        let late = || {
-            EngineError::input(format!(
-                "the check took longer than {} seconds and was given up: is a source on a disk or a server that does not answer, \
-                 or does it have more files than can be listed in that time?",
-                timeout.as_secs()
-            ))
-        };
-        let handle = handle.clone();
-        let mut checking = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            handle.block_on(async { tokio::time::timeout(timeout, check()).await })
-        });
-        match tokio::time::timeout(timeout, &mut checking).await {
-            Ok(Ok(Ok(checked))) => Ok(checked?),
-            Ok(Ok(Err(_))) => Err(late().into()),
-            Ok(Err(error)) => Err(Refusal::Unavailable(format!("the check was cut off: {error}"))),
-            Err(_) => {
-                let overdue = Counted::in_line(&self.overdue);
-                tokio::spawn(async move {
-                    let _ = checking.await;
-                    drop(overdue);
-                });
-                Err(late().into())
-            }
-        }
-    }
-}
-
-/// One of those that a number counts, as long as it is there.
-struct Counted {
-    number: Arc<AtomicUsize>,
-    others: usize,
-}
-
-impl Counted {
-    fn in_line(number: &Arc<AtomicUsize>) -> Self {
-        Self { others: number.fetch_add(1, Ordering::Relaxed), number: Arc::clone(number) }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.number.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 struct Entry {
@@ -474,7 +378,7 @@ impl Jobs {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub async fn check(&self, request: &Request) -> Result<(Submission, Plan), Refusal> {
+    pub async fn check(&self, request: &Request) -> Result<(Submission, Checked), Refusal> {
         let limit = self.0.limits.spec_bytes;
         if request.spec.len() > limit {
             let bytes = request.spec.len();
@@ -484,12 +388,7 @@ impl Jobs {
         }
         let job = parse(request)?;
         self.0.allowed.check(&job).map_err(Refusal::NotAllowed)?;
-        let cluster = self.0.cluster.clone();
-        let check = move || async move {
-            let plan = job.check(cluster.state()).await?;
-            Ok((job, plan))
-        };
-        self.0.checks.run(self.0.limits.check_timeout, &Handle::current(), check).await
+        Ok((job, self.0.checks.run(request).await?))
     }
 
     /// Checks a job and puts it into the queue.
@@ -498,14 +397,14 @@ impl Jobs {
     /// What is wrong with it; a queue that is full.
     pub async fn submit(&self, request: Request, owner: &str) -> Result<Record, Refusal> {
         self.room(owner)?;
-        let (job, plan) = self.check(&request).await?;
+        let (job, checked) = self.check(&request).await?;
         let now = Utc::now();
         loop {
             let record = Record {
                 id: id_for(job.name()),
                 name: job.name().to_owned(),
                 owner: owner.to_owned(),
-                output: plan.output.clone(),
+                output: checked.output.clone(),
                 request: Request { spec: String::new(), ..request.clone() },
                 state: State::Waiting,
                 submitted_at: now,
@@ -735,7 +634,7 @@ fn check_owner(record: &Record, owner: Option<&str>) -> Result<(), Refusal> {
 }
 
 /// The job of a request. The spec's place in messages is its key and line alone.
-fn parse(request: &Request) -> Result<Submission> {
+pub(super) fn parse(request: &Request) -> Result<Submission> {
     let base = if request.base.is_empty() {
         std::path::PathBuf::new()
     } else {
@@ -877,7 +776,6 @@ mod tests {
             finished: 9,
             running_per_owner: 1,
             waiting_per_owner: 9,
-            check_timeout: Duration::from_secs(1),
             timeout: Duration::ZERO,
             spec_bytes: 9,
         };
@@ -911,32 +809,6 @@ mod tests {
         assert_eq!(next(&[runs("b", "", 1), waits("a", "", CUT_OFF, 1), waits("c", "", 0, 2)]), None);
         assert_eq!(next(&[waits("a", "", CUT_OFF, 1), waits("c", "", 0, 2)]).as_deref(), Some("a"));
         assert_eq!(next(&[runs("a", "", CUT_OFF + 1), waits("c", "", 0, 2)]), None);
-    }
-
-    #[tokio::test]
-    async fn a_check_keeps_its_place_as_long_as_it_works() {
-        let (checks, timeout) = (Checks::default(), Duration::from_millis(50));
-        let (release, released) = std::sync::mpsc::channel::<()>();
-        let released = Arc::new(Mutex::new(released));
-        let handle = Handle::current();
-        // Each hangs where nothing can stop it, and its caller hears of it in time.
-        for i in 1..=CHECKS_AT_ONCE {
-            let released = Arc::clone(&released);
-            let hangs = move || async move {
-                let _ = released.lock().recv();
-                Ok(())
-            };
-            let refused = checks.run(timeout, &handle, hangs).await.unwrap_err();
-            assert!(matches!(refused, Refusal::Job(error) if error.message.contains("was given up")));
-            assert_eq!(checks.can_serve(), i < CHECKS_AT_ONCE);
-        }
-        let refused = checks.run(timeout, &handle, || async { Ok(()) }).await.unwrap_err();
-        assert!(matches!(refused, Refusal::Full(_)), "{refused:?}");
-        drop(release);
-        while !checks.can_serve() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        checks.run(Duration::from_secs(60), &handle, || async { Ok(()) }).await.unwrap();
     }
 
     #[test]

@@ -11,6 +11,7 @@
 
 pub mod access;
 pub mod allowed;
+pub mod checks;
 pub mod jobs;
 pub mod record;
 pub mod service;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use prometheus_client::registry::Registry;
 use segmenta_engine::cluster::{Cluster, HEARTBEAT, SchedulerOptions};
 use segmenta_engine::tls::TlsServer;
@@ -36,7 +38,8 @@ use crate::metrics::CoordinatorMetrics;
 use crate::probes::Probes;
 use access::Tokens;
 use allowed::Allowed;
-use jobs::{Checks, Jobs, Limits};
+use checks::{CheckLimits, Checks};
+use jobs::{Jobs, Limits};
 use record::Records;
 use service::JobService;
 
@@ -48,6 +51,9 @@ const MESSAGE_OVERHEAD: usize = 64 * 1024;
 
 /// Connections that are silent are asked so often whether they still are there.
 const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// A check takes half of it before it has read anything.
+const LEAST_CHECK_MEMORY: ByteSize = ByteSize::mib(128);
 
 /// Why a coordinator ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +81,12 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
         )));
     }
     config.check_exposed()?;
+    if config.check_memory < LEAST_CHECK_MEMORY {
+        return Err(EngineError::spec(format!(
+            "check_memory: {} is too little for any check; take {LEAST_CHECK_MEMORY} or more",
+            config.check_memory
+        )));
+    }
     let tokens = Arc::new(Tokens::open(config.token_file.as_deref())?);
     let tls = config.job_service_tls()?.map(TlsServer::open).transpose()?;
     let state = state_folder(config)?;
@@ -112,7 +124,10 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
     };
     let cluster = Cluster::scheduling(scheduler_listener, &scheduler, config.memory_plan()).await?;
     let (metrics, ready) = (CoordinatorMetrics::default(), Arc::new(AtomicBool::new(false)));
-    let checks = Checks::default();
+    let checks = Checks::new(CheckLimits {
+        timeout: Duration::from_secs(config.check_timeout_seconds.max(1)),
+        memory: config.check_memory.as_u64(),
+    });
     let probing = probe_listener.map(|listener| probes(&cluster, &metrics, &ready, &checks).serve(listener));
     let lasts = Duration::from_secs(config.lease_seconds.max(1));
     let job_lease = LeaseOptions { lasts, patience: lasts + lasts, ..LeaseOptions::of_this_process() };
@@ -131,7 +146,6 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
         waiting: config.max_waiting_jobs,
         running_per_owner: config.max_running_jobs_per_owner.unwrap_or(config.max_running_jobs),
         waiting_per_owner: config.max_waiting_jobs_per_owner.unwrap_or(config.max_waiting_jobs),
-        check_timeout: Duration::from_secs(config.check_timeout_seconds.max(1)),
         finished: config.max_finished_jobs,
         timeout: Duration::from_secs(config.job_timeout_seconds),
         spec_bytes: config.max_spec_bytes,

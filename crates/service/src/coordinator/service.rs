@@ -80,13 +80,17 @@ impl jobs_server::Jobs for JobService {
         self.caller(request.metadata(), Role::Submit)?;
         let (spec, base) = source(request.into_inner().source)?;
         let request = record::Request { spec, base, priority: 0, timeout_seconds: 0, fresh: false };
-        let (_, plan) = self.jobs.check(&request).await.map_err(refused)?;
-        let stages = plan.stages.into_iter().map(|stage| PlannedStage {
-            name: stage.name.to_owned(),
+        let (_, checked) = self.jobs.check(&request).await.map_err(refused)?;
+        let stages = checked.stages.into_iter().map(|stage| PlannedStage {
+            name: stage.name,
             what: stage.what,
             complete: stage.complete,
         });
-        Ok(Response::new(CheckResponse { output: plan.output, stages: stages.collect() }))
+        Ok(Response::new(CheckResponse {
+            output: checked.output,
+            stages: stages.collect(),
+            warnings: checked.warnings,
+        }))
     }
 
     async fn submit(&self, request: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {

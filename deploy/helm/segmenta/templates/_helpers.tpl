@@ -58,9 +58,7 @@ helm.sh/chart: {{ printf "%s-%s" $context.Chart.Name $context.Chart.Version | re
 {{- $tls.jobs.existingSecret | default (printf "%s-tls" (include "segmenta.fullname" .)) -}}
 {{- end -}}
 {{- define "segmenta.membersSecret" -}}
-{{- $tls := .Values.tls -}}
-{{- if not (or $tls.members.existingSecret $tls.certManager.enabled) }}{{ fail "tls.members: needs existingSecret, or tls.certManager" }}{{ end -}}
-{{- $tls.members.existingSecret | default (printf "%s-members-tls" (include "segmenta.fullname" .)) -}}
+{{- .Values.tls.members.existingSecret | default (printf "%s-members-tls" (include "segmenta.fullname" .)) -}}
 {{- end -}}
 
 {{/* Where the job service is. */}}

@@ -9,10 +9,10 @@ use segmenta_algorithms::labels::{Label, Standing, label_segments};
 use segmenta_algorithms::moments::MomentUnits;
 use segmenta_algorithms::quantiles::QuantileSearch;
 use segmenta_engine::Result;
-use segmenta_engine::artifact::Part;
+use segmenta_engine::artifact::{NameColumn, Part};
 use segmenta_engine::operators::hdbscan::CLUSTER_COLUMN;
 use segmenta_engine::operators::hierarchy::HIERARCHY_COLUMN;
-use segmenta_engine::operators::{AddLabels, CrossTabulate, GroupColumn, LabelColumn, Variable};
+use segmenta_engine::operators::{AddLabels, CrossTabulate, GroupColumn, Variable};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::rules::rules_sql;
@@ -208,14 +208,14 @@ async fn with_labels(context: &StageContext<'_>, assignments: &[Part], segments:
     let column = |algorithm: Algorithm| {
         let of = segments.iter().filter(|segment| segment.algorithm == algorithm);
         let names = of.filter_map(|segment| Some((segment.cluster, segment.label.as_ref()?.name.clone())));
-        LabelColumn {
-            cluster: label_column(algorithm).to_owned(),
-            label: format!("{}_label", algorithm.name()),
+        NameColumn {
+            of: label_column(algorithm).to_owned(),
+            name: format!("{}_label", algorithm.name()),
             names: names.collect(),
         }
     };
     let all = [Algorithm::Kmeans, Algorithm::Hierarchy, Algorithm::Hdbscan].map(column);
-    let columns: Vec<LabelColumn> = all.into_iter().filter(|column| !column.names.is_empty()).collect();
+    let columns: Vec<NameColumn> = all.into_iter().filter(|column| !column.names.is_empty()).collect();
     if columns.is_empty() {
         return Ok(assignments.to_vec());
     }

@@ -9,6 +9,9 @@
 //!   <prefix>/part-00001.parquet   row ids [1/P, 2/P)        a slice without rows has no part
 //! ```
 
+mod extend;
+
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,7 +29,7 @@ use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use datafusion::parquet::arrow::async_reader::AsyncFileReader;
 use datafusion::parquet::arrow::async_writer::{AsyncArrowWriter, AsyncFileWriter};
 use datafusion::parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
-use datafusion::parquet::basic::{Compression, ZstdLevel};
+use datafusion::parquet::basic::{Compression, Type, ZstdLevel};
 use datafusion::parquet::errors::{ParquetError, Result as ParquetResult};
 use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use datafusion::parquet::file::properties::WriterProperties;
@@ -41,6 +44,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use url::Url;
 
+pub use self::extend::{NameColumn, with_names};
 use crate::error::{EngineError, Result};
 use crate::store::{PartitionStore, StoreKey};
 
@@ -153,12 +157,7 @@ impl PartWriter {
         let url = part_url(prefix, index);
         let (store, path) = resolve(runtime, &url)?;
         let inner = HashingWriter { inner: BufWriter::new(store, path), hash: Sha256::new(), bytes: 0 };
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
-            .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-            .set_created_by("segmenta".to_owned())
-            .build();
-        let options = ArrowWriterOptions::new().with_properties(properties);
+        let options = ArrowWriterOptions::new().with_properties(properties());
         let writer =
             AsyncArrowWriter::try_new_with_options(inner, schema, options).map_err(|error| unwritable(&url, &error))?;
         Ok(Self { index, url, rows: 0, writer })
@@ -188,6 +187,15 @@ impl PartWriter {
             sha256: hex(&inner.hash.finalize()),
         })
     }
+}
+
+/// How parts are encoded.
+fn properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_created_by("segmenta".to_owned())
+        .build()
 }
 
 /// Lower-case hexadecimal.
@@ -301,17 +309,48 @@ pub async fn read_part(runtime: &RuntimeEnv, part: &Part, columns: Option<&[Stri
 /// # Errors
 /// A part that is gone or damaged.
 pub async fn part_schema(runtime: &RuntimeEnv, part: &Part) -> Result<SchemaRef> {
-    let (schema, _) = parquet_schema(runtime, &part.url, part.bytes).await.map_err(|error| unreadable(part, &error))?;
-    Ok(schema)
+    let builder = open(runtime, &part.url, part.bytes).await?.map_err(|error| unreadable(part, &error))?;
+    Ok(Arc::clone(builder.schema()))
 }
 
-/// The schema and the number of rows of any Parquet file of `bytes` bytes, read from its footer.
+/// What the footer of a Parquet file says of it.
+#[derive(Debug, Clone)]
+pub struct Footer {
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// Its rows.
+    pub rows: u64,
+    /// The columns of texts or bytes that are very long, and how long in the mean, in bytes.
+    pub long_columns: Vec<(String, u64)>,
+}
+
+/// A row group may have so many bytes of a column however long its values are: a single one costs no more than that.
+const LONG_CHUNK: u64 = 16 << 20;
+/// Beyond, values of more than so many bytes in the mean are very long.
+const LONG_VALUE: u64 = 4 << 10;
+
+/// Reads the footer of any Parquet file of `bytes` bytes.
 ///
 /// # Errors
 /// A file that is gone or damaged.
-pub async fn parquet_schema(runtime: &RuntimeEnv, url: &str, bytes: u64) -> Result<(SchemaRef, u64)> {
+pub async fn read_footer(runtime: &RuntimeEnv, url: &str, bytes: u64) -> Result<Footer> {
     let builder = open(runtime, url, bytes).await?.map_err(|error| EngineError::input(error.to_string()))?;
-    Ok((Arc::clone(builder.schema()), builder.metadata().file_metadata().num_rows().max(0) as u64))
+    let metadata = builder.metadata();
+    let mut long_columns = BTreeMap::new();
+    for chunk in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+        let is_bytes = matches!(chunk.column_type(), Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY);
+        let (bytes, values) = (chunk.uncompressed_size().max(0) as u64, chunk.num_values().max(1) as u64);
+        if is_bytes && bytes > LONG_CHUNK && bytes / values > LONG_VALUE {
+            let name = chunk.column_path().parts().first().cloned().unwrap_or_default();
+            let longest: &mut u64 = long_columns.entry(name).or_default();
+            *longest = (*longest).max(bytes / values);
+        }
+    }
+    Ok(Footer {
+        schema: Arc::clone(builder.schema()),
+        rows: metadata.file_metadata().num_rows().max(0) as u64,
+        long_columns: long_columns.into_iter().collect(),
+    })
 }
 
 /// The numeric columns of a part, decoded: `8 (d + 1)` bytes a row, and 4 for a weight.
