@@ -1,10 +1,13 @@
 //! What a panic says: that it is a defect, and where in the sources, but nothing of the machine that built the binary.
 
-use segmenta_engine::error::panic_text;
+use segmenta_engine::error::{is_foreseen, panic_text};
 
 /// Logs panics in place of Rust's own message, which names folders of the machine that built the binary.
 pub(crate) fn log_them() {
     std::panic::set_hook(Box::new(|panic| {
+        if is_foreseen() {
+            return;
+        }
         let place =
             panic.location().map_or_else(String::new, |at| format!("{}:{}", within_its_crate(at.file()), at.line()));
         tracing::error!(place, "panicked: {}", panic_text(panic.payload()));

@@ -5,7 +5,9 @@
 //! which no amount of quoting on the way can damage.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 
 use datafusion::error::DataFusionError;
 
@@ -107,6 +109,27 @@ impl EngineError {
         let text = error.to_string();
         Self::from_text(&text).unwrap_or_else(|| Self::job(text))
     }
+}
+
+thread_local! {
+    static IS_FORESEEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what a library may panic in over damaged data; a panic is an error then, with its text.
+///
+/// # Errors
+/// What the panic said.
+pub fn foresee<T>(run: impl FnOnce() -> T) -> std::result::Result<T, String> {
+    let before = IS_FORESEEN.replace(true);
+    let result = std::panic::catch_unwind(AssertUnwindSafe(run));
+    IS_FORESEEN.set(before);
+    result.map_err(|panic| panic_text(&*panic).to_owned())
+}
+
+/// Whether a panic of this thread would be one that [`foresee`] makes an error of, so that nobody need be told.
+#[must_use]
+pub fn is_foreseen() -> bool {
+    IS_FORESEEN.get()
 }
 
 /// What a panic said.

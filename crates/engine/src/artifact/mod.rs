@@ -24,7 +24,7 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::parquet::arrow::arrow_reader::ArrowReaderOptions;
+use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
 use datafusion::parquet::arrow::async_reader::AsyncFileReader;
 use datafusion::parquet::arrow::async_writer::{AsyncArrowWriter, AsyncFileWriter};
@@ -45,7 +45,7 @@ use tokio::io::AsyncWriteExt;
 use url::Url;
 
 pub use self::extend::{NameColumn, with_names};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Result, foresee};
 use crate::store::{PartitionStore, StoreKey};
 
 /// The column of weights in prepared points, where rows have them, and of HDBSCAN's points.
@@ -257,7 +257,15 @@ async fn open(
     bytes: u64,
 ) -> Result<ParquetResult<ParquetRecordBatchStreamBuilder<PartReader>>> {
     let (store, path) = resolve(runtime, url)?;
-    Ok(ParquetRecordBatchStreamBuilder::new(PartReader { store, path, bytes }).await)
+    let mut reader = PartReader { store, path, bytes };
+    let metadata = match reader.get_metadata(None).await {
+        Ok(metadata) => metadata,
+        Err(error) => return Ok(Err(error)),
+    };
+    // The Arrow schema in a footer is decoded by code that panics over types it does not know.
+    let metadata = foresee(|| ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()))
+        .unwrap_or_else(|panic| Err(ParquetError::General(format!("its Arrow schema is damaged: {panic}"))));
+    Ok(metadata.map(|metadata| ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata)))
 }
 
 /// Decodes a whole file and drops what it holds. The inner result says whether the file is sound.
@@ -524,6 +532,35 @@ pub async fn get(runtime: &RuntimeEnv, url: &str) -> Result<Option<Bytes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use datafusion::arrow::array::{ArrayRef, Float64Array};
+
+    /// Each letter of the Arrow schema in a footer in turn is another one: the file is read or refused.
+    #[tokio::test]
+    async fn damaged_schemas_do_not_panic() {
+        let runtime = RuntimeEnv::default();
+        let folder = tempfile::tempdir().unwrap();
+        let prefix = format!("file://{}/", folder.path().display());
+        let columns = ["a", "b"].map(|name| (name, Arc::new(Float64Array::from(vec![1.5])) as ArrayRef));
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let mut writer = PartWriter::create(&runtime, &prefix, 0, batch.schema()).unwrap();
+        writer.write(&batch).await.unwrap();
+        let part = writer.finish().await.unwrap();
+        let file = folder.path().join("part-00000.parquet");
+        let whole = std::fs::read(&file).unwrap();
+        let key = b"ARROW:schema";
+        let start = whole.windows(key.len()).position(|window| window == key).unwrap() + key.len();
+        let letters = whole[start..].iter().skip_while(|byte| !byte.is_ascii_alphabetic());
+        let letters = letters.take_while(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(byte)).count();
+        assert!(letters > 200, "{letters}");
+        let mut refused = vec![];
+        for at in start + 4..start + letters {
+            let mut damaged = whole.clone();
+            damaged[at] = if damaged[at] == b'/' { b'z' } else { b'/' };
+            std::fs::write(&file, damaged).unwrap();
+            refused.extend(read_footer(&runtime, &part.url, part.bytes).await.err().map(|error| error.message));
+        }
+        assert!(refused.iter().any(|why| why.contains("its Arrow schema is damaged")), "{refused:?}");
+    }
 
     #[test]
     fn a_part_comes_from_a_stage() {
