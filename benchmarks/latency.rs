@@ -15,12 +15,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use arrow::util::pretty::pretty_format_batches;
 use ballista::prelude::SessionContextExt;
-use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use segmenta_engine::cluster::{Cluster, EmbeddedOptions};
 use segmenta_engine::runtime::session_like;
-use segmenta_pipeline::generate::{GenerateOptions, shards, write_shard};
+use segmenta_loadtest::generate::{GenerateOptions, shards, write_shard};
 
 const ROWS: u64 = 5_000_000;
 const FILES: usize = 16;

@@ -19,12 +19,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use datafusion::arrow::array::{ArrayRef, RecordBatch, UInt64Array};
-use datafusion::parquet::arrow::ArrowWriter;
+use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, Partitioning};
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
+use parquet::arrow::ArrowWriter;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::cluster::{Cluster, SchedulerOptions};
 use segmenta_engine::operators::parts_table;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, FixedSizeBinaryArray, Int32Array, StringArray};
+use arrow::array::{ArrayRef, FixedSizeBinaryArray, Int32Array, StringArray};
 
 use crate::support::{cdnow_spec, floats, folder, ids, json, root, segmenta, write_parquet};
 

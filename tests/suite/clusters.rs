@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::Int64Type;
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use datafusion::prelude::SessionContext;
 use segmenta_engine::Fault;

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, UInt32Array};
 use segmenta_algorithms::hashing::mix;
 use segmenta_pipeline::job::{Job, RunOptions};
-use segmenta_pipeline::spec::JobSpec;
 use segmenta_pipeline::stages::hdbscan::DensityClustered;
+use segmenta_spec::JobSpec;
 
 use crate::support::{
     by_customer, cdnow_spec, column, features_job, floats, folder, ids, json, read_parquet, run, table_checksums,

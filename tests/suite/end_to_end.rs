@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, StringArray};
+use arrow::array::{ArrayRef, AsArray, StringArray};
 
 use crate::support::{cdnow_spec, column, floats, folder, json, read_parquet, root, segmenta, texts, write_parquet};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use datafusion::arrow::array::AsArray;
+use arrow::array::AsArray;
 use segmenta_algorithms::hashing::{mix, unit_interval};
 use segmenta_algorithms::hierarchy::{Contingency, Dendrogram, Linkage, WeightedPoints};
 use segmenta_algorithms::matrix::Matrix;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use datafusion::arrow::array::UInt32Array;
-use datafusion::arrow::compute::take_record_batch;
+use arrow::array::UInt32Array;
+use arrow::compute::take_record_batch;
 use segmenta_algorithms::hashing::mix;
 use segmenta_pipeline::job::{Job, RunOptions};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use segmenta_engine::cluster::{Cluster, EmbeddedOptions};
 use segmenta_engine::runtime::MemoryPlan;
 use segmenta_pipeline::job::{Job, RunOptions};
-use segmenta_pipeline::spec::JobSpec;
+use segmenta_spec::JobSpec;
 use serde_json::Value;
 
 use crate::support::{

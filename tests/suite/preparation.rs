@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use segmenta_algorithms::hashing::{mix, unit_interval};
 use segmenta_engine::cluster::{Cluster, EmbeddedOptions};
 use segmenta_engine::runtime::MemoryPlan;

@@ -5,14 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use datafusion::arrow::array::AsArray;
+use arrow::array::AsArray;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
 use segmenta_algorithms::hashing::{mix, unit_interval};
 use segmenta_engine::artifact::hex;
 use segmenta_engine::runtime::{MemoryPlan, runtime_env};
-use segmenta_pipeline::explain::explain;
 use segmenta_pipeline::job::{Job, RunOptions};
-use segmenta_pipeline::spec::JobSpec;
+use segmenta_report::explain::explain;
+use segmenta_spec::JobSpec;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -302,6 +302,23 @@ fn a_customer_is_explained() {
     refused(&[path, "anna"], 2, "anna: is none of the values of customer_id");
     refused(&[path, "1", "2"], 2, "a customer is told by customer_id; 2 values were given");
     refused(&[folder.path().to_str().unwrap(), "1"], 3, "there is no manifest.json");
+}
+
+#[test]
+fn where_nobody_is_set_aside_there_is_a_table_of_nobody() {
+    for outliers in ["outliers: none\n", "outliers: {method: iqr, factor: 100}\n"] {
+        let folder = folder();
+        let values = floats((0..300).map(|i| Some(f64::from(i % 13))));
+        write_parquet(&folder.path().join("a.parquet"), &[("id", ids(0..300)), ("spend", values)]);
+        let source = "{tables: {a: a.parquet}, id: id, features: [spend]}";
+        let text = format!("name: test\nsource: {source}\n{outliers}kmeans: {{k: 2}}\noutput: out\n");
+        let job = Job::new(JobSpec::parse(&text, "test.yaml").unwrap(), folder.path());
+        run(&job, 2, &RunOptions::default()).unwrap();
+        let nobody = read_parquet(&folder.path().join("out/rejected"));
+        let names: Vec<String> = nobody.schema().fields().iter().map(|field| field.name().clone()).collect();
+        assert_eq!(nobody.num_rows(), 0);
+        assert_eq!(names, ["id", "spend", "spend_imputed", "rule", "feature", "value", "fence_low", "fence_high"]);
+    }
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::datatypes::Float64Type;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Float64Type;
 use serde_json::Value;
 
 use crate::support::{

@@ -6,15 +6,15 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
-use datafusion::arrow::util::display::array_value_to_string;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
+use arrow::util::display::array_value_to_string;
 use segmenta_engine::cluster::Cluster;
 use segmenta_engine::planning::check_distributable;
 use segmenta_engine::{EngineError, Fault, Result};
 use segmenta_pipeline::source::Sources;
-use segmenta_pipeline::spec::JobSpec;
+use segmenta_spec::JobSpec;
 use serde_json::{Value, json};
 
 use crate::coordinator::Site;

@@ -6,16 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
-use datafusion::arrow::compute::{cast, concat_batches};
-use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
-use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use segmenta_engine::cluster::{Cluster, EmbeddedOptions};
 use segmenta_engine::runtime::MemoryPlan;
 use segmenta_engine::{EngineError, Result};
 use segmenta_pipeline::job::{Job, Outcome, RunOptions};
-use segmenta_pipeline::spec::JobSpec;
+use segmenta_spec::JobSpec;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -118,6 +118,8 @@ pub(crate) fn read_parquet(path: &Path) -> RecordBatch {
     let mut batches = Vec::new();
     for file in files {
         let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(file).unwrap()).unwrap();
+        // Where there are no rows there is no batch, and a schema all the same.
+        batches.push(RecordBatch::new_empty(Arc::clone(reader.schema())));
         batches.extend(reader.build().unwrap().map(|batch| batch.unwrap()));
     }
     concat_batches(&batches[0].schema(), &batches).unwrap()

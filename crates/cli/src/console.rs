@@ -16,8 +16,9 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table, TableComponent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use segmenta_engine::progress::Progress;
-use segmenta_pipeline::job::{Observer, StageReport};
-use segmenta_pipeline::words::{count, plural};
+use segmenta_pipeline::observer::Observer;
+use segmenta_results::cost::StageReport;
+use segmenta_results::words::{count, plural};
 use serde_json::{Value, json};
 
 /// How often a bar looks at how far the tasks are.

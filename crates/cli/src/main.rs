@@ -4,6 +4,7 @@ mod anew;
 mod commands;
 mod console;
 mod loadtest;
+mod memory;
 mod panics;
 mod remote;
 mod show;

@@ -11,7 +11,7 @@ use segmenta_engine::{EngineError, Fault};
 use segmenta_service::api::{self, Job, JobState, StageProgress, WatchRequest};
 use segmenta_service::client::{Client, Target, explain, read_token};
 
-use segmenta_pipeline::words::{count, plural};
+use segmenta_results::words::{count, plural};
 use serde_json::{Value, json};
 use url::{Host, Url};
 

@@ -2,13 +2,14 @@
 
 use std::io;
 
-use segmenta_pipeline::compare::{ClusteringComparison, Comparison, Place, SegmentRef};
-use segmenta_pipeline::drift::FeatureDrift;
-use segmenta_pipeline::explain::{DensityNode, Explanation};
 use segmenta_pipeline::job::{Job, Outcome, Plan};
 use segmenta_pipeline::score::ScoreManifest;
-use segmenta_pipeline::stages::profile::{Algorithm, Segment};
-use segmenta_pipeline::words::{count, number, percent, plural};
+use segmenta_report::compare::{ClusteringComparison, Comparison, Place, SegmentRef};
+use segmenta_report::explain::{DensityNode, Explanation};
+use segmenta_results::clusterings::Algorithm;
+use segmenta_results::drift::FeatureDrift;
+use segmenta_results::segments::Segment;
+use segmenta_results::words::{count, number, percent, plural};
 use serde_json::{Value, json};
 
 use crate::console::{line, place, result, table};

@@ -27,6 +27,9 @@ pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// Of a process's memory, the share that the partition store may fill; the rest is for operators.
 const STORE_SHARE: f64 = 0.4;
 
+/// Less than this is offered by nobody, and would be of no use.
+const LEAST_MEMORY: u64 = 256 << 20;
+
 /// The memory of a process, split between the operators' pool and the partition store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryPlan {
@@ -44,13 +47,13 @@ impl MemoryPlan {
         Self { pool: bytes - store, store }
     }
 
-    /// Seven tenths of what the machine, or the control group, offers.
+    /// Seven tenths of what the machine, or the control group, offers; the rest is for what is not planned.
     #[must_use]
     pub fn detect() -> Self {
         let mut system = sysinfo::System::new();
         system.refresh_memory();
         let limit = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
-        Self::new((system.total_memory().min(limit).max(1 << 30) as f64 * 0.7) as usize)
+        Self::new((system.total_memory().min(limit).max(LEAST_MEMORY) as f64 * 0.7) as usize)
     }
 }
 

@@ -8,14 +8,15 @@ use chrono::{DateTime, Utc};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStore};
-use segmenta_engine::artifact::resolve;
+use segmenta_engine::artifact::{remove, resolve};
 use segmenta_engine::{EngineError, Result};
+use segmenta_results::manifest::read_manifest;
 use serde::Serialize;
 
 use crate::lease::{Lease, LeaseOptions};
 use crate::publication::{Kind, LOCK, fence};
 use crate::stages::publish;
-use crate::work::{Work, remove};
+use crate::work::Work;
 
 /// Where a job's record is, below its output.
 const RECORD: &str = "_work/job.json";
@@ -83,7 +84,7 @@ async fn dead<'a>(
     output: &str,
     objects: &[(&'a str, &'a ObjectMeta)],
 ) -> Result<Vec<(&'a str, &'a ObjectMeta)>> {
-    let manifest = publish::published(runtime, output).await?;
+    let manifest = read_manifest(runtime, output).await?;
     let named: BTreeSet<&str> = manifest.iter().flat_map(|m| &m.outputs).map(|file| file.path.as_str()).collect();
     let has_manifest = objects.iter().any(|(path, _)| *path == "manifest.json");
     let is_left = |path: &str| match (&manifest, has_manifest) {

@@ -4,13 +4,13 @@ use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
-use datafusion::arrow::csv::WriterBuilder;
+use arrow::csv::WriterBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::StreamExt;
 use segmenta_engine::artifact::read_part;
 use segmenta_engine::{EngineError, Result};
 
-use crate::publication::Output;
+use segmenta_results::manifest::Output;
 
 /// Writes the published `folder` (such as `assignments/`) of `output`, a URL that ends in `/`, to a local file: one line a row in the
 /// order of the parts, with a header. The file appears when it is whole. Gives back the rows. Holds a batch.

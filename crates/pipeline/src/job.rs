@@ -15,63 +15,35 @@ use segmenta_engine::artifact::{Part, get, put_new, resolve};
 use segmenta_engine::cluster::Cluster;
 use segmenta_engine::operators::Intact;
 use segmenta_engine::{EngineError, Fault, Result};
+use segmenta_results::cost::{StageCost, StageReport};
+use segmenta_results::manifest::{Manifest, is_whole, manifest_url, read_manifest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tracing::Instrument;
 
 use crate::lease::{Lease, LeaseOptions};
 use crate::location::{to_folder_url, to_url};
+use crate::observer::Observer;
 use crate::process::{peak_memory, reset_peak_memory};
-use crate::publication::{LOCK, manifest_url};
-use crate::source::{Dependence, SourceTable, Sources};
-use crate::spec::{
-    CutRule, Donors, Fill, ForestThreshold, Graph, Hdbscan, Hierarchy, JobSpec, KMeansAlgorithm, MinClusterSize,
-    OutlierRule, Resolution, ScaleMethod, Select, Source, Start, TransformMethod,
-};
+use crate::publication::LOCK;
+use crate::source::{Dependence, SourceTable, Sources, part_count};
 use crate::stages::evaluate::{Evaluated, Previous};
-use crate::stages::extract::{Extracted, part_count};
+use crate::stages::extract::Extracted;
 use crate::stages::hdbscan::DensityClustered;
 use crate::stages::hierarchy::Linked;
 use crate::stages::impute::Imputed;
 use crate::stages::outliers::Split;
 use crate::stages::profile::{Clusterings, Profiled};
-use crate::stages::publish::{self, Manifest, Results};
+use crate::stages::publish::{self, Results};
 use crate::stages::{
     StageContext, evaluate, extract, hdbscan, hierarchy, impute, kmeans, outliers, profile, rows_of, scale,
 };
-use crate::words::{count, plural};
-use crate::work::{StageCost, StageManifest, Work, fingerprint};
-
-/// Told how a job goes.
-pub trait Observer: Send + Sync {
-    /// A stage starts over so many rows; 0 where that is not known yet.
-    fn stage_started(&self, _stage: &'static str, _rows: u64) {}
-    /// A stage has gone over its rows so many times.
-    fn pass_finished(&self, _stage: &'static str, _passes: u64) {}
-    /// A stage goes on to a step of another kind.
-    fn step_started(&self, _stage: &'static str, _step: &'static str) {}
-    /// So much of a step that goes over no rows is done.
-    fn step_progress(&self, _stage: &'static str, _done: u64, _total: u64) {}
-    /// A stage is complete.
-    fn stage_finished(&self, _report: &StageReport) {}
-    /// Something about the data that a user should know.
-    fn warning(&self, _warning: &str) {}
-}
-
-/// For those who do not want to know.
-impl Observer for () {}
-
-/// How a stage went.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct StageReport {
-    /// Its name.
-    pub stage: String,
-    /// True when an earlier run had completed it; its cost is that run's.
-    pub resumed: bool,
-    /// What it took.
-    #[serde(flatten)]
-    pub cost: StageCost,
-}
+use crate::work::{StageManifest, Work, fingerprint};
+use segmenta_results::words::{count, plural};
+use segmenta_spec::{
+    CutRule, Donors, Fill, ForestThreshold, Graph, Hdbscan, Hierarchy, JobSpec, KMeansAlgorithm, MinClusterSize,
+    OutlierRule, Resolution, ScaleMethod, Select, Source, Start, TransformMethod,
+};
 
 /// A stage as it is planned.
 #[derive(Debug, Clone)]
@@ -468,10 +440,8 @@ impl Job {
 
     /// The manifest of what is published, when it is whole and of this spec and these inputs.
     async fn is_published(&self, runtime: &RuntimeEnv, output: &str, fingerprint: &str) -> Result<Option<Manifest>> {
-        match publish::published(runtime, output).await? {
-            Some(manifest)
-                if manifest.fingerprint == fingerprint && publish::is_whole(runtime, output, &manifest).await? =>
-            {
+        match read_manifest(runtime, output).await? {
+            Some(manifest) if manifest.fingerprint == fingerprint && is_whole(runtime, output, &manifest).await? => {
                 Ok(Some(manifest))
             }
             _ => Ok(None),

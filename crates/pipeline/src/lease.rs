@@ -19,13 +19,11 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::TryStreamExt;
 use object_store::ObjectStore;
 use parking_lot::Mutex;
-use segmenta_engine::artifact::{get, put, put_new, resolve};
+use segmenta_engine::artifact::{get, put, put_new, remove, resolve};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-
-use crate::work::remove;
 
 /// Digits that tell a lease from others.
 pub(crate) const SHORT_ID: usize = 8;

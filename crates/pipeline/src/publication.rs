@@ -30,13 +30,13 @@ use bytes::Bytes;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
-use segmenta_engine::artifact::{Part, get, put, resolve};
+use segmenta_engine::artifact::{Part, get, put, remove, resolve};
 use segmenta_engine::{EngineError, Result};
+use segmenta_results::manifest::{Output, manifest_url};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::lease::{self, Lease};
-use crate::work::remove;
 
 /// The manifest of an output.
 const MANIFEST: &str = "manifest.json";
@@ -48,36 +48,6 @@ pub(crate) const LOCK: &str = "_work/publish.lock";
 const AT_ONCE: usize = 8;
 /// How long the manifest on a local disk may be locked by another process: it replaces it, which takes no time.
 const LOCKED: Duration = Duration::from_secs(60);
-
-/// A published file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Output {
-    /// What it is, such as `assignments/part-00000.parquet`: the same in every publication.
-    #[serde(default)]
-    pub name: String,
-    /// Where it is, below the output.
-    pub path: String,
-    /// Rows, of a table.
-    pub rows: Option<u64>,
-    /// Size.
-    pub bytes: u64,
-    /// SHA-256 in hexadecimal.
-    pub sha256: String,
-}
-
-impl Output {
-    /// As a part of a table under `output`, a URL that ends in `/`.
-    #[must_use]
-    pub fn part(&self, index: u32, output: &str) -> Part {
-        Part {
-            index,
-            url: format!("{output}{}", self.path),
-            rows: self.rows.unwrap_or_default(),
-            bytes: self.bytes,
-            sha256: self.sha256.clone(),
-        }
-    }
-}
 
 /// What is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,14 +80,6 @@ fn is_of_before(path: &str) -> bool {
     let number = path.rsplit('/').next().and_then(|file| file.strip_prefix("part-")?.strip_suffix(".parquet"));
     path == "model/forest.json"
         || number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// Whether a path of a manifest leads nowhere but below the output.
-pub(crate) fn is_plain(path: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
-    !path.is_empty()
-        && path.chars().all(plain)
-        && path.split('/').all(|part| !part.is_empty() && !part.starts_with('.'))
 }
 
 /// What of any manifest is looked at here.
@@ -368,12 +330,6 @@ pub(crate) async fn fence(runtime: &Arc<RuntimeEnv>, output: &str, lease: &Lease
     if publication.replace(content.into()).await? { Ok(true) } else { Err(lease::lost()) }
 }
 
-/// The URL of the manifest.
-#[must_use]
-pub fn manifest_url(output: &str) -> String {
-    format!("{output}{MANIFEST}")
-}
-
 /// What a part of a table is called in every publication.
 #[must_use]
 pub fn part_name(folder: &str, index: u32) -> String {
@@ -416,26 +372,6 @@ pub(crate) fn edition_of(path: &str) -> Option<u64> {
     let edition = rest.rsplit('-').next()?;
     let is_lease = lease.len() == lease::SHORT_ID && lease.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_lease { edition.parse().ok() } else { None }
-}
-
-/// The first of the files that is not there with its size.
-///
-/// # Errors
-/// A store that cannot be asked.
-pub(crate) async fn first_gone(
-    runtime: &RuntimeEnv,
-    files: impl Iterator<Item = (String, u64)>,
-) -> Result<Option<String>> {
-    let checks = files.map(|(url, bytes)| async move {
-        let (store, path) = resolve(runtime, &url)?;
-        match store.head(&path).await {
-            Ok(meta) => Ok((meta.size != bytes).then_some(url)),
-            Err(object_store::Error::NotFound { .. }) => Ok(Some(url)),
-            Err(error) => Err(EngineError::output(format!("{url}: cannot be read: {error}"))),
-        }
-    });
-    let gone: Vec<Option<String>> = futures::stream::iter(checks).buffered(AT_ONCE).try_collect().await?;
-    Ok(gone.into_iter().flatten().next())
 }
 
 async fn find(runtime: &RuntimeEnv, url: &str) -> Result<Option<Found>> {
@@ -624,9 +560,5 @@ mod tests {
         ] {
             assert_eq!(Kind::Results.owns(path), own, "{path}");
         }
-        for path in ["/etc/passwd", "../x", "a/../b", "a//b", "a/.b", "", "a b", "%2e%2e/x"] {
-            assert!(!is_plain(path), "{path}");
-        }
-        assert!(is_plain("documents/3-1f2e3d4c/segments.sql"));
     }
 }

@@ -4,37 +4,37 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::StreamExt;
 use segmenta_algorithms::drift::Distribution;
-use segmenta_algorithms::hdbscan::condensed_tree::CondensedCluster;
 use segmenta_algorithms::hdbscan::membership::Memberships;
-use segmenta_algorithms::hdbscan::selection::{Selected, SelectionOptions};
-use segmenta_algorithms::imputation::{MAX_FEATURES, NeighborWeights};
-use segmenta_algorithms::kmeans::{Centers, Split as KMeansSplit};
+use segmenta_algorithms::hdbscan::selection::Selected;
+use segmenta_algorithms::imputation::MAX_FEATURES;
+use segmenta_algorithms::kmeans::Centers;
 use segmenta_algorithms::outliers::{Fence, IsolationForest};
 use segmenta_algorithms::scalers::Scaler;
-use segmenta_algorithms::sums::Bounds;
 use segmenta_engine::artifact::{Part, get, hex, resolve};
 use segmenta_engine::cluster::Cluster;
 use segmenta_engine::operators::hdbscan::{DensityModel, DensityModelCell};
 use segmenta_engine::operators::{DonorSearch, DonorSet, Filling, ForestCut, Score, Scored, Spent};
 use segmenta_engine::{EngineError, Result};
+use segmenta_results::drift::DriftReport;
+use segmenta_results::manifest::{FORMAT, Manifest, Output, Shard, first_gone, is_plain, manifest_url, read_manifest};
+use segmenta_results::model::{ForestModel, HdbscanModel, ImputeModel, KMeansModel, Model, SourceModel};
+use segmenta_results::published::{file, read_whole};
+use segmenta_spec::{Fill, ScoreSpec, Source, Table};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::drift::{self, DriftReport};
-use crate::job::{Observer, Plan, PlannedStage};
+use crate::drift;
+use crate::job::{Plan, PlannedStage};
 use crate::lease::{Lease, LeaseOptions};
 use crate::location::{to_folder_url, to_url};
-use crate::publication::{Kind, Output, Publication, first_gone, is_plain, manifest_url};
-use crate::published::{Published, file};
-use crate::source::{Shard, Sources};
-use crate::spec::{Fill, ScoreSpec, Source, Table};
-use crate::stages::hdbscan::DensityCluster;
-use crate::stages::publish::{FOREST_FILE, FORMAT, Manifest, pretty, published as published_manifest};
+use crate::observer::Observer;
+use crate::publication::{Kind, Publication};
+use crate::source::Sources;
+use crate::stages::publish::{FOREST_FILE, pretty};
 use crate::stages::{StageContext, extract, rows_of, singly};
 use crate::work::{Work, fingerprint};
 
@@ -108,160 +108,63 @@ struct Format {
     format: u32,
 }
 
-#[derive(Debug, Deserialize)]
-struct Model {
-    job: String,
-    id: Vec<String>,
-    features: Vec<String>,
-    #[serde(default)]
-    source: SourceModel,
-    #[serde(default)]
-    profile: ProfileModel,
-    impute: ImputeModel,
-    outliers: OutlierModel,
-    scale: ScaleModel,
-    kmeans: KMeansModel,
-    hdbscan: Option<HdbscanModel>,
-    distributions: Vec<Distribution>,
-}
-
-/// What the job made its features from.
-#[derive(Debug, Default, Deserialize)]
-struct SourceModel {
-    tables: Vec<String>,
-    sql: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct ProfileModel {
-    monetary: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ImputeModel {
-    fills: Vec<Fill>,
-    neighbors: usize,
-    weights: NeighborWeights,
-    bounds: Vec<Bounds>,
-    /// None where no cell was missing.
-    donor_parts: Vec<Part>,
-    /// None where no cell was missing.
-    fill: Option<Vec<f64>>,
-}
-
-impl ImputeModel {
-    /// How cells are filled, where `missing` cells of each feature are.
-    fn filling(self, features: &[String], missing: &[u64], files: &Files) -> Result<Filling> {
-        let has_value = |j: usize| self.fill.is_some() && self.fills[j] != Fill::None;
-        if let Some(j) = (0..features.len()).find(|j| missing[*j] > 0 && !has_value(*j)) {
-            return Err(EngineError::input(format!(
-                "--input: {} cells of `{}` are missing, and the model has nothing to fill them with, as none were where it \
-                 comes from; leave such rows out",
-                missing[j], features[j]
-            )));
-        }
-        let by_neighbors = (0..features.len()).filter(|j| self.fills[*j] == Fill::Knn);
-        let needs_donors = by_neighbors.clone().any(|j| missing[j] > 0) && !self.donor_parts.is_empty();
-        Ok(Filling {
-            donors: needs_donors.then(|| DonorSet {
-                parts: self.donor_parts.into_iter().map(|part| files.part(part)).collect(),
-                search: DonorSearch { neighbors: self.neighbors, weights: self.weights, bounds: self.bounds },
-            }),
-            by_neighbors: by_neighbors.fold(0, |all, j| all | 1 << j),
-            values: self.fill.unwrap_or_else(|| vec![0.0; features.len()]),
-        })
+/// How cells are filled, where `missing` cells of each feature are.
+fn filling(model: ImputeModel, features: &[String], missing: &[u64], files: &Files) -> Result<Filling> {
+    let has_value = |j: usize| model.fill.is_some() && model.fills[j] != Fill::None;
+    if let Some(j) = (0..features.len()).find(|j| missing[*j] > 0 && !has_value(*j)) {
+        return Err(EngineError::input(format!(
+            "--input: {} cells of `{}` are missing, and the model has nothing to fill them with, as none were where it \
+             comes from; leave such rows out",
+            missing[j], features[j]
+        )));
     }
+    let by_neighbors = (0..features.len()).filter(|j| model.fills[*j] == Fill::Knn);
+    let needs_donors = by_neighbors.clone().any(|j| missing[j] > 0) && !model.donor_parts.is_empty();
+    Ok(Filling {
+        donors: needs_donors.then(|| DonorSet {
+            parts: model.donor_parts.into_iter().map(|part| files.part(part)).collect(),
+            search: DonorSearch { neighbors: model.neighbors, weights: model.weights, bounds: model.bounds },
+        }),
+        by_neighbors: by_neighbors.fold(0, |all, j| all | 1 << j),
+        values: model.fill.unwrap_or_else(|| vec![0.0; features.len()]),
+    })
 }
 
-#[derive(Debug, Deserialize)]
-struct OutlierModel {
-    fences: Vec<Option<Fence>>,
-    forest: Option<ForestModel>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ForestModel {
-    threshold: f64,
-    sha256: String,
-}
-
-impl ForestModel {
-    /// With the trees, which lie in a document below the model.
-    async fn load(&self, runtime: &RuntimeEnv, files: &Files, features: usize) -> Result<ForestCut> {
-        let url = files.url(FOREST_FILE);
-        let broken = |what: &str| EngineError::input(format!("{url}: {what}; publish the model anew"));
-        let content = get(runtime, &url).await?.ok_or_else(|| broken("is gone"))?;
-        if hex(&Sha256::digest(&content)) != self.sha256 {
-            return Err(broken("is not the forest of this model"));
-        }
-        let forest: IsolationForest =
-            serde_json::from_slice(&content).map_err(|error| broken(&format!("is not a forest: {error}")))?;
-        if !forest.is_sound(features) {
-            return Err(broken("is not a forest of the model's features"));
-        }
-        Ok(ForestCut { forest, threshold: self.threshold })
+/// With the trees, which lie in a document below the model.
+async fn load_forest(model: &ForestModel, runtime: &RuntimeEnv, files: &Files, features: usize) -> Result<ForestCut> {
+    let url = files.url(FOREST_FILE);
+    let broken = |what: &str| EngineError::input(format!("{url}: {what}; publish the model anew"));
+    let content = get(runtime, &url).await?.ok_or_else(|| broken("is gone"))?;
+    if hex(&Sha256::digest(&content)) != model.sha256 {
+        return Err(broken("is not the forest of this model"));
     }
-}
-
-#[derive(Debug, Deserialize)]
-struct ScaleModel {
-    scalers: Vec<Scaler>,
-}
-
-#[derive(Debug, Deserialize)]
-struct KMeansModel {
-    clusters: Vec<KMeansCluster>,
-    splits: Vec<KMeansSplit>,
-}
-
-impl KMeansModel {
-    fn centers(&self, columns: usize) -> Centers {
-        let centroids = self.clusters.iter().flat_map(|cluster| cluster.centroid_scaled.clone()).collect();
-        Centers::tree(centroids, columns, self.splits.clone())
+    let forest: IsolationForest =
+        serde_json::from_slice(&content).map_err(|error| broken(&format!("is not a forest: {error}")))?;
+    if !forest.is_sound(features) {
+        return Err(broken("is not a forest of the model's features"));
     }
+    Ok(ForestCut { forest, threshold: model.threshold })
 }
 
-#[derive(Debug, Deserialize)]
-struct KMeansCluster {
-    cluster: i32,
-    rows: u64,
-    centroid_scaled: Vec<f64>,
-    label: Option<LabelModel>,
+/// What rows are assigned by.
+fn centers(model: &KMeansModel, columns: usize) -> Centers {
+    let centroids = model.clusters.iter().flat_map(|cluster| cluster.centroid_scaled.clone()).collect();
+    Centers::tree(centroids, columns, model.splits.clone())
 }
 
-#[derive(Debug, Deserialize)]
-struct LabelModel {
-    name: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct HdbscanModel {
-    min_samples: u64,
-    selection: SelectionOptions,
-    clusters: Vec<DensityCluster>,
-    condensed_tree: Vec<CondensedCluster>,
-    points: Vec<DensityModelCell>,
-}
-
-impl HdbscanModel {
-    fn density(self, files: &Files) -> DensityModel {
-        let mut selected: Vec<(u32, i32)> = self.clusters.iter().map(|c| (c.node, c.cluster)).collect();
-        selected.sort_unstable();
-        let (clusters, labels): (Vec<u32>, Vec<i32>) = selected.into_iter().unzip();
-        let selected = Selected { clusters, stability: vec![] };
-        let memberships = Memberships::new(&self.condensed_tree, &selected, &labels, &self.selection);
-        let cells = self.points.into_iter().map(|cell| DensityModelCell {
-            points: files.part(cell.points),
-            cores: files.part(cell.cores),
-            tree: files.part(cell.tree),
-        });
-        DensityModel {
-            cells: cells.collect(),
-            clusters: self.condensed_tree,
-            memberships,
-            min_samples: self.min_samples,
-        }
-    }
+/// HDBSCAN's part, with its tables where they are.
+fn density(model: HdbscanModel, files: &Files) -> DensityModel {
+    let mut selected: Vec<(u32, i32)> = model.clusters.iter().map(|c| (c.node, c.cluster)).collect();
+    selected.sort_unstable();
+    let (clusters, labels): (Vec<u32>, Vec<i32>) = selected.into_iter().unzip();
+    let selected = Selected { clusters, stability: vec![] };
+    let memberships = Memberships::new(&model.condensed_tree, &selected, &labels, &model.selection);
+    let cells = model.points.into_iter().map(|cell| DensityModelCell {
+        points: files.part(cell.points),
+        cores: files.part(cell.cores),
+        tree: files.part(cell.tree),
+    });
+    DensityModel { cells: cells.collect(), clusters: model.condensed_tree, memberships, min_samples: model.min_samples }
 }
 
 /// Where the files of a model are.
@@ -445,9 +348,9 @@ async fn score_into(
     context.begin_step("read");
     let extracted = extract::run(&context, &source, &sources, base, None).await?;
     let missing: Vec<u64> = extracted.features.iter().map(|feature| feature.missing).collect();
-    let filling = model.impute.filling(&model.features, &missing, &files)?;
+    let filling = filling(model.impute, &model.features, &missing, &files)?;
     let forest = match &model.outliers.forest {
-        Some(forest) => Some(forest.load(&runtime, &files, model.features.len()).await?),
+        Some(forest) => Some(load_forest(forest, &runtime, &files, model.features.len()).await?),
         None => None,
     };
     let task = Score {
@@ -457,10 +360,10 @@ async fn score_into(
         fences: model.outliers.fences.iter().map(|fence| fence.unwrap_or(Fence::EVERYTHING)).collect(),
         forest,
         scalers: model.scale.scalers.clone(),
-        centers: model.kmeans.centers(model.features.len()),
+        centers: centers(&model.kmeans, model.features.len()),
         numbers: model.kmeans.clusters.iter().map(|cluster| cluster.cluster).collect(),
         labels: model.kmeans.clusters.iter().map(|cluster| Some(cluster.label.as_ref()?.name.clone())).collect(),
-        density: model.hdbscan.map(|hdbscan| hdbscan.density(&files)),
+        density: model.hdbscan.map(|hdbscan| density(hdbscan, &files)),
         monetary: model.profile.monetary.as_ref().and_then(|name| model.features.iter().position(|f| f == name)),
     };
     let monetary = task.monetary.map(|j| model.features[j].clone());
@@ -528,23 +431,6 @@ struct Found {
 
 const MODEL: &str = "model.json";
 
-/// The model that is published under a folder, with the manifest that names it.
-async fn model_of(runtime: &RuntimeEnv, folder: &str) -> Result<(Manifest, Bytes)> {
-    let mut manifest = Published::manifest(runtime, folder).await?;
-    loop {
-        let error = match file(runtime, folder, &manifest, MODEL).await {
-            Ok(content) => return Ok((manifest, content)),
-            Err(error) => error,
-        };
-        // What the manifest named is gone where something was published meanwhile.
-        let now = Published::manifest(runtime, folder).await?;
-        if now.edition == manifest.edition {
-            return Err(error);
-        }
-        manifest = now;
-    }
-}
-
 /// Reads a model: the one that is published under a folder, or a document. What is in it is checked as far as anything here relies on
 /// it.
 async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<Found> {
@@ -559,11 +445,12 @@ async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result
         // Its files are where the manifest beside it says, if that is of the same publication.
         let sha256 = hex(&Sha256::digest(&content));
         let is_its_own = |manifest: &Manifest| manifest.document(MODEL).is_some_and(|model| model.sha256 == sha256);
-        let manifest = published_manifest(runtime, &folder).await?.filter(is_its_own);
+        let manifest = read_manifest(runtime, &folder).await?.filter(is_its_own);
         (url, folder, content, manifest)
     } else {
         let folder = to_folder_url(location, base)?;
-        let (manifest, content) = model_of(runtime, &folder).await?;
+        let read = async |manifest: Manifest| Ok((file(runtime, &folder, &manifest, MODEL).await?, manifest));
+        let (content, manifest) = read_whole(runtime, &folder, read).await?;
         (format!("{folder}{MODEL}"), folder, content, Some(manifest))
     };
     let sha256 = hex(&Sha256::digest(&content));
@@ -586,27 +473,25 @@ async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result
         && [model.impute.fills.len(), model.impute.bounds.len()] == [d; 2]
         && [model.outliers.fences.len(), model.scale.scalers.len()] == [d; 2]
         && model.kmeans.clusters.iter().all(|cluster| cluster.centroid_scaled.len() == d)
-        && model.kmeans.centers(d).is_sound(d)
+        && centers(&model.kmeans, d).is_sound(d)
         && (model.distributions.is_empty() || model.distributions.len() == d)
         && model.distributions.iter().all(Distribution::is_sound)
-        && model.hdbscan.as_ref().is_none_or(HdbscanModel::is_sound);
+        && model.hdbscan.as_ref().is_none_or(is_sound);
     if !fits {
         return Err(broken("its parts do not fit together".to_owned()));
     }
     Ok(Found { url, files, model, sha256 })
 }
 
-impl HdbscanModel {
-    /// Parents come before their children, and clusters are nodes of the tree.
-    fn is_sound(&self) -> bool {
-        let nodes = self.condensed_tree.len();
-        let tree = self.condensed_tree.iter().enumerate();
-        let mut parts = self.points.iter().flat_map(|cell| [&cell.points, &cell.cores, &cell.tree]);
-        (1..=MOST_NEIGHBORS as u64).contains(&self.min_samples)
-            && parts.all(is_of_a_model)
-            && self.clusters.iter().all(|cluster| (cluster.node as usize) < nodes)
-            && tree.clone().all(|(i, node)| node.parent.map_or(i == 0, |parent| (parent as usize) < i))
-    }
+/// Parents come before their children, and clusters are nodes of the tree.
+fn is_sound(model: &HdbscanModel) -> bool {
+    let nodes = model.condensed_tree.len();
+    let tree = model.condensed_tree.iter().enumerate();
+    let mut parts = model.points.iter().flat_map(|cell| [&cell.points, &cell.cores, &cell.tree]);
+    (1..=MOST_NEIGHBORS as u64).contains(&model.min_samples)
+        && parts.all(is_of_a_model)
+        && model.clusters.iter().all(|cluster| (cluster.node as usize) < nodes)
+        && tree.clone().all(|(i, node)| node.parent.map_or(i == 0, |parent| (parent as usize) < i))
 }
 
 /// The most neighbours, or samples, that a spec may ask for.
@@ -619,8 +504,7 @@ fn is_of_a_model(part: &Part) -> bool {
 
 /// Whether a name, or a path, leads to the tables of a model.
 fn lies_below(path: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
-    path.starts_with("model/") && !path.contains("..") && path.chars().all(plain)
+    path.starts_with("model/") && is_plain(path)
 }
 
 /// The manifest of what an earlier run made of the same. Scores may replace what a run left that did not come to its end, and

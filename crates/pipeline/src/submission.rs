@@ -6,9 +6,10 @@ use datafusion::execution::SessionState;
 use segmenta_engine::cluster::Cluster;
 use segmenta_engine::{EngineError, Result};
 
-use crate::job::{Job, Observer, Outcome, Plan, RunOptions};
+use crate::job::{Job, Outcome, Plan, RunOptions};
+use crate::observer::Observer;
 use crate::score::{ScoreJob, ScoreManifest};
-use crate::spec::Spec;
+use segmenta_spec::Spec;
 
 /// A job of either kind.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 //! ```text
 //!   <output>/_work/job.json               which job owns the output
 //!   <output>/_work/lease/<token>.json     which process is working on it
-//!   <output>/_work/<stage>/<fingerprint>-<token>/  the stage's artifact
+//!   <output>/_work/<stage>/<fingerprint>-<token>-<lease>/  the stage's artifact
 //!   <output>/_work/<stage>/manifest.json  written last: the stage is complete
 //! ```
 //!
@@ -17,8 +17,9 @@ use std::sync::Arc;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectStore, ObjectStoreExt};
-use segmenta_engine::artifact::{get, hex, put, resolve};
+use segmenta_engine::artifact::{get, hex, put, remove, resolve};
 use segmenta_engine::{EngineError, Result};
+use segmenta_results::cost::StageCost;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,7 +28,7 @@ use sha2::{Digest, Sha256};
 use crate::lease::Lease;
 
 /// Bumped when the same spec and inputs give different artifacts than before.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 
 /// Digits of a fingerprint that name a folder.
 const SHORT: usize = 16;
@@ -48,36 +49,6 @@ pub struct StageManifest<T> {
     pub warnings: Vec<String>,
     /// What it made.
     pub output: T,
-}
-
-/// What a stage took.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct StageCost {
-    /// Rows that went in.
-    pub rows: u64,
-    /// Passes over the rows.
-    pub passes: u64,
-    /// Wall-clock seconds.
-    pub seconds: f64,
-    /// Largest resident memory of this process meanwhile, in bytes, where the platform tells.
-    pub peak_memory_bytes: Option<u64>,
-    /// Bytes that it wrote into its folder.
-    #[serde(default)]
-    pub bytes_written: u64,
-    /// Its steps, where their costs are of several kinds.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<StepCost>,
-}
-
-/// What a step of a stage took.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct StepCost {
-    /// What it does.
-    pub step: String,
-    /// Wall-clock seconds.
-    pub seconds: f64,
-    /// As in [`StageCost`].
-    pub peak_memory_bytes: Option<u64>,
 }
 
 /// The work prefix of a job.
@@ -198,18 +169,6 @@ fn leads_out<'a>(manifest: &'a Value, prefix: &str) -> Option<&'a str> {
             value => leads_out(value, prefix),
         }),
         _ => None,
-    }
-}
-
-/// Removes an object, if it is there.
-///
-/// # Errors
-/// A place that cannot be written to.
-pub async fn remove(runtime: &RuntimeEnv, url: &str) -> Result<()> {
-    let (store, path) = resolve(runtime, url)?;
-    match store.delete(&path).await {
-        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(EngineError::output(format!("{url}: cannot be removed: {error}"))),
     }
 }
 

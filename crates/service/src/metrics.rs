@@ -11,8 +11,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use segmenta_engine::cluster::{Plans, Worker, WorkerStatistics};
 use segmenta_engine::object_stores::requests;
-use segmenta_pipeline::job::StageReport;
 use segmenta_pipeline::process::resident_memory;
+use segmenta_results::cost::StageReport;
 
 /// A label for where jobs are on their way, or how they ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -10,13 +10,13 @@ use libfuzzer_sys::fuzz_target;
 use object_store::memory::InMemory;
 use segmenta_engine::artifact::put;
 use segmenta_engine::runtime::planning_state;
-use segmenta_pipeline::published::Published;
 use segmenta_pipeline::score::ScoreJob;
-use segmenta_pipeline::spec::ScoreSpec;
 use segmenta_pipeline::stages::evaluate::Evaluated;
 use segmenta_pipeline::stages::extract::Extracted;
 use segmenta_pipeline::work::Work;
+use segmenta_results::published::Published;
 use segmenta_service::coordinator::record::Record;
+use segmenta_spec::ScoreSpec;
 use tokio::runtime::{Builder, Runtime};
 use url::Url;
 

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use segmenta_pipeline::spec::JobSpec;
+use segmenta_spec::JobSpec;
 
 fuzz_target!(|text: &str| {
     if let Err(errors) = JobSpec::parse(text, "spec") {

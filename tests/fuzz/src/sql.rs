@@ -4,11 +4,12 @@
 
 use std::sync::{Arc, LazyLock};
 
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::execution::SessionState;
 use libfuzzer_sys::fuzz_target;
 use segmenta_engine::runtime::planning_state;
-use segmenta_pipeline::source::{Shard, SourceTable, Sources};
+use segmenta_pipeline::source::{SourceTable, Sources};
+use segmenta_results::manifest::Shard;
 use tokio::runtime::{Builder, Runtime};
 
 static PLANNER: LazyLock<(Runtime, SessionState, Sources)> = LazyLock::new(|| {
@@ -29,6 +30,7 @@ static PLANNER: LazyLock<(Runtime, SessionState, Sources)> = LazyLock::new(|| {
             rows: 1 << 16,
         }],
         schema: Arc::clone(&schema),
+        long_columns: vec![],
     };
     let sources = Sources { tables: vec![table("orders"), table("tiers")] };
     // As the threads of the program.

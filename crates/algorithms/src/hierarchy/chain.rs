@@ -12,7 +12,7 @@
 
 use pulp::Arch;
 
-use super::linkage::WeightedPoints;
+use super::points::{Pair, WeightedPoints};
 use super::rounds::Remaining;
 use crate::matrix::squared_distance;
 
@@ -34,9 +34,6 @@ pub(super) trait Clusters {
     /// Closes up when half of the slots are free; tells for each old slot its new one.
     fn compact(&mut self) -> Option<Vec<usize>>;
 }
-
-/// Two clusters that merge, each named by one of its points, and how far apart they are.
-pub(super) type Pair = (f64, u32, u32);
 
 /// Merges until one cluster is left and there are `n - 1` pairs. They come in the order in which they were found, each
 /// after those within it.

@@ -18,7 +18,7 @@ use std::collections::BinaryHeap;
 
 use pulp::Arch;
 
-use super::linkage::WeightedPoints;
+use super::points::WeightedPoints;
 use crate::kmeans::{Assigner, Centers, Partial};
 use crate::matrix::{Matrix, squared_distance};
 use crate::spatial_tree::{Node, SpatialTree};

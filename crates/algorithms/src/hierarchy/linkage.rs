@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::chain::{Centroids, Distances, Pair, average, complete, merge_all};
+use super::chain::{Centroids, Distances, average, complete, merge_all};
+use super::points::{Pair, WeightedPoints};
 use super::rounds::{MOST_COLUMNS, merge_mutual};
 use crate::hdbscan::condensed_tree::Edge;
 use crate::hdbscan::union_find::UnionFind;
@@ -55,15 +56,6 @@ impl Linkage {
         };
         distances + result
     }
-}
-
-/// Points that stand for several rows each.
-#[derive(Debug, Clone, Copy)]
-pub struct WeightedPoints<'a> {
-    /// `n x d`, finite; in an order that does not depend on how rows were split, as it decides between equal distances.
-    pub points: &'a Matrix,
-    /// Rows of each point, at least 1; `n`.
-    pub weights: &'a [u64],
 }
 
 /// One merge: a row of scipy's linkage matrix.

@@ -42,9 +42,11 @@ mod chain;
 mod cut;
 mod features;
 mod linkage;
+mod points;
 mod rounds;
 
 pub use agreement::{Cell, Contingency};
 pub use cut::{Cut, Segment, Top};
 pub use features::{MicroClusters, Reducer, seeds};
-pub use linkage::{Dendrogram, Linkage, Merge, WeightedPoints};
+pub use linkage::{Dendrogram, Linkage, Merge};
+pub use points::WeightedPoints;

@@ -15,8 +15,7 @@ use std::borrow::Cow;
 
 use pulp::Arch;
 
-use super::chain::Pair;
-use super::linkage::WeightedPoints;
+use super::points::{Pair, WeightedPoints};
 use crate::hashing::combine;
 use crate::matrix::Matrix;
 use crate::spatial_tree::{LANES, Node, SpatialTree};

@@ -10,7 +10,7 @@ use segmenta_engine::runtime::{MemoryPlan, runtime_env};
 use segmenta_pipeline::clean::{Kept, clean};
 use segmenta_pipeline::location::to_folder_url;
 
-use segmenta_pipeline::words::count;
+use segmenta_results::words::count;
 use serde_json::json;
 
 use super::current_folder;

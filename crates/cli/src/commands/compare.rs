@@ -2,8 +2,8 @@
 
 use clap::Args;
 use segmenta_engine::runtime::planning_state;
-use segmenta_pipeline::compare::compare;
 use segmenta_pipeline::location::to_folder_url;
+use segmenta_report::compare::compare;
 
 use super::current_folder;
 use crate::show;

@@ -9,6 +9,7 @@ use segmenta_service::shutdown;
 
 use crate::anew::start_anew;
 use crate::console;
+use crate::memory;
 
 /// Run a coordinator: the job service, and the scheduler that workers join
 ///
@@ -37,6 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         console::line(config::print(&config)?.trim_end())?;
         return Ok(());
     }
+    memory::keep_to(config.memory_plan())?;
     let runtime = crate::threads::runtime()?;
     let ended = runtime.block_on(coordinator::run(&config, async {
         if let Err(error) = shutdown::requested().await {

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use segmenta_engine::runtime::{MemoryPlan, runtime_env};
-use segmenta_pipeline::explain::explain;
 use segmenta_pipeline::location::to_folder_url;
+use segmenta_report::explain::explain;
 
 use super::current_folder;
 use crate::show;

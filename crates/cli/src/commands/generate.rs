@@ -6,9 +6,9 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use segmenta_engine::EngineError;
 use segmenta_engine::runtime::{MemoryPlan, runtime_env};
-use segmenta_pipeline::generate::{Destination, GenerateOptions, OnCustomers, Schema, generate};
+use segmenta_loadtest::generate::{Destination, GenerateOptions, OnCustomers, Schema, generate};
 use segmenta_pipeline::location::to_folder_url;
-use segmenta_pipeline::words::count;
+use segmenta_results::words::count;
 use segmenta_service::shutdown;
 use serde_json::json;
 

@@ -8,11 +8,11 @@ use clap::Args;
 use segmenta_engine::EngineError;
 use segmenta_engine::artifact::put;
 use segmenta_engine::runtime::{MemoryPlan, runtime_env};
-use segmenta_pipeline::generate::{GenerateOptions, Schema};
-use segmenta_pipeline::load::{Burst, BurstJob, FORMAT, Hardware, LoadTest, Run, Settings, table};
+use segmenta_loadtest::generate::{GenerateOptions, Schema};
+use segmenta_loadtest::measured::{Burst, BurstJob, FORMAT, Hardware, LoadTest, Run, Settings, table};
+use segmenta_loadtest::page::html;
 use segmenta_pipeline::location::to_folder_url;
-use segmenta_pipeline::report::load::page;
-use segmenta_pipeline::words::{count, percent};
+use segmenta_results::words::{count, percent};
 use segmenta_service::client::Target;
 use segmenta_service::shutdown;
 use serde_json::json;
@@ -570,7 +570,7 @@ async fn write(stores: &Stores, out: &str, test: &LoadTest) -> Result<(), Engine
         .map_err(|error| EngineError::job(format!("loadtest.json cannot be made: {error}")))?;
     put(stores, &format!("{out}loadtest.json"), document).await?;
     put(stores, &format!("{out}loadtest.parquet"), table(test)?).await?;
-    put(stores, &format!("{out}loadtest.html"), page(test)?).await
+    put(stores, &format!("{out}loadtest.html"), html(test)?).await
 }
 
 fn show(test: &LoadTest, out: &str) -> std::io::Result<()> {

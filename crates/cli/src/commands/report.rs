@@ -4,9 +4,9 @@ use clap::Args;
 use segmenta_engine::artifact::put;
 use segmenta_engine::runtime::{MemoryPlan, runtime_env};
 use segmenta_pipeline::location::{to_folder_url, to_url};
-use segmenta_pipeline::published::Published;
-use segmenta_pipeline::report::page;
-use segmenta_pipeline::stages::publish::REPORT_FILE;
+use segmenta_report::page::html;
+use segmenta_results::manifest::REPORT_FILE;
+use segmenta_results::published::Published;
 use serde_json::json;
 
 use super::current_folder;
@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let runtime = crate::threads::runtime()?;
     runtime.block_on(async {
         let stores = runtime_env(MemoryPlan::detect())?;
-        let page = page(&Published::read(&stores, &output).await?)?;
+        let page = html(&Published::read(&stores, &output).await?)?;
         put(&stores, &target, page).await
     })?;
     result(|| json!({"report": target}), || line(&format!("open {} to look at it", place(&target))))?;

@@ -10,13 +10,14 @@ use segmenta_engine::runtime::{MemoryPlan, runtime_env};
 use segmenta_pipeline::csv;
 use segmenta_pipeline::job::{RunOptions, read_spec};
 use segmenta_pipeline::submission::{Done, Submission};
-use segmenta_pipeline::words::count;
+use segmenta_results::words::count;
 use segmenta_service::shutdown;
 use tokio::runtime::Runtime;
 
 use super::embedded::Embedded;
 use super::submit;
 use crate::console::Console;
+use crate::memory;
 use crate::remote::Access;
 use crate::show;
 
@@ -57,8 +58,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let how = submit::How { fresh: arguments.fresh, ..submit::How::default() };
         return submit::and_wait(&arguments.access.target(url)?, submit::request(&arguments.spec, &how)?);
     }
-    let job = load(&arguments.spec)?;
     let embedded = arguments.embedded.options()?;
+    memory::keep_to(embedded.memory)?;
+    let job = load(&arguments.spec)?;
     let options = RunOptions {
         fresh: arguments.fresh,
         partitions_per_shard: arguments.partitions_per_shard.map(Into::into),

@@ -7,13 +7,14 @@ use clap::Args;
 use segmenta_engine::EngineError;
 use segmenta_pipeline::job::RunOptions;
 use segmenta_pipeline::score::ScoreJob;
-use segmenta_pipeline::spec::{ScoreSpec, Table};
 use segmenta_pipeline::submission::Submission;
+use segmenta_spec::{ScoreSpec, Table};
 
 use super::current_folder;
 use super::embedded::Embedded;
 use super::run::{run_embedded, show, write_csv};
 use super::submit;
+use crate::memory;
 use crate::remote::Access;
 use serde_json::json;
 
@@ -114,6 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let job = Submission::Score(ScoreJob::new(spec, base));
     let embedded = arguments.embedded.options()?;
+    memory::keep_to(embedded.memory)?;
     let runtime = crate::threads::runtime()?;
     let done = runtime.block_on(run_embedded(&job, embedded, &RunOptions::default()))?;
     show(&job, &done)?;

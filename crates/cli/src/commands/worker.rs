@@ -8,6 +8,7 @@ use segmenta_service::worker::{self, Ended};
 
 use crate::anew::start_anew;
 use crate::console;
+use crate::memory;
 
 /// Run a worker: the tasks of a coordinator's jobs
 ///
@@ -34,6 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         console::line(config::print(&config)?.trim_end())?;
         return Ok(());
     }
+    memory::keep_to(config.memory_plan())?;
     let runtime = crate::threads::runtime()?;
     let ended = runtime.block_on(worker::run(&config));
     // Tasks that did not end in time are not waited for.

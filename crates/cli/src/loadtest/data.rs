@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use segmenta_engine::EngineError;
 use segmenta_engine::artifact::{get, put};
-use segmenta_pipeline::generate::{Destination, GenerateOptions, OnCustomers, generate};
+use segmenta_loadtest::generate::{Destination, GenerateOptions, OnCustomers, generate};
 use serde_json::json;
 
 use super::Stores;

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use segmenta_engine::artifact::get;
 use segmenta_engine::{EngineError, Fault};
-use segmenta_pipeline::job::StageReport;
-use segmenta_pipeline::load::tables_sha256;
-use segmenta_pipeline::stages::publish::published;
+use segmenta_loadtest::measured::tables_sha256;
 use segmenta_pipeline::work::remove_all;
+use segmenta_results::cost::StageReport;
+use segmenta_results::manifest::read_manifest;
 use segmenta_service::api::{GetRequest, Job, JobSource, JobState, SubmitRequest};
 use segmenta_service::client::{Client, Target, explain};
 use serde_json::Value;
@@ -64,7 +64,7 @@ pub(crate) struct Results {
 pub(crate) async fn results(stores: &Stores, output: &str) -> Result<Results, EngineError> {
     let output = format!("{output}/");
     let gone = |name: &str| EngineError::input(format!("{output}{name}: is not there, though the job is done"));
-    let manifest = published(stores, &output).await?.ok_or_else(|| gone("manifest.json"))?;
+    let manifest = read_manifest(stores, &output).await?.ok_or_else(|| gone("manifest.json"))?;
     let metrics = manifest.document("metrics.json").ok_or_else(|| gone("metrics.json"))?;
     let metrics = get(stores, &format!("{output}{}", metrics.path)).await?.ok_or_else(|| gone("metrics.json"))?;
     let damaged = |error: serde_json::Error| EngineError::input(format!("{output}metrics.json: {error}"));

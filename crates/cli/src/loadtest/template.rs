@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use segmenta_engine::EngineError;
-use segmenta_pipeline::generate::Schema;
+use segmenta_loadtest::generate::Schema;
 use segmenta_pipeline::job::Job;
 
 /// What stands for the folder of the data, the output, and the number of customers.

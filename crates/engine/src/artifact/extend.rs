@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::AsArray;
+use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use bytes::Bytes;
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use datafusion::parquet::arrow::{ArrowSchemaConverter, ProjectionMask, add_encoded_arrow_schema_to_metadata};
-use datafusion::parquet::column::writer::ColumnCloseResult;
-use datafusion::parquet::data_type::{ByteArray, ByteArrayType};
-use datafusion::parquet::errors::{ParquetError, Result as ParquetResult};
-use datafusion::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
-use datafusion::parquet::file::page_index::column_index::ColumnIndexMetaData;
-use datafusion::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use object_store::ObjectStoreExt;
 use object_store::buffered::BufWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::{ArrowSchemaConverter, ProjectionMask, add_encoded_arrow_schema_to_metadata};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::data_type::{ByteArray, ByteArrayType};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
@@ -151,7 +151,7 @@ fn write_names(
 mod tests {
     use super::*;
     use crate::artifact::{PartWriter, read_part};
-    use datafusion::arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray};
+    use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray};
     use datafusion::prelude::SessionContext;
     use futures::TryStreamExt;
 
@@ -185,7 +185,7 @@ mod tests {
             let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
             let batches: Vec<RecordBatch> =
                 read_part(&runtime, &after, Some(&columns)).await.unwrap().try_collect().await.unwrap();
-            datafusion::arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
+            arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()
         };
         assert_eq!(read(&["id", "cluster", "value"]).await, batch);
         let all = read(&["id", "cluster", "label", "value"]).await;

@@ -10,43 +10,41 @@
 //! ```
 
 mod extend;
+mod points;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type, SchemaRef, UInt32Type, UInt64Type};
 use datafusion::common::DataFusionError;
-use datafusion::execution::TaskContext;
-use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use datafusion::parquet::arrow::arrow_writer::ArrowWriterOptions;
-use datafusion::parquet::arrow::async_reader::AsyncFileReader;
-use datafusion::parquet::arrow::async_writer::{AsyncArrowWriter, AsyncFileWriter};
-use datafusion::parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
-use datafusion::parquet::basic::{Compression, Type, ZstdLevel};
-use datafusion::parquet::errors::{ParquetError, Result as ParquetResult};
-use datafusion::parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
-use datafusion::parquet::file::properties::WriterProperties;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt, TryFutureExt};
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode};
-use segmenta_algorithms::matrix::Matrix;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::arrow::async_writer::{AsyncArrowWriter, AsyncFileWriter};
+use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
+use parquet::basic::{Compression, Type, ZstdLevel};
+use parquet::errors::{ParquetError, Result as ParquetResult};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::properties::WriterProperties;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use url::Url;
 
 pub use self::extend::{NameColumn, with_names};
+pub(crate) use self::points::decode_points;
+pub use self::points::{Points, append_rows, load_points, points_once, row_ids};
 use crate::error::{EngineError, Result, foresee};
-use crate::store::{PartitionStore, StoreKey};
 
 /// The column of weights in prepared points, where rows have them, and of HDBSCAN's points.
 pub const WEIGHT_COLUMN: &str = "__weight";
@@ -361,133 +359,6 @@ pub async fn read_footer(runtime: &RuntimeEnv, url: &str, bytes: u64) -> Result<
     })
 }
 
-/// The numeric columns of a part, decoded: `8 (d + 1)` bytes a row, and 4 for a weight.
-#[derive(Debug)]
-pub struct Points {
-    /// Row ids, ascending; empty for a table without them.
-    pub ids: Vec<u64>,
-    /// `n x d`; a null cell is NaN.
-    pub rows: Matrix,
-    /// From the column [`WEIGHT_COLUMN`]; `None` where there is none.
-    pub weights: Option<Vec<u32>>,
-}
-
-impl Points {
-    /// Bytes held.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.ids.capacity() * 8 + self.rows.bytes() + self.weights.as_ref().map_or(0, |weights| weights.capacity() * 4)
-    }
-}
-
-/// Loads the named columns of a part through the process's partition store, for tasks that more of their kind follow. While
-/// it decodes, the bytes are reserved with the task's memory pool.
-///
-/// # Errors
-/// As [`read_part`], and when there is not memory enough.
-pub async fn load_points(context: &TaskContext, part: &Part, columns: &[String]) -> Result<Arc<Points>> {
-    let points = PartitionStore::of(context)?
-        .get_or_load(&points_key(part, columns), async {
-            let points = decode_points(context, part, columns).await?;
-            let bytes = points.bytes();
-            Ok((points, bytes))
-        })
-        .await?;
-    Ok(points)
-}
-
-/// As [`load_points`], for a pass that comes once: what the store does not hold is not kept.
-///
-/// # Errors
-/// As [`load_points`].
-pub async fn points_once(context: &TaskContext, part: &Part, columns: &[String]) -> Result<Arc<Points>> {
-    match PartitionStore::of(context)?.get(&points_key(part, columns)) {
-        Some(points) => Ok(points),
-        None => Ok(Arc::new(decode_points(context, part, columns).await?)),
-    }
-}
-
-fn points_key(part: &Part, columns: &[String]) -> StoreKey {
-    StoreKey::of(part, &format!("points#{}", columns.join("\u{1f}")))
-}
-
-/// Decodes the named columns of a part; see [`load_points`].
-pub(crate) async fn decode_points(context: &TaskContext, part: &Part, columns: &[String]) -> Result<Points> {
-    let bytes = part.rows as usize * 8 * (columns.len() + 1);
-    let reservation = MemoryConsumer::new("segmenta points").register(context.memory_pool());
-    reservation.try_grow(bytes)?;
-    let runtime = context.runtime_env();
-    let mut projection = columns.to_vec();
-    // Published tables have no row ids, and few rows have weights.
-    let schema = part_schema(&runtime, part).await?;
-    let has = |column: &str| schema.index_of(column).is_ok();
-    let (has_ids, has_weights) = (has(ROW_COLUMN), has(WEIGHT_COLUMN));
-    projection.extend(has_ids.then(|| ROW_COLUMN.to_owned()));
-    projection.extend(has_weights.then(|| WEIGHT_COLUMN.to_owned()));
-    let mut batches = read_part(&runtime, part, Some(&projection)).await?;
-    let mut ids = Vec::with_capacity(if has_ids { part.rows as usize } else { 0 });
-    let mut weights = Vec::with_capacity(if has_weights { part.rows as usize } else { 0 });
-    let mut values = Vec::with_capacity(part.rows as usize * columns.len());
-    while let Some(batch) = batches.next().await {
-        let batch = batch?;
-        if has_ids {
-            ids.extend_from_slice(row_ids(&batch)?);
-        }
-        if has_weights {
-            weights.extend_from_slice(row_weights(&batch)?);
-        }
-        append_rows(&batch, columns, &mut values)?;
-    }
-    Ok(Points { ids, rows: Matrix::new(values, columns.len()), weights: has_weights.then_some(weights) })
-}
-
-/// The weights of a batch of prepared points.
-///
-/// # Errors
-/// A batch without them.
-fn row_weights(batch: &RecordBatch) -> Result<&[u32]> {
-    batch
-        .column_by_name(WEIGHT_COLUMN)
-        .and_then(|column| column.as_primitive_opt::<UInt32Type>())
-        .map(|column| column.values().as_ref())
-        .ok_or_else(|| EngineError::job(format!("a batch without the column {WEIGHT_COLUMN}")))
-}
-
-/// The row ids of a batch.
-///
-/// # Errors
-/// A batch without them.
-pub fn row_ids(batch: &RecordBatch) -> Result<&[u64]> {
-    batch
-        .column_by_name(ROW_COLUMN)
-        .and_then(|column| column.as_primitive_opt::<UInt64Type>())
-        .map(|column| column.values().as_ref())
-        .ok_or_else(|| EngineError::job(format!("a batch without the column {ROW_COLUMN}")))
-}
-
-/// Appends the named columns of a batch, row-major, null as NaN.
-///
-/// # Errors
-/// A column that is not there or not a number.
-pub fn append_rows(batch: &RecordBatch, columns: &[String], values: &mut Vec<f64>) -> Result<()> {
-    let start = values.len();
-    let d = columns.len();
-    values.resize(start + batch.num_rows() * d, 0.0);
-    for (j, name) in columns.iter().enumerate() {
-        let column =
-            batch.column_by_name(name).ok_or_else(|| EngineError::job(format!("a batch without the column {name}")))?;
-        let column = cast(column, &DataType::Float64).map_err(|error| EngineError::job(format!("{name}: {error}")))?;
-        let column = column.as_primitive::<Float64Type>();
-        let cells = values[start..].iter_mut().skip(j).step_by(d);
-        if column.null_count() == 0 {
-            cells.zip(column.values()).for_each(|(cell, value)| *cell = *value);
-        } else {
-            cells.zip(column.iter()).for_each(|(cell, value)| *cell = value.unwrap_or(f64::NAN));
-        }
-    }
-    Ok(())
-}
-
 /// Writes a small object whole.
 ///
 /// # Errors
@@ -529,10 +400,22 @@ pub async fn get(runtime: &RuntimeEnv, url: &str) -> Result<Option<Bytes>> {
     }
 }
 
+/// Removes an object, if it is there.
+///
+/// # Errors
+/// A place that cannot be written to.
+pub async fn remove(runtime: &RuntimeEnv, url: &str) -> Result<()> {
+    let (store, path) = resolve(runtime, url)?;
+    match store.delete(&path).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        Err(error) => Err(EngineError::output(format!("{url}: cannot be removed: {error}"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datafusion::arrow::array::{ArrayRef, Float64Array};
+    use arrow::array::{ArrayRef, Float64Array};
 
     /// Each letter of the Arrow schema in a footer in turn is another one: the file is read or refused.
     #[tokio::test]

@@ -16,11 +16,11 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::AsArray;
+use arrow::datatypes::UInt32Type;
+use arrow::record_batch::RecordBatch;
 use ballista_core::execution_plans::execute_physical_plan;
 use ballista_core::extension::SessionConfigExt;
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::UInt32Type;
-use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};

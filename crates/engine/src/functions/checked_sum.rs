@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use datafusion::arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
-use datafusion::arrow::datatypes::{DataType, Decimal128Type, Int64Type, UInt64Type};
+use arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
+use arrow::datatypes::{DataType, Decimal128Type, Int64Type, UInt64Type};
 use datafusion::common::{DataFusionError, Result, ScalarValue};
 use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::{Accumulator, AggregateUDF, EmitTo, GroupsAccumulator};
@@ -180,7 +180,7 @@ impl<T: Summed> Accumulator for Total<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datafusion::arrow::array::{Decimal128Array, Int64Array, UInt64Array};
+    use arrow::array::{Decimal128Array, Int64Array, UInt64Array};
 
     #[test]
     fn sums_that_fit_are_told_as_often_as_one_asks() {

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::ArrowPrimitiveType;
-use datafusion::arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type};
+use arrow::array::ArrowPrimitiveType;
+use arrow::datatypes::{DataType, Float16Type, Float32Type, Float64Type};
 use datafusion::functions_aggregate::min_max::{max_udaf, min_udaf};
 use datafusion::logical_expr::{AggregateUDF, GroupsAccumulator};
 use datafusion_functions_aggregate_common::aggregate::groups_accumulator::prim_op::PrimitiveGroupsAccumulator;
@@ -74,7 +74,7 @@ total!(Float64Type);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array};
+    use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
     use datafusion::logical_expr::EmitTo;
 
     fn extremes(values: &[f64]) -> [f64; 2] {

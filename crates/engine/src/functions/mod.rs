@@ -9,9 +9,9 @@ mod unreversed;
 use std::sync::Arc;
 
 use crate::artifact::part_of;
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt32Array, UInt64Array};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Int64Type, UInt32Type, UInt64Type};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt32Array, UInt64Array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type, UInt32Type, UInt64Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{
     AggregateUDF, ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, WindowUDF,
@@ -152,7 +152,7 @@ fn hash_into(array: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datafusion::arrow::array::{Int32Array, Int64Array};
+    use arrow::array::{Int32Array, Int64Array};
 
     #[test]
     fn the_width_of_an_integer_does_not_matter() {

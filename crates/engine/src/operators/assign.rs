@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
 use async_trait::async_trait;
-use datafusion::arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use futures::StreamExt;

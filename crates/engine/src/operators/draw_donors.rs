@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow::array::BooleanArray;
+use arrow::compute::filter_record_batch;
 use async_trait::async_trait;
-use datafusion::arrow::array::BooleanArray;
-use datafusion::arrow::compute::filter_record_batch;
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use futures::StreamExt;

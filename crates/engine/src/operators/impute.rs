@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch};
-use datafusion::arrow::compute::concat_batches;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use futures::StreamExt;
@@ -13,13 +13,10 @@ use segmenta_algorithms::imputation::{KnnImputer, pattern};
 use segmenta_algorithms::quantiles::{QuantileSketch, SKETCH_BITS, SketchCounter};
 use serde::{Deserialize, Serialize};
 
-use super::search_donors::NearestReader;
+use super::search_donors::{NearestReader, ROWS_AT_ONCE};
 use super::{DonorSearch, DonorSet, PartTask};
 use crate::artifact::{Part, PartWriter, append_rows, part_schema, read_part};
 use crate::error::{EngineError, Result};
-
-/// Rows that are filled at once: enough that the search for neighbours goes through a tree in order.
-pub(super) const ROWS_AT_ONCE: usize = 131_072;
 
 /// How missing cells are filled.
 #[derive(Debug, Clone, Serialize, Deserialize)]

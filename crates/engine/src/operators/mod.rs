@@ -59,7 +59,7 @@ pub use score::{Score, Scored, Spent};
 pub use score_forest::{ForestCut, ScoreForest};
 pub use search_donors::{DonorSearch, DonorSet, SearchDonors};
 pub use silhouette::{Silhouette, SilhouetteSums, SilhouettesByStratum};
-pub use split_outliers::{KeptFeature, Split, SplitOutliers};
+pub use split_outliers::{KeptFeature, Split, SplitOutliers, write_none_rejected};
 pub use verify::Verify;
 pub use whole::WholeExec;
 pub use write_features::{FeatureStatistics, FeaturesWritten, PART_COLUMN, WriteFeatures, WriteFeaturesExec};
@@ -67,9 +67,9 @@ pub use write_features::{FeatureStatistics, FeaturesWritten, PART_COLUMN, WriteF
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use arrow::array::{BinaryArray, RecordBatch, UInt32Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use datafusion::arrow::array::{BinaryArray, RecordBatch, UInt32Array};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::{DataFusionError, Result as DataFusionResult, internal_err};
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema, UInt32Type};
 use async_trait::async_trait;
-use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, UInt64Array};
-use datafusion::arrow::datatypes::{DataType, Field, Schema, UInt32Type};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use futures::StreamExt;

@@ -19,11 +19,13 @@ use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::impute::ROWS_AT_ONCE;
 use super::{PartTask, decode, encode};
 use crate::artifact::{Part, append_rows, get, hex, put, read_part};
 use crate::error::{EngineError, Result};
 use crate::store::{PartitionStore, StoreKey};
+
+/// Rows that are filled at once: enough that the search for neighbours goes through a tree in order.
+pub(super) const ROWS_AT_ONCE: usize = 131_072;
 
 /// The donors of a nearest-neighbour imputation, and how it goes about it.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
-use datafusion::arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray};
-use datafusion::arrow::compute::filter_record_batch;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::StreamExt;
 use segmenta_algorithms::moments::{MomentSums, MomentUnits};
 use segmenta_algorithms::outliers::{Fence, first_outside};
@@ -138,6 +139,16 @@ impl PartTask for SplitOutliers {
         }
         Ok(split)
     }
+}
+
+/// Writes a part without a row beside those of [`SplitOutliers`], for readers of the table where nobody was rejected. `part` is one of
+/// those that were split.
+///
+/// # Errors
+/// A part that is gone; a place that cannot be written to.
+pub async fn write_none_rejected(runtime: &RuntimeEnv, prefix: &str, part: &Part, features: &[String]) -> Result<Part> {
+    let schema = rejected_schema(&with_flag_fields(&*part_schema(runtime, part).await?, features));
+    PartWriter::create(runtime, prefix, 0, schema)?.finish().await
 }
 
 fn rejected_schema(input: &Schema) -> SchemaRef {

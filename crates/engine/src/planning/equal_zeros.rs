@@ -3,7 +3,7 @@
 //! They are equal, but a shuffle and a sort-merge join tell them apart by their bits. Adding 0.0 makes one of them and changes no
 //! other float.
 
-use datafusion::arrow::datatypes::DataType;
+use arrow::datatypes::DataType;
 use datafusion::common::Result;
 use datafusion::common::tree_node::Transformed;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, cast, lit};

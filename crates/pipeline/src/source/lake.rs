@@ -19,7 +19,18 @@ use object_store::path::{Path as ObjectPath, PathPart};
 use object_store::{ObjectMeta, ObjectStore};
 use url::{Position, Url};
 
-use super::listing::Listing;
+/// What is found at a location.
+pub(super) struct Listing {
+    /// Files to read, with their URLs.
+    pub(super) files: Vec<(String, ObjectMeta)>,
+    /// Tables of other formats below the location.
+    pub(super) tables: Vec<LakeTable>,
+    /// The store, and where in it was looked.
+    pub(super) store: Arc<dyn ObjectStore>,
+    pub(super) root: ObjectPath,
+    /// A URL of the same store.
+    pub(super) url: String,
+}
 
 /// A kind of table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

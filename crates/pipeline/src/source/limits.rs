@@ -20,7 +20,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use segmenta_engine::{EngineError, Result};
 
-use crate::depth::with_large_stack;
+use segmenta_spec::depth::with_large_stack;
 
 const MOST_BYTES: usize = 256 * 1024;
 const MOST_WORDS: usize = 20_000;

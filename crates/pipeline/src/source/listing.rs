@@ -11,21 +11,8 @@ use segmenta_engine::artifact::resolve;
 use segmenta_engine::{EngineError, Result};
 use url::Url;
 
-use super::lake::{self, LakeTable};
+use super::lake::{self, Listing};
 use crate::location::{to_folder_url, to_url};
-
-/// What is found at a location.
-pub(super) struct Listing {
-    /// Files to read, with their URLs.
-    pub(super) files: Vec<(String, ObjectMeta)>,
-    /// Tables of other formats below the location.
-    pub(super) tables: Vec<LakeTable>,
-    /// The store, and where in it was looked.
-    pub(super) store: Arc<dyn ObjectStore>,
-    pub(super) root: ObjectPath,
-    /// A URL of the same store.
-    pub(super) url: String,
-}
 
 /// The files that a location stands for: one file, a folder's `*.parquet`, or a glob. A name may hold `*`, `?` or `[`
 /// itself, so what is there by that very name comes first.

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Column, DFSchema};
 use datafusion::datasource::file_format::parquet::ParquetFormat;
@@ -25,13 +25,13 @@ use object_store::ObjectMeta;
 use segmenta_engine::artifact::{Footer, read_footer};
 use segmenta_engine::runtime::session_like;
 use segmenta_engine::{EngineError, Result};
-use serde::{Deserialize, Serialize};
+use segmenta_results::manifest::Shard;
 
-use self::listing::{Listing, list};
+use self::lake::Listing;
+use self::listing::list;
 pub use self::query::Dependence;
 use crate::location::to_url;
-use crate::spec::{Source, Table};
-use crate::stages::extract::part_count;
+use segmenta_spec::{Source, Table};
 
 /// Footers read at once.
 const FOOTERS_AT_ONCE: usize = 16;
@@ -46,20 +46,10 @@ const MAX_SHUFFLE_PAIRS: usize = 2 << 20;
 /// Tasks of a scan, at most: a query that groups or joins shuffles as many partitions into as many.
 const MAX_SCAN_PARTITIONS: usize = 1_024;
 
-/// One input file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shard {
-    /// Table of the spec.
-    pub table: String,
-    /// Where it is.
-    pub url: String,
-    /// Its size.
-    pub bytes: u64,
-    /// Its version: the store's ETag, or the time of its last change.
-    pub version: String,
-    /// Its rows.
-    pub rows: u64,
-}
+/// Rows of source for each part.
+const PART_ROWS: u64 = 512 * 1024;
+const MIN_PARTS: u64 = 8;
+const MAX_PARTS: u64 = 4_096;
 
 /// A table: its shards and their common schema.
 #[derive(Debug, Clone)]
@@ -71,17 +61,18 @@ pub struct SourceTable {
     /// Schema of the first shard.
     pub schema: SchemaRef,
     /// Columns whose values are too long to be read.
-    long_columns: Vec<LongColumn>,
+    pub long_columns: Vec<LongColumn>,
 }
 
 /// A column whose values are too long to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct LongColumn {
-    name: String,
+pub struct LongColumn {
+    /// Its name.
+    pub name: String,
     /// The file that it was found in.
-    url: String,
+    pub url: String,
     /// Mean length of its values in a row group.
-    bytes: u64,
+    pub bytes: u64,
 }
 
 /// All tables of a job, found and checked.
@@ -252,6 +243,12 @@ impl Sources {
         }
         Ok(context)
     }
+}
+
+/// How many slices the row ids are cut into, from the rows of the sources, which are the same however they are sharded.
+#[must_use]
+pub fn part_count(source_rows: u64) -> u32 {
+    source_rows.div_ceil(PART_ROWS).clamp(MIN_PARTS, MAX_PARTS) as u32
 }
 
 /// The rows that a job starts from, as they are planned.
@@ -454,7 +451,7 @@ fn difference(a: &Schema, b: &Schema) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datafusion::arrow::datatypes::Field;
+    use arrow::datatypes::Field;
 
     #[test]
     fn scans_grow_with_the_sources() {
@@ -487,5 +484,12 @@ mod tests {
         let other = difference(&a, &schema(&[("x", DataType::Int64), ("y", DataType::Utf8)]));
         assert_eq!(other.as_deref(), Some("`x` is Int32 in the first and Int64 in the second"));
         assert!(difference(&a, &schema(&[("x", DataType::Int32)])).is_some_and(|d| d.contains("`y`")));
+    }
+
+    #[test]
+    fn parts_grow_with_the_sources() {
+        assert_eq!((part_count(0), part_count(1 << 20)), (8, 8));
+        assert_eq!(part_count(100 * PART_ROWS + 1), 101);
+        assert_eq!(part_count(u64::MAX), 4_096);
     }
 }

@@ -11,8 +11,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use datafusion::arrow::compute::SortOptions;
-use datafusion::arrow::datatypes::DataType;
+use arrow::compute::SortOptions;
+use arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::dataframe::DataFrame;
 use datafusion::execution::SessionState;
@@ -33,14 +33,9 @@ use segmenta_engine::{EngineError, Fault, Result};
 use serde::{Deserialize, Serialize};
 
 use super::{StageContext, rows_of};
-use crate::source::{Features, Sources};
-use crate::spec::Source;
-use crate::words;
-
-/// Rows of source for each part.
-const PART_ROWS: u64 = 512 * 1024;
-const MIN_PARTS: u64 = 8;
-const MAX_PARTS: u64 = 4_096;
+use crate::source::{Features, Sources, part_count};
+use segmenta_results::words;
+use segmenta_spec::Source;
 
 /// Largest absolute value of a feature: its square, and sums of squares, have to be finite.
 pub(super) const LARGEST: f64 = 1e140;
@@ -54,12 +49,6 @@ pub struct Extracted {
     pub features: Vec<FeatureStatistics>,
     /// Which features rows miss.
     pub patterns: MissingPatterns,
-}
-
-/// How many slices the row ids are cut into, from the rows of the sources, which are the same however they are sharded.
-#[must_use]
-pub fn part_count(source_rows: u64) -> u32 {
-    source_rows.div_ceil(PART_ROWS).clamp(MIN_PARTS, MAX_PARTS) as u32
 }
 
 /// Runs the stage. Relative locations of the source start from `base`.
@@ -219,16 +208,4 @@ async fn diagnose(context: &StageContext<'_>, sources: &Sources, error: EngineEr
         return EngineError::new(error.fault, format!("source.sql failed: {}", error.message));
     }
     EngineError::input(format!("{}\nreplace the file and run again", corrupt.join("\n")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_grow_with_the_sources() {
-        assert_eq!((part_count(0), part_count(1 << 20)), (8, 8));
-        assert_eq!(part_count(100 * PART_ROWS + 1), 101);
-        assert_eq!(part_count(u64::MAX), 4_096);
-    }
 }

@@ -24,13 +24,14 @@ use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::hdbscan::{PointLabels, write_hierarchy_labels};
 use segmenta_engine::operators::hierarchy::{CollectDistinct, DistinctPoints, LabelBySeeds, ReduceRows};
 use segmenta_engine::{EngineError, Result};
+use segmenta_results::clusterings::{LinkedCluster, Reduction};
 use serde::{Deserialize, Serialize};
 
 use super::hdbscan::spanning_tree::{Spanned, spanning_tree};
 use super::hdbscan::{cells, label_rows};
 use super::scale::Scaled;
 use super::{Draw, StageContext, draw, rows_of, singly};
-use crate::spec::{CutRule, Graph, Hdbscan, Hierarchy, MinClusterSize, Resolution};
+use segmenta_spec::{CutRule, Graph, Hdbscan, Hierarchy, MinClusterSize, Resolution};
 
 /// Rows of the sample for each seed.
 const SAMPLE_ROWS_A_SEED: usize = 10;
@@ -56,28 +57,6 @@ pub struct Linked {
     pub top: Top,
     /// Row id and label, row for row those of the prepared points.
     pub labels: Vec<Part>,
-}
-
-/// What a reduction to micro-clusters costs, or for single linkage that of more than 20,000,000 distinct rows to a grid.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Reduction {
-    /// Share of the total variance of the rows that is within micro-clusters; `None` for a grid.
-    pub lost_variance: Option<f64>,
-    /// With Ward's linkage, and with a grid: no two sets of rows are higher or lower by more than this.
-    pub height_error: Option<f64>,
-    /// With Ward's linkage, and with a grid: no merge within a point is higher than this.
-    pub hidden_height: Option<f64>,
-}
-
-/// A cluster of the cut.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LinkedCluster {
-    /// `hierarchy_cluster` of its rows.
-    pub cluster: i32,
-    /// Their weights, added up; their number where they have none.
-    pub size: u64,
-    /// The nodes from the root down to its own. Points are numbered first, then merges.
-    pub path: Vec<u32>,
 }
 
 /// What is linked, and how rows find it.

@@ -39,9 +39,9 @@ use segmenta_engine::cluster::Cluster;
 use segmenta_engine::operators::{GroupColumn, Moments, PartTask, RowSample, Sample, Sampled, Variable};
 use segmenta_engine::{EngineError, Result};
 
-use crate::job::Observer;
+use crate::observer::Observer;
 use crate::process::{peak_memory, reset_peak_memory};
-use crate::work::StepCost;
+use segmenta_results::cost::StepCost;
 
 /// What a stage works with.
 pub struct StageContext<'a> {

@@ -4,15 +4,15 @@ use segmenta_algorithms::moments::MomentUnits;
 use segmenta_algorithms::outliers::{Fence, IsolationForest, first_outside};
 use segmenta_algorithms::quantiles::{QuantileSearch, QuantileSketch};
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::{ForestCut, KeptFeature, ScoreForest, SplitOutliers, Variable};
+use segmenta_engine::operators::{ForestCut, KeptFeature, ScoreForest, SplitOutliers, Variable, write_none_rejected};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
 use super::impute::Imputed;
 use super::{Draw, MeanAndVariance, MomentColumns, StageContext, draw, means_and_variances, rows_of, singly};
 use crate::quantiles::{self, Columns, Wanted};
-use crate::spec::{Forest, ForestThreshold, OutlierRule, Outliers, Quantiles};
-use crate::words::{self, plural};
+use segmenta_results::words::{self, plural};
+use segmenta_spec::{Forest, ForestThreshold, OutlierRule, Outliers, Quantiles};
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,8 +69,9 @@ pub async fn run(
             variance: moments.variance,
         });
         let fences = vec![None; features.len()];
+        let rejected = none_rejected(context, features, imputed).await?;
         let features = kept.collect();
-        return Ok(Split { kept: imputed.parts.clone(), rejected: vec![], fences, forest: None, features });
+        return Ok(Split { kept: imputed.parts.clone(), rejected, fences, forest: None, features });
     }
     let fences = fences(context, settings, features, imputed, &units).await?;
     let applied: Vec<Fence> = fences.iter().map(|fence| fence.unwrap_or(Fence::EVERYTHING)).collect();
@@ -93,6 +94,9 @@ pub async fn run(
         kept.extend(part.kept);
         rejected.extend(part.rejected);
         totals.iter_mut().zip(&part.features).for_each(|(total, feature)| total.merge(feature));
+    }
+    if rejected.is_empty() {
+        rejected = none_rejected(context, features, imputed).await?;
     }
     if kept.is_empty() {
         return Err(EngineError::spec(format!(
@@ -130,6 +134,13 @@ pub async fn run(
         })
         .collect();
     Ok(split)
+}
+
+/// The table of those set aside, where it is nobody.
+async fn none_rejected(context: &StageContext<'_>, features: &[String], imputed: &Imputed) -> Result<Vec<Part>> {
+    let Some(first) = imputed.parts.first() else { return Ok(vec![]) };
+    let prefix = format!("{}rejected/", context.prefix);
+    Ok(vec![write_none_rejected(&context.cluster.runtime(), &prefix, first, features).await?])
 }
 
 /// Rows that the trees are grown on samples of: at least as many, and at most.

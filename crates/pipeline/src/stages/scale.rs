@@ -13,8 +13,8 @@ use super::extract::LARGEST;
 use super::outliers::Split;
 use super::{MomentColumns, StageContext, means_and_variances, singly};
 use crate::quantiles::{self, Columns, Wanted};
-use crate::spec::{FeatureScale, Scale, ScaleMethod, Source, TransformMethod};
-use crate::words::{self, plural};
+use segmenta_results::words::{self, plural};
+use segmenta_spec::{FeatureScale, Scale, ScaleMethod, Source, TransformMethod};
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -17,14 +17,14 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use segmenta_engine::runtime::planning_state;
 use segmenta_engine::{EngineError, Fault, Result};
-use segmenta_pipeline::depth::{STACK, with_large_stack};
+use segmenta_spec::depth::{STACK, with_large_stack};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::jobs::{Refusal, parse};
-use super::record::{Failure, Request};
+use super::record::{Failure, Request, parse};
+use super::refusal::Refusal;
 
 /// The subcommand of the child.
 pub const COMMAND: &str = "answer-check";

@@ -13,17 +13,19 @@ use futures::FutureExt;
 use parking_lot::Mutex;
 use segmenta_engine::cluster::{Cluster, PlanProgress};
 use segmenta_engine::{EngineError, Result};
-use segmenta_pipeline::job::{Observer, RunOptions, StageReport};
+use segmenta_pipeline::job::RunOptions;
 use segmenta_pipeline::lease::{LeaseOptions, is_lost};
+use segmenta_pipeline::observer::Observer;
 use segmenta_pipeline::submission::Submission;
+use segmenta_results::cost::StageReport;
 use tokio::sync::{Notify, oneshot, watch};
 use tracing::Instrument;
-use url::Url;
 use uuid::Uuid;
 
 use super::allowed::Allowed;
 use super::checks::{Checked, Checks};
-use super::record::{Failure, Record, Records, Request, Stage, State};
+use super::record::{Failure, Record, Records, Request, Stage, State, parse};
+use super::refusal::Refusal;
 use crate::metrics::{CoordinatorMetrics, StateLabel};
 
 /// A coordinator that died so many times while it drove a job is not killed by it once more.
@@ -58,31 +60,6 @@ pub struct Limits {
     pub timeout: Duration,
     /// Longest spec in bytes.
     pub spec_bytes: usize,
-}
-
-/// Why a request is refused.
-#[derive(Debug)]
-pub enum Refusal {
-    /// The spec or its sources are at fault.
-    Job(EngineError),
-    /// A location that is not allowed.
-    NotAllowed(EngineError),
-    /// No such job.
-    NotFound(String),
-    /// The job is in another state than the request needs.
-    WrongState(String),
-    /// The job is somebody else's.
-    NotTheirs(String),
-    /// The queue is full, or the spec too long.
-    Full(String),
-    /// The coordinator is going down, or its store cannot be reached.
-    Unavailable(String),
-}
-
-impl From<EngineError> for Refusal {
-    fn from(error: EngineError) -> Self {
-        Self::Job(error)
-    }
 }
 
 /// Why a job is stopped.
@@ -631,17 +608,6 @@ fn check_owner(record: &Record, owner: Option<&str>) -> Result<(), Refusal> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// The job of a request. The spec's place in messages is its key and line alone.
-pub(super) fn parse(request: &Request) -> Result<Submission> {
-    let base = if request.base.is_empty() {
-        std::path::PathBuf::new()
-    } else {
-        let folder = Url::parse(&request.base).ok().and_then(|url| url.to_file_path().ok());
-        folder.ok_or_else(|| EngineError::spec(format!("base: {} is not a file:// URL of a folder", request.base)))?
-    };
-    Submission::parse(&request.spec, "spec", base)
 }
 
 /// The job's name in the characters that are safe everywhere, and some of chance.

@@ -14,6 +14,7 @@ pub mod allowed;
 pub mod checks;
 pub mod jobs;
 pub mod record;
+pub mod refusal;
 pub mod service;
 
 use std::net::SocketAddr;

@@ -12,11 +12,12 @@ use chrono::{DateTime, Utc};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStore;
-use segmenta_engine::artifact::{get, put, put_new, resolve};
+use segmenta_engine::artifact::{get, put, put_new, remove, resolve};
 use segmenta_engine::{EngineError, Fault, Result};
 use segmenta_pipeline::lease::Lease;
-use segmenta_pipeline::work::remove;
+use segmenta_pipeline::submission::Submission;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// Records read at once when a coordinator starts.
 const READS_AT_ONCE: usize = 16;
@@ -71,6 +72,17 @@ pub struct Request {
     pub timeout_seconds: u64,
     /// Start over.
     pub fresh: bool,
+}
+
+/// The job of a request. The spec's place in messages is its key and line alone.
+pub(super) fn parse(request: &Request) -> Result<Submission> {
+    let base = if request.base.is_empty() {
+        std::path::PathBuf::new()
+    } else {
+        let folder = Url::parse(&request.base).ok().and_then(|url| url.to_file_path().ok());
+        folder.ok_or_else(|| EngineError::spec(format!("base: {} is not a file:// URL of a folder", request.base)))?
+    };
+    Submission::parse(&request.spec, "spec", base)
 }
 
 /// Why a job failed.

@@ -12,8 +12,9 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
 
 use super::access::{Caller, Role, Tokens};
-use super::jobs::{Jobs, Refusal};
+use super::jobs::Jobs;
 use super::record::{self, Record, State};
+use super::refusal::Refusal;
 use crate::api::jobs_server;
 use crate::api::{
     CancelRequest, CancelResponse, CheckRequest, CheckResponse, GetRequest, GetResponse, Job, JobError, JobSource,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int32Array, RecordBatch, UInt32Array};
-use datafusion::arrow::compute::concat;
-use datafusion::arrow::datatypes::{Field, Float64Type, Schema, UInt32Type, UInt64Type};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int32Array, RecordBatch, UInt32Array};
+use arrow::compute::concat;
+use arrow::datatypes::{Field, Float64Type, Schema, UInt32Type, UInt64Type};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
@@ -15,13 +15,12 @@ use segmenta_algorithms::spatial_tree::{BoundingBox, SpatialTree};
 use serde::{Deserialize, Serialize};
 
 use super::super::hierarchy::HIERARCHY_COLUMN;
-use super::scatter::{CLUSTER_COLUMN, HEIGHT_COLUMN, NODE_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
+use super::columns::{
+    CLUSTER_COLUMN, CORE_COLUMN, FRAGMENT_COLUMN, HEIGHT_COLUMN, NODE_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN,
+};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, WEIGHT_COLUMN, read_part};
 use crate::error::{EngineError, Result};
 use crate::store::{PartitionStore, StoreKey};
-
-/// The point that a row was collapsed to: its place in its cell's tree.
-pub(super) const POINT_COLUMN: &str = "__point";
 
 /// A cell's points, written in tree order: id (the least row id of its rows), weight, coordinates.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -132,11 +131,6 @@ pub(super) async fn load_cores(context: &TaskContext, part: &Part) -> Result<Arc
         .await?;
     Ok(cores)
 }
-
-/// Squared core distance of a point.
-pub(super) const CORE_COLUMN: &str = "squared_core";
-/// Fragment of a point, numbered in its cell.
-pub(super) const FRAGMENT_COLUMN: &str = "fragment";
 
 /// Writes a table of whole columns as one part.
 pub(super) async fn write_columns(

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Float64Array};
 use async_trait::async_trait;
-use datafusion::arrow::array::{ArrayRef, Float64Array};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use segmenta_algorithms::hdbscan::neighbors::{MAX_EXACT_DIMENSIONS, NeighborLists, exact_neighbors, nn_descent};
@@ -14,7 +14,8 @@ use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
 
 use super::super::{PartTask, RowSample, only};
-use super::cell::{CORE_COLUMN, Cell, CellBounds, load_cell, u32s, write_columns};
+use super::cell::{Cell, CellBounds, load_cell, u32s, write_columns};
+use super::columns::CORE_COLUMN;
 use crate::artifact::Part;
 use crate::error::Result;
 use crate::progress::Progress;

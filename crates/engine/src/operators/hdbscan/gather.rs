@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, UInt64Array};
-use datafusion::arrow::datatypes::{Field, Schema, UInt32Type};
+use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, UInt64Array};
+use arrow::datatypes::{Field, Schema, UInt32Type};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::memory_pool::MemoryConsumer;
@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::map_parts::result_properties;
 use super::super::{PART_COLUMN, encode, only_child, result_batch, result_schema};
-use super::cell::{CellBounds, CellPoints, POINT_COLUMN, u32s, write_columns};
+use super::cell::{CellBounds, CellPoints, u32s, write_columns};
+use super::columns::POINT_COLUMN;
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, WEIGHT_COLUMN, append_rows, row_ids};
 use crate::error::{EngineError, Result};
 use crate::progress::{Progress, observed};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, AsArray, Float64Array};
+use arrow::datatypes::{Float64Type, UInt32Type};
 use async_trait::async_trait;
-use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array};
-use datafusion::arrow::datatypes::{Float64Type, UInt32Type};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -14,7 +14,8 @@ use segmenta_algorithms::hdbscan::neighbor_graph::{GraphEdge, components, spanni
 use serde::{Deserialize, Serialize};
 
 use super::super::PartTask;
-use super::cell::{CORE_COLUMN, FRAGMENT_COLUMN, columns_of, read_columns, u32s, write_columns};
+use super::cell::{columns_of, read_columns, u32s, write_columns};
+use super::columns::{CORE_COLUMN, FRAGMENT_COLUMN};
 use crate::artifact::Part;
 use crate::error::{EngineError, Result};
 use crate::store::{PartitionStore, StoreKey};

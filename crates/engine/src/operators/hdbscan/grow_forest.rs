@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, AsArray, Float64Array, UInt64Array};
+use arrow::datatypes::{Float64Type, UInt32Type, UInt64Type};
 use async_trait::async_trait;
-use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, UInt64Array};
-use datafusion::arrow::datatypes::{Float64Type, UInt32Type, UInt64Type};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -17,7 +17,8 @@ use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
 
 use super::super::{PartTask, only};
-use super::cell::{CORE_COLUMN, CellBounds, FRAGMENT_COLUMN, columns_of, load_cell, u32s, write_columns};
+use super::cell::{CellBounds, columns_of, load_cell, u32s, write_columns};
+use super::columns::{CORE_COLUMN, FRAGMENT_COLUMN};
 use crate::artifact::Part;
 use crate::error::Result;
 

@@ -12,6 +12,7 @@
 //! a round.
 
 mod cell;
+mod columns;
 mod count_points;
 mod find_links;
 mod find_neighbors;
@@ -22,6 +23,7 @@ mod predictor;
 mod scatter;
 
 pub use cell::{CellBounds, CellPoints, read_ids, read_weights, write_hierarchy_labels, write_labels};
+pub use columns::{CLUSTER_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
 pub use count_points::CountPoints;
 pub use find_links::{FindLinks, SearchedCell, write_components};
 pub use find_neighbors::{FindNeighbors, NearestPoints, NeighborsFound, SampledPoint};
@@ -29,11 +31,11 @@ pub use gather::{Gather, GatherExec, Gathered};
 pub use graph_forest::{GraphForest, GraphForestGrown, read_fragments, read_graph_edges};
 pub use grow_forest::{ForestGrown, GrowForest, read_edges, read_links};
 pub use predictor::{DensityModel, DensityModelCell};
-pub use scatter::{CLUSTER_COLUMN, PROBABILITY_COLUMN, PointLabels, SCORE_COLUMN, Scatter, ScatterExec};
+pub use scatter::{PointLabels, Scatter, ScatterExec};
 
 use std::sync::Arc;
 
-use datafusion::arrow::compute::SortOptions;
+use arrow::compute::SortOptions;
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::repartition::RepartitionExec;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::{Float64Type, UInt32Type};
+use arrow::array::AsArray;
+use arrow::datatypes::{Float64Type, UInt32Type};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use segmenta_algorithms::hdbscan::condensed_tree::CondensedCluster;
@@ -14,8 +14,8 @@ use segmenta_algorithms::spatial_tree::MAX_DIMENSIONS;
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
 
-use super::cell::{CORE_COLUMN, read_columns};
-use super::scatter::{HEIGHT_COLUMN, NODE_COLUMN};
+use super::cell::read_columns;
+use super::columns::{CORE_COLUMN, HEIGHT_COLUMN, NODE_COLUMN};
 use crate::artifact::{Part, WEIGHT_COLUMN};
 use crate::error::{EngineError, Result};
 use crate::store::{PartitionStore, StoreKey};

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, UInt32Array, UInt64Array};
-use datafusion::arrow::compute::take;
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type};
+use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, UInt32Array, UInt64Array};
+use arrow::compute::take;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -23,21 +23,11 @@ use serde::{Deserialize, Serialize};
 use super::super::hierarchy::HIERARCHY_COLUMN;
 use super::super::map_parts::read_lists;
 use super::super::{PART_COLUMN, only_child};
-use super::cell::{POINT_COLUMN, read_columns};
+use super::cell::read_columns;
+use super::columns::{CLUSTER_COLUMN, POINT_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
 use crate::artifact::{Batches, Part, ROW_COLUMN, WEIGHT_COLUMN, append_rows, part_of, read_part, row_ids};
 use crate::error::{EngineError, Result};
 use crate::progress::{Progress, observed};
-
-/// Cluster of a row; -1 for noise.
-pub const CLUSTER_COLUMN: &str = "hdbscan_cluster";
-/// How firmly a row belongs to its cluster, 0 to 1.
-pub const PROBABILITY_COLUMN: &str = "hdbscan_probability";
-/// The cluster of the condensed tree that a point falls out of.
-pub(super) const NODE_COLUMN: &str = "node";
-/// The distance at which it does.
-pub(super) const HEIGHT_COLUMN: &str = "height";
-/// GLOSH outlier score of a row, 0 to 1.
-pub const SCORE_COLUMN: &str = "hdbscan_outlier_score";
 
 /// What is read, and where its rows belong.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use arrow::array::{Int32Array, RecordBatch, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema};
 use async_trait::async_trait;
-use datafusion::arrow::array::{Int32Array, RecordBatch, UInt64Array};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::hierarchy::Reducer;
@@ -54,7 +54,7 @@ impl PartTask for LabelBySeeds {
             Field::new(HIERARCHY_COLUMN, DataType::Int32, false),
         ]));
         let mut writer = PartWriter::create(&context.runtime_env(), &self.prefix, part.index, Arc::clone(&schema))?;
-        let columns: Vec<datafusion::arrow::array::ArrayRef> =
+        let columns: Vec<arrow::array::ArrayRef> =
             vec![Arc::new(UInt64Array::from(points.ids.clone())), Arc::new(labels)];
         let batch = RecordBatch::try_new(schema, columns).map_err(DataFusionError::from)?;
         writer.write(&batch).await?;

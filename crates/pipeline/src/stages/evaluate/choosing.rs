@@ -2,19 +2,9 @@
 
 use segmenta_algorithms::kmeans::{Gap, by_gap, elbow};
 use segmenta_engine::{EngineError, Result};
-use serde::{Deserialize, Serialize};
+use segmenta_results::clusterings::{Choice, Measures};
 
-use super::Measures;
-use crate::spec::{KMeans, Select};
-
-/// What a rule would choose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
-    /// The rule.
-    pub rule: Select,
-    /// The k.
-    pub k: usize,
-}
+use segmenta_spec::{KMeans, Select};
 
 /// What each rule chooses that has something to go by; nothing where there is a single k.
 pub(super) fn choices(measures: &[Measures], gaps: &[Gap]) -> Vec<Choice> {
@@ -106,8 +96,8 @@ fn why(rule: Select, chosen: &Measures, first: usize, last: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{KMeansAlgorithm, Start};
     use segmenta_algorithms::kmeans::prominences;
+    use segmenta_spec::{KMeansAlgorithm, Start};
 
     fn measures(curve: &[(usize, f64, f64)]) -> Vec<Measures> {
         let inertia: Vec<(usize, f64)> = curve.iter().map(|(k, inertia, _)| (*k, *inertia)).collect();

@@ -13,6 +13,7 @@ use segmenta_algorithms::metrics::{calinski_harabasz, davies_bouldin};
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{Assign, ClusterQuality, Judged, StratifiedSample};
 use segmenta_engine::{EngineError, Result};
+use segmenta_results::clusterings::{Choice, Measures};
 use serde::{Deserialize, Serialize};
 
 use self::numbering::Numbering;
@@ -21,9 +22,8 @@ use super::kmeans::{Candidate, Clustered};
 use super::outliers::Split;
 use super::scale::Scaled;
 use super::{StageContext, rows_of, singly};
-use crate::spec::{Evaluate, KMeans};
+use segmenta_spec::{Evaluate, KMeans};
 
-pub use self::choosing::Choice;
 pub use self::numbering::Previous;
 
 /// What the stage made.
@@ -47,39 +47,6 @@ pub struct Evaluated {
     pub next_number: i32,
     /// The kept rows with their cluster and distance.
     pub assignments: Vec<Part>,
-}
-
-/// How good the clustering with one k is. Measures that need two clusters are `None` for one.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Measures {
-    /// Number of clusters.
-    pub k: usize,
-    /// Sum of squared distances to the centroid.
-    pub inertia: f64,
-    /// How far the curve of inertia lies below the line between its ends, as a share of its height.
-    pub elbow_prominence: f64,
-    /// Mean silhouette of Euclidean distances, -1 to 1; more is better.
-    pub silhouette: Option<f64>,
-    /// Its standard error where it comes from a sample; 0 when it is exact.
-    pub silhouette_error: Option<f64>,
-    /// The same of each cluster; `None` where no row of the cluster was in the sample.
-    pub silhouette_by_cluster: Vec<Option<f64>>,
-    /// Silhouette of squared distances over all rows, exact, as Spark's evaluator has it.
-    pub silhouette_squared: Option<f64>,
-    /// The same of each cluster; `None` without a row.
-    pub silhouette_squared_by_cluster: Vec<Option<f64>>,
-    /// Simplified silhouette over all rows, exact: distances to means in the place of mean distances.
-    pub silhouette_simplified: Option<f64>,
-    /// The same of each cluster; `None` without a row.
-    pub silhouette_simplified_by_cluster: Vec<Option<f64>>,
-    /// More is better.
-    pub calinski_harabasz: Option<f64>,
-    /// Less is better.
-    pub davies_bouldin: Option<f64>,
-    /// The gap statistic.
-    pub gap: Option<f64>,
-    /// Its standard error.
-    pub gap_error: Option<f64>,
 }
 
 /// Runs the stage.

@@ -13,10 +13,10 @@ use segmenta_algorithms::matching::best_matching;
 use segmenta_algorithms::matrix::squared_distance;
 use segmenta_algorithms::scalers::Scaler;
 use segmenta_engine::{EngineError, Result};
+use segmenta_results::manifest::read_manifest;
+use segmenta_results::model::{KMeansModel, Model};
+use segmenta_results::published::{document, read_whole};
 use serde::{Deserialize, Serialize};
-
-use crate::published::{Published, file};
-use crate::stages::publish::published;
 
 /// The segments of an earlier run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,19 +34,6 @@ pub struct PreviousCluster {
     pub cluster: i32,
     /// In raw units.
     pub centroid: Vec<f64>,
-}
-
-/// What of a model is read here.
-#[derive(Debug, Deserialize)]
-struct Model {
-    features: Vec<String>,
-    kmeans: KMeans,
-}
-
-#[derive(Debug, Deserialize)]
-struct KMeans {
-    clusters: Vec<PreviousCluster>,
-    next_number: i32,
 }
 
 /// The numbers of the clusters of now.
@@ -73,14 +60,12 @@ impl Previous {
     pub async fn read(runtime: &RuntimeEnv, output: &str, features: &[String]) -> Result<Self> {
         let url = format!("{output}model.json");
         let broken = |what: String| EngineError::spec(format!("previous: {url}: {what}"));
-        if published(runtime, output).await.map_err(|error| broken(error.message))?.is_none() {
+        if read_manifest(runtime, output).await.map_err(|error| broken(error.message))?.is_none() {
             let what = "there is no model; name the output of an earlier run, or leave `previous` out of the first one";
             return Err(broken(what.into()));
         }
-        let read = async { file(runtime, output, &Published::manifest(runtime, output).await?, "model.json").await };
-        let content = read.await.map_err(|error| broken(error.message))?;
-        let model: Model = serde_json::from_slice(&content)
-            .map_err(|error| broken(format!("is not a model of this version: {error}")))?;
+        let read = async |manifest| document::<Model>(runtime, output, &manifest, "model.json").await;
+        let model = read_whole(runtime, output, read).await.map_err(|error| broken(error.message))?;
         if model.features != features {
             return Err(broken(format!(
                 "its features are {}, not {}; segments can be compared by the same features alone",
@@ -88,7 +73,10 @@ impl Previous {
                 features.join(", ")
             )));
         }
-        let KMeans { clusters, next_number } = model.kmeans;
+        let KMeansModel { clusters, next_number, .. } = model.kmeans;
+        let clusters: Vec<PreviousCluster> = { clusters.into_iter() }
+            .map(|cluster| PreviousCluster { cluster: cluster.cluster, centroid: cluster.centroid })
+            .collect();
         let sound = |cluster: &PreviousCluster| {
             cluster.centroid.len() == features.len() && (0..next_number).contains(&cluster.cluster)
         };

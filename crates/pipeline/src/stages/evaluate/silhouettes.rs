@@ -21,9 +21,9 @@ use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{RowSample, Silhouette, SilhouetteSums, SilhouettesByStratum, StratifiedSample};
 
 use super::Candidate;
-use crate::spec::Evaluate;
 use crate::stages::scale::Scaled;
 use crate::stages::{StageContext, rows_of, singly};
+use segmenta_spec::Evaluate;
 
 /// The rows of the silhouette are a sample of their own.
 const SEED: u64 = 0x73_696c_686f;

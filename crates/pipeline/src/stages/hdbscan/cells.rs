@@ -9,7 +9,7 @@ use segmenta_engine::{EngineError, Result};
 
 use super::super::scale::Scaled;
 use super::super::{StageContext, rows_of, singly};
-use crate::spec::{Hdbscan, Resolution};
+use segmenta_spec::{Hdbscan, Resolution};
 
 const MAX_CELLS: u64 = 4_096;
 /// Rows that the cuts between cells are drawn from, for each cell.

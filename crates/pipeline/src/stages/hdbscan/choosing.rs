@@ -6,11 +6,11 @@ use segmenta_algorithms::hdbscan::selection::{Selected, select};
 use segmenta_algorithms::hdbscan::validity::relative_validity;
 use segmenta_engine::operators::hdbscan::{CellPoints, read_ids};
 use segmenta_engine::{EngineError, Result};
+use segmenta_results::clusterings::DensityCandidate;
 
 use super::super::StageContext;
-use super::DensityCandidate;
 use super::spanning_tree::Points;
-use crate::spec::{Hdbscan, MinClusterSize};
+use segmenta_spec::{Hdbscan, MinClusterSize};
 
 /// Shares of the rows that `min_cluster_size: auto` tries.
 const AUTO_SHARES: [f64; 5] = [0.002, 0.005, 0.01, 0.02, 0.05];

@@ -7,13 +7,14 @@ pub(super) mod cells;
 mod choosing;
 pub(super) mod spanning_tree;
 
-use segmenta_algorithms::hdbscan::condensed_tree::{CondensedCluster, infinite, lambda};
+use segmenta_algorithms::hdbscan::condensed_tree::{CondensedCluster, lambda};
 use segmenta_algorithms::hdbscan::membership::{Membership, Memberships, label_order, persistence};
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::hdbscan::{
     DensityModelCell, Gather, Gathered, PointLabels, Scatter, shuffle_plan, write_labels,
 };
 use segmenta_engine::{EngineError, Result};
+use segmenta_results::clusterings::{DensityCandidate, DensityCluster, NeighborGraph};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::choosing::cluster_sizes;
@@ -21,9 +22,7 @@ use self::choosing::{choose, least_ids, reason};
 use self::spanning_tree::{Spanned, spanning_tree};
 use super::scale::Scaled;
 use super::{StageContext, rows_of};
-use crate::spec::Hdbscan;
-
-pub use self::spanning_tree::NeighborGraph;
+use segmenta_spec::Hdbscan;
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,38 +63,6 @@ pub struct DensityClustered {
     pub model: Vec<DensityModelCell>,
     /// Row id, cluster, probability and outlier score, row for row those of the prepared points.
     pub labels: Vec<Part>,
-}
-
-/// What one `min_cluster_size` gave.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DensityCandidate {
-    /// The size.
-    pub min_cluster_size: u64,
-    /// Clusters found.
-    pub clusters: usize,
-    /// Rows without a cluster.
-    pub noise: u64,
-    /// Sum of the stabilities of the selected clusters.
-    #[serde(with = "infinite")]
-    pub stability: f64,
-    /// Relative validity, -1 to 1; `None` without a cluster.
-    pub validity: Option<f64>,
-}
-
-/// One cluster.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DensityCluster {
-    /// `hdbscan_cluster` of its rows.
-    pub cluster: i32,
-    /// Its rows.
-    pub size: u64,
-    /// Its cluster in the condensed tree.
-    pub node: u32,
-    /// Stability, and persistence: its share of what it could be.
-    #[serde(with = "infinite")]
-    pub stability: f64,
-    /// See above.
-    pub persistence: f64,
 }
 
 /// Runs the stage. `slices` is the number of slices that the row ids are cut into.

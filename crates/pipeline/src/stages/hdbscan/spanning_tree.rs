@@ -14,11 +14,11 @@ use segmenta_engine::operators::hdbscan::{
     write_components,
 };
 use segmenta_engine::{EngineError, Result};
-use serde::{Deserialize, Serialize};
+use segmenta_results::clusterings::NeighborGraph;
 
 use super::super::{StageContext, rows_of, singly};
-use crate::spec::{Graph, Hdbscan};
 use crate::stages::scale::Scaled;
+use segmenta_spec::{Graph, Hdbscan};
 
 /// Points that the recall of the neighbour graph is measured by, about.
 const RECALL_SAMPLE: u64 = 500;
@@ -54,19 +54,6 @@ impl Points {
     pub(in crate::stages) fn weight(&self, point: usize) -> u64 {
         self.weights.as_ref().map_or(1, |(weights, _)| u64::from(weights[point]))
     }
-}
-
-/// How good the neighbour graph is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct NeighborGraph {
-    /// Neighbours of each point.
-    pub neighbors: usize,
-    /// Share of the true nearest neighbours that were found, over a seeded sample of points.
-    pub recall: f64,
-    /// Points of the sample.
-    pub recall_points: usize,
-    /// Components of the graph, which their shortest edges then joined.
-    pub components: u32,
 }
 
 /// The spanning tree and how it was found.

@@ -4,6 +4,7 @@ use segmenta_algorithms::imputation::{Donors, ImputationErrors, KnnImputer, Near
 use segmenta_engine::Result;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{DonorSearch, ProbeDonors, Probed, RowSample, Sampled};
+use segmenta_results::metrics::FeatureError;
 use serde::{Deserialize, Serialize};
 
 use super::DONOR_SEED;
@@ -26,17 +27,6 @@ pub struct ImputationError {
     pub probes: u64,
     /// A feature each.
     pub features: Vec<FeatureError>,
-}
-
-/// How far off a feature is: root mean squares, in standard deviations of the feature. That of its mean is 1.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FeatureError {
-    /// Cells that were masked.
-    pub cells: u64,
-    /// With neighbours among all rows.
-    pub all_rows: Option<f64>,
-    /// With neighbours among the sample of donors; `None` where the donors are all rows.
-    pub sample: Option<f64>,
 }
 
 /// Estimates the error of neighbours among `sample`, and among all rows of `parts`; `None` where there is nothing to mask.

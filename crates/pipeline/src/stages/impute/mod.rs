@@ -14,12 +14,12 @@ use segmenta_engine::operators::{
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
-pub use error::{FeatureError, ImputationError};
+pub use error::ImputationError;
 
 use super::extract::Extracted;
 use super::{MeanAndVariance, MomentColumns, StageContext, means_and_variances, rows_of, singly};
 use crate::quantiles::{self, Columns, Wanted};
-use crate::spec::{Donors, Fill, Impute};
+use segmenta_spec::{Donors, Fill, Impute};
 
 /// Which rows are donors is a sample of its own, not that of K-Means.
 const DONOR_SEED: u64 = 0x0064_6f6e_6f72;

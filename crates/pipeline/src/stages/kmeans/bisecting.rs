@@ -8,7 +8,7 @@ use segmenta_engine::{EngineError, Result};
 
 use super::starts::WeightedPoints;
 use super::{Candidate, Points};
-use crate::spec::KMeans;
+use segmenta_spec::KMeans;
 
 pub(super) async fn run(
     points: &Points<'_>,

@@ -5,7 +5,7 @@ use segmenta_engine::Result;
 use segmenta_engine::operators::{PassCandidate, Wanted};
 
 use super::{Candidate, Points, Started, flat};
-use crate::spec::KMeans;
+use segmenta_spec::KMeans;
 
 /// One candidate on its way.
 struct Run {

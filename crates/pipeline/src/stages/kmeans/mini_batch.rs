@@ -6,8 +6,8 @@ use segmenta_engine::Result;
 use segmenta_engine::operators::{Batch, PassCandidate, Wanted};
 
 use super::{Candidate, Points, Started, flat};
-use crate::spec::KMeans;
 use crate::stages::rows_of;
+use segmenta_spec::KMeans;
 
 /// Batches are drawn by a seed of their own.
 const BATCH_SEED: u64 = 0x0062_6174_6368;

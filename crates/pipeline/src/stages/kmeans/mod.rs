@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use super::scale::Scaled;
 use super::{StageContext, rows_of, singly};
-use crate::spec::{KMeans, KMeansAlgorithm, Start};
-use crate::words::plural;
+use segmenta_results::words::plural;
+use segmenta_spec::{KMeans, KMeansAlgorithm, Start};
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]

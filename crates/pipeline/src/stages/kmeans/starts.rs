@@ -10,8 +10,8 @@ use segmenta_engine::operators::{Oversample, Sampled, Wanted};
 use segmenta_engine::{EngineError, Result};
 
 use super::{Points, Started, flat};
-use crate::spec::{KMeans, MAX_GAP_SWEEP};
 use crate::stages::{Draw, draw};
+use segmenta_spec::{KMeans, MAX_GAP_SWEEP};
 
 /// Starts are drawn from a sample of this many points, or [`SAMPLE_ROWS_A_CLUSTER`] for each cluster if that is more.
 const SAMPLE_ROWS: usize = 16_384;

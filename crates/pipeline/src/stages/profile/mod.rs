@@ -5,7 +5,7 @@ mod sample;
 
 use segmenta_algorithms::drift::Distribution;
 use segmenta_algorithms::hierarchy::{Cell, Contingency};
-use segmenta_algorithms::labels::{Label, Standing, label_segments};
+use segmenta_algorithms::labels::{Standing, label_segments};
 use segmenta_algorithms::moments::MomentUnits;
 use segmenta_algorithms::quantiles::QuantileSearch;
 use segmenta_engine::Result;
@@ -13,12 +13,11 @@ use segmenta_engine::artifact::{NameColumn, Part};
 use segmenta_engine::operators::hdbscan::CLUSTER_COLUMN;
 use segmenta_engine::operators::hierarchy::HIERARCHY_COLUMN;
 use segmenta_engine::operators::{AddLabels, CrossTabulate, GroupColumn, Variable};
+use segmenta_results::clusterings::{Agreement, Algorithm, label_column};
+use segmenta_results::segments::{ClusteringRules, FeatureProfile, LEAST_SHARE, MOST_LABELS, QUANTILES, Segment};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::rules::rules_sql;
-pub use self::rules::{ClusteringRules, SegmentRule};
 use self::sample::SegmentSample;
-pub(crate) use self::sample::label_column;
 use super::evaluate::Evaluated;
 use super::extract::Extracted;
 use super::hdbscan::DensityClustered;
@@ -28,10 +27,7 @@ use super::scale::Scaled;
 use super::{MomentColumns, StageContext, means_and_variances, rows_of, singly};
 use crate::drift;
 use crate::quantiles::{self, Columns, Wanted};
-use crate::spec::Profile;
-
-/// The quantiles of each feature in a segment.
-pub const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
+use segmenta_spec::Profile;
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -50,82 +46,8 @@ pub struct Profiled {
     pub assignments: Vec<Part>,
 }
 
-/// How far two clusterings of the same rows agree.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Agreement {
-    /// The two columns of labels.
-    pub first: String,
-    /// See above.
-    pub second: String,
-    /// 1 where both are the same but for names, about 0 where they have nothing to do with each other.
-    pub adjusted_rand_index: f64,
-    /// Rows by pair of labels: those that hold most of them, up to 1,000.
-    pub contingency: Vec<Cell>,
-}
-
 /// Cells of a contingency table that are kept.
 const MAX_CELLS: usize = 1_000;
-
-/// What found a segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Algorithm {
-    /// K-Means.
-    Kmeans,
-    /// A cut of a hierarchy.
-    Hierarchy,
-    /// HDBSCAN.
-    Hdbscan,
-}
-
-impl Algorithm {
-    /// As it is written in the published tables.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Kmeans => "kmeans",
-            Self::Hierarchy => "hierarchy",
-            Self::Hdbscan => "hdbscan",
-        }
-    }
-}
-
-/// One segment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Segment {
-    /// What found it.
-    pub algorithm: Algorithm,
-    /// `kmeans_cluster`, `hierarchy_cluster` or `hdbscan_cluster` of its rows; -1 for HDBSCAN's noise.
-    pub cluster: i32,
-    /// Of a cluster of a hierarchy: the nodes of the dendrogram from the root down to it.
-    pub tree_path: Option<Vec<u32>>,
-    /// Its rows.
-    pub size: u64,
-    /// Of all rows that were clustered.
-    pub share: f64,
-    /// Mean silhouette of its rows, where it is known.
-    pub silhouette: Option<f64>,
-    /// A name, an action and why; `None` where no feature is named as recency, frequency or monetary value, for clusters of HDBSCAN,
-    /// for all of more than [`MOST_LABELS`] segments, and for those that have less than [`LEAST_SHARE`] of the customers.
-    pub label: Option<Label>,
-    /// A feature each, in their own units.
-    pub features: Vec<FeatureProfile>,
-}
-
-/// One feature in one segment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FeatureProfile {
-    /// Mean.
-    pub mean: f64,
-    /// Population standard deviation.
-    pub standard_deviation: f64,
-    /// Least value.
-    pub min: f64,
-    /// Largest value.
-    pub max: f64,
-    /// As [`QUANTILES`].
-    pub quantiles: [f64; 5],
-}
 
 /// The clusterings of a job.
 #[derive(Debug, Clone, Copy)]
@@ -318,11 +240,6 @@ async fn profile(
     }
     Ok(segments)
 }
-
-/// Of more segments the names would tell nobody apart.
-pub const MOST_LABELS: usize = 12;
-/// Of less than this share of the customers, who they are is chance, and one odd customer makes the name.
-pub const LEAST_SHARE: f64 = 0.001;
 
 /// Names the segments where the spec says what the features mean.
 fn label(settings: &Profile, features: &[String], segments: &mut [Segment]) {

@@ -1,19 +1,16 @@
 //! Short rules for the segments: shallow decision trees on the raw features, grown on the sample and measured on all rows.
 
-use std::fmt::Write;
-
 use segmenta_algorithms::hierarchy::Contingency;
 use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::rules::{Condition, Conjunction, DecisionTree, Limits, Rules};
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{ApplyRules, RuledClustering};
 use segmenta_engine::{EngineError, Result};
-use serde::{Deserialize, Serialize};
+use segmenta_results::clusterings::{Algorithm, label_column};
+use segmenta_results::segments::{ClusteringRules, Segment, SegmentRule};
 
 use super::sample::{SegmentSample, by_algorithm};
-use super::{Algorithm, Segment, label_column};
 use crate::stages::{StageContext, singly};
-use crate::words::percent;
 
 /// Clusterings of more segments get no rules: nobody would read them.
 const MOST_SEGMENTS: usize = 32;
@@ -24,32 +21,6 @@ const LEAVES_A_SEGMENT: usize = 2;
 const LEAST_LEAVES: usize = 8;
 /// Share of the customers that a leaf holds at least.
 const LEAST_SHARE: f64 = 0.001;
-
-/// The rules of a clustering.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ClusteringRules {
-    /// Which.
-    pub algorithm: Algorithm,
-    /// Share of all rows to which the rules give the segment that they are in.
-    pub fidelity: f64,
-    /// A rule for each segment that has one.
-    pub segments: Vec<SegmentRule>,
-}
-
-/// Who is in a segment, by and large.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SegmentRule {
-    /// The segment.
-    pub cluster: i32,
-    /// In words.
-    pub text: String,
-    /// As a condition of SQL.
-    pub sql: String,
-    /// Share of the rows that fulfil it that are in the segment; `None` where no row does.
-    pub precision: Option<f64>,
-    /// Share of the rows of the segment that fulfil it.
-    pub recall: Option<f64>,
-}
 
 /// Finds rules, and measures them in one pass over all rows.
 pub(super) async fn find(
@@ -169,38 +140,10 @@ fn joined(
     conjunctions.iter().map(all).collect::<Vec<_>>().join(or)
 }
 
-/// `segments.sql`: a query that gives the customers of a table their segments by the rules.
-#[must_use]
-pub(crate) fn rules_sql(job: &str, features: &[String], rules: &[ClusteringRules], segments: &[Segment]) -> String {
-    // A line break in a name would end the comment.
-    let plain = |text: &str| text.replace(|c: char| c.is_control(), " ");
-    let mut sql = format!(
-        "-- The segments of the job {job} by their rules. `features` stands for a table of customers with the columns\n\
-         -- {}, in raw units. A customer with a missing feature may get none (NULL).\n",
-        plain(&features.join(", "))
-    );
-    let mut columns = vec![];
-    for of in rules {
-        let (name, fidelity) = (of.algorithm.name(), percent(of.fidelity));
-        let _ = writeln!(sql, "-- {name}_rule is {name}_cluster for {fidelity} of the customers of the job.");
-        let mut case = "CASE\n".to_owned();
-        for rule in &of.segments {
-            let mut of_algorithm = segments.iter().filter(|segment| segment.algorithm == of.algorithm);
-            let segment = of_algorithm.find(|segment| segment.cluster == rule.cluster);
-            let label = segment.and_then(|segment| segment.label.as_ref());
-            let label = label.map_or_else(String::new, |label| format!(" -- {}", plain(&label.name)));
-            let _ = writeln!(case, "    WHEN {} THEN {}{label}", rule.sql, rule.cluster);
-        }
-        columns.push(format!("{case}  END AS {name}_rule"));
-    }
-    let columns = columns.iter().map(|column| format!(",\n  {column}")).collect::<String>();
-    let _ = writeln!(sql, "SELECT *{columns}\nFROM features");
-    sql
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use segmenta_results::segments::rules_sql;
 
     #[test]
     fn rules_are_written_in_words_and_in_sql() {

@@ -7,18 +7,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::error::DataFusionError;
 use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::metrics::{Labelling, SilhouetteReference};
 use segmenta_engine::Result;
 use segmenta_engine::artifact::{Part, PartWriter};
-use segmenta_engine::operators::hdbscan::{CLUSTER_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
-use segmenta_engine::operators::hierarchy::HIERARCHY_COLUMN;
+use segmenta_engine::operators::hdbscan::{PROBABILITY_COLUMN, SCORE_COLUMN};
 use segmenta_engine::operators::{RowSample, SampleSegments, SampledRow, SegmentRates};
+use segmenta_results::clusterings::{Algorithm, label_column};
+use segmenta_results::segments::Segment;
 
-use super::{Algorithm, Segment};
 use crate::stages::StageContext;
 
 const SEED: u64 = 0x7361_6d70_6c65;
@@ -153,15 +153,6 @@ impl SegmentSample {
         let mut writer = PartWriter::create(&context.cluster.runtime(), &prefix, 0, schema)?;
         writer.write(&batch).await?;
         writer.finish().await
-    }
-}
-
-/// The column that holds the labels of a clustering.
-pub(crate) fn label_column(algorithm: Algorithm) -> &'static str {
-    match algorithm {
-        Algorithm::Kmeans => "kmeans_cluster",
-        Algorithm::Hierarchy => HIERARCHY_COLUMN,
-        Algorithm::Hdbscan => CLUSTER_COLUMN,
     }
 }
 

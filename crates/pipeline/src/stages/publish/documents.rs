@@ -2,104 +2,110 @@
 
 use segmenta_engine::artifact::{Part, part_url};
 use segmenta_engine::operators::hdbscan::DensityModelCell;
-use serde_json::{Value, json};
+use segmenta_engine::{EngineError, Result};
+use segmenta_results::clusterings::{Algorithm, Measures};
+use segmenta_results::manifest::FORMAT;
+use segmenta_results::metrics::{
+    CandidateMetrics, FeatureMetrics, HdbscanMetrics, HierarchyMetrics, KMeansMetrics, Metrics, Pattern, Rows,
+    RulesMetrics,
+};
+use segmenta_results::model::{
+    DendrogramModel, ForestModel, HdbscanModel, HierarchyModel, ImputeModel, KMeansCluster, KMeansModel, Model,
+    OutlierModel, ScaleModel, SourceModel,
+};
+use serde_json::Value;
 
-use super::{FORMAT, Results};
-use crate::stages::extract::part_count;
-use crate::stages::profile::Algorithm;
+use super::Results;
+use crate::source::part_count;
+use crate::stages::kmeans::Candidate;
 use crate::stages::rows_of;
 
 /// Patterns of missing features that are published: those of most rows.
 const MISSING_PATTERNS: usize = 100;
 
-/// `model.json`: what is needed to treat a new customer in the same way.
-/// `forest`: the checksum of the document of the trees, and the threshold.
-pub(super) fn model(results: &Results<'_>, forest: Option<(String, f64)>) -> Value {
+/// The model. `forest` is what it says of the document of the trees.
+pub(super) fn model(results: &Results<'_>, forest: Option<ForestModel>) -> Model {
     let spec = results.spec;
     let d = spec.source.features.len().max(1);
     let chosen = results.clustered.candidates.iter().find(|c| c.k == results.evaluated.chosen_k);
     let raw = |point: &[f64]| -> Vec<f64> {
         point.iter().zip(&results.scaled.scalers).map(|(value, scaler)| scaler.invert(*value)).collect()
     };
-    let clusters: Vec<Value> = chosen
-        .iter()
-        .flat_map(|candidate| {
-            candidate.clustering.centers.centroids().chunks(d).zip(&candidate.clustering.counts).enumerate()
-        })
-        .map(|(cluster, (centroid, count))| {
-            let mut segments = results.profiled.segments.iter().filter(|s| s.algorithm == Algorithm::Kmeans);
-            let number = results.evaluated.numbers.get(cluster).copied();
-            let segment = segments.find(|s| Some(s.cluster) == number);
-            json!({
-                "cluster": number,
-                "size": count,
-                "rows": segment.map_or(0, |segment| segment.size),
-                "centroid_scaled": centroid,
-                "centroid": raw(centroid),
-                "label": segment.and_then(|s| s.label.as_ref()),
-            })
-        })
-        .collect();
-    json!({
-        "format": FORMAT,
-        "job": spec.name,
-        "segmenta": env!("CARGO_PKG_VERSION"),
-        "id": spec.source.id,
-        "features": spec.source.features,
-        "parts": part_count(results.sources.rows()),
-        "source": {
-            "tables": spec.source.tables.iter().map(|table| &table.name).collect::<Vec<_>>(),
-            "sql": spec.source.sql,
+    let centroids = chosen.iter().flat_map(|candidate| candidate.clustering.centers.centroids().chunks(d));
+    let counts = chosen.iter().flat_map(|candidate| &candidate.clustering.counts);
+    let cluster = |((centroid, size), number): ((&[f64], &u64), &i32)| {
+        let mut segments = results.profiled.segments.iter().filter(|s| s.algorithm == Algorithm::Kmeans);
+        let segment = segments.find(|segment| segment.cluster == *number);
+        KMeansCluster {
+            cluster: *number,
+            size: *size,
+            rows: segment.map_or(0, |segment| segment.size),
+            centroid_scaled: centroid.to_vec(),
+            centroid: raw(centroid),
+            label: segment.and_then(|segment| segment.label.clone()),
+        }
+    };
+    Model {
+        format: FORMAT,
+        job: spec.name.clone(),
+        segmenta: env!("CARGO_PKG_VERSION").to_owned(),
+        id: spec.source.id.clone(),
+        features: spec.source.features.clone(),
+        parts: part_count(results.sources.rows()),
+        source: SourceModel {
+            tables: spec.source.tables.iter().map(|table| table.name.clone()).collect(),
+            sql: spec.source.sql.clone(),
         },
-        "profile": spec.profile,
-        "impute": {
-            "fills": spec.impute.fills,
-            "neighbors": spec.impute.neighbors,
-            "weights": spec.impute.weights,
-            "donors": (!results.imputed.donors.is_empty()).then(|| rows_of(&results.imputed.donors)),
-            "donor_parts": results.imputed.donors.iter().map(|part| published_part("donors", part)).collect::<Vec<_>>(),
-            "bounds": results.imputed.bounds,
-            "fill": results.imputed.fill,
+        profile: spec.profile.clone(),
+        impute: ImputeModel {
+            fills: spec.impute.fills.clone(),
+            neighbors: spec.impute.neighbors,
+            weights: spec.impute.weights,
+            donors: (!results.imputed.donors.is_empty()).then(|| rows_of(&results.imputed.donors)),
+            donor_parts: results.imputed.donors.iter().map(|part| published_part("donors", part)).collect(),
+            bounds: results.imputed.bounds.clone(),
+            fill: results.imputed.fill.clone(),
         },
-        "distributions": results.profiled.distributions,
-        "outliers": {
-            "rules": spec.outliers.rules,
-            "fences": results.split.fences,
-            "forest": forest.map(|(sha256, threshold)| json!({"threshold": threshold, "sha256": sha256})),
+        distributions: results.profiled.distributions.clone(),
+        outliers: OutlierModel { rules: spec.outliers.rules.clone(), fences: results.split.fences.clone(), forest },
+        scale: ScaleModel { scalers: results.scaled.scalers.clone() },
+        kmeans: KMeansModel {
+            k: results.evaluated.chosen_k,
+            algorithm: spec.kmeans.algorithm,
+            seed: spec.kmeans.seed,
+            clusters: centroids.zip(counts).zip(&results.evaluated.numbers).map(cluster).collect(),
+            next_number: results.evaluated.next_number,
+            splits: chosen.map(|candidate| candidate.clustering.centers.splits().to_vec()).unwrap_or_default(),
         },
-        "scale": {
-            "scalers": results.scaled.scalers,
-        },
-        "kmeans": {
-            "k": results.evaluated.chosen_k,
-            "algorithm": spec.kmeans.algorithm,
-            "seed": spec.kmeans.seed,
-            "clusters": clusters,
-            "next_number": results.evaluated.next_number,
-            "splits": chosen.map(|candidate| candidate.clustering.centers.splits()),
-        },
-        "hierarchy": results.hierarchy.map(|hierarchy| json!({
-            "linkage": spec.hierarchy.map(|settings| settings.linkage),
-            "clusters": hierarchy.clusters,
-            "cut_below": hierarchy.cut_below,
-            "cut_above": hierarchy.cut_above,
-            "dendrogram": {
-                "points": hierarchy.points,
-                "leaves": hierarchy.top.nodes,
-                "leaf_sizes": hierarchy.top.dendrogram.weights(),
-                "linkage": hierarchy.top.dendrogram.linkage_matrix().iter().map(<[f64]>::to_vec).collect::<Vec<_>>(),
-            },
-        })),
-        "hdbscan": results.density.map(|density| json!({
-            "min_cluster_size": density.min_cluster_size,
-            "min_samples": spec.hdbscan.as_ref().map(|hdbscan| hdbscan.min_samples),
-            "resolution": density.resolution,
-            "selection": spec.hdbscan.as_ref().map(|hdbscan| hdbscan.selection),
-            "clusters": density.clusters,
-            "condensed_tree": density.tree,
-            "points": density.model.iter().map(published_cell).collect::<Vec<_>>(),
-        })),
-    })
+        hierarchy: results.hierarchy.zip(spec.hierarchy).map(|(linked, settings)| {
+            let dendrogram = &linked.top.dendrogram;
+            HierarchyModel {
+                linkage: settings.linkage,
+                clusters: linked.clusters.clone(),
+                cut_below: linked.cut_below,
+                cut_above: linked.cut_above,
+                dendrogram: DendrogramModel {
+                    points: linked.points,
+                    leaves: linked.top.nodes.clone(),
+                    leaf_sizes: dendrogram.weights().to_vec(),
+                    linkage: dendrogram
+                        .linkage_matrix()
+                        .iter()
+                        .map(|merge| std::array::from_fn(|i| merge[i]))
+                        .collect(),
+                },
+            }
+        }),
+        hdbscan: results.density.zip(spec.hdbscan.as_ref()).map(|(density, settings)| HdbscanModel {
+            min_cluster_size: density.min_cluster_size,
+            min_samples: settings.min_samples,
+            resolution: density.resolution,
+            selection: settings.selection,
+            clusters: density.clusters.clone(),
+            condensed_tree: density.tree.clone(),
+            points: density.model.iter().map(published_cell).collect(),
+        }),
+    }
 }
 
 /// A part of one of the model's tables, as the model names it: by its path relative to the model.
@@ -116,123 +122,101 @@ fn published_cell(cell: &DensityModelCell) -> DensityModelCell {
     }
 }
 
-/// `metrics.json`: what happened, and how good the result is.
-pub(super) fn metrics(results: &Results<'_>) -> Value {
-    let evaluated = results.evaluated;
-    let candidates: Vec<Value> = results
-        .clustered
-        .candidates
-        .iter()
-        .zip(&evaluated.measures)
-        .map(|(candidate, measures)| {
-            json!({
-                "k": candidate.k,
-                "inertia": measures.inertia,
-                "elbow_prominence": measures.elbow_prominence,
-                "silhouette": measures.silhouette,
-                "silhouette_error": measures.silhouette_error,
-                "silhouette_by_cluster": measures.silhouette_by_cluster,
-                "silhouette_squared": measures.silhouette_squared,
-                "silhouette_squared_by_cluster": measures.silhouette_squared_by_cluster,
-                "silhouette_simplified": measures.silhouette_simplified,
-                "silhouette_simplified_by_cluster": measures.silhouette_simplified_by_cluster,
-                "calinski_harabasz": measures.calinski_harabasz,
-                "davies_bouldin": measures.davies_bouldin,
-                "gap": measures.gap,
-                "gap_error": measures.gap_error,
-                "sizes": candidate.clustering.counts,
-                "iterations": candidate.iterations,
-                "ended": candidate.progress,
-                "relocated_clusters": candidate.relocated,
-                "restart": candidate.restart,
-            })
-        })
-        .collect();
-    let features: Vec<Value> = results
-        .spec
-        .source
-        .features
-        .iter()
-        .enumerate()
-        .map(|(j, name)| {
-            let (found, imputed) = (&results.extracted.features[j], &results.imputed.features[j]);
-            json!({
-                "feature": name,
-                "missing": found.missing,
-                "nan": found.nan,
-                "infinite": found.infinite,
-                "imputed": imputed.filled,
-                "imputation_error": results.imputed.error.as_ref().map(|error| &error.features[j]),
-                "cut_as_outlier": results.split.features[j].cut,
-                "cut_by_forest": results.split.features[j].cut_by_forest,
-            })
-        })
-        .collect();
-    let names = &results.spec.source.features;
-    let (patterns, other_patterns) = results.extracted.patterns.most_frequent(MISSING_PATTERNS);
-    let missing_patterns: Vec<Value> = patterns
-        .iter()
-        .map(|(mask, rows)| {
-            let missing = names.iter().enumerate().filter(|(j, _)| mask >> j & 1 == 1).map(|(_, name)| name);
-            json!({"missing": missing.collect::<Vec<_>>(), "rows": rows})
-        })
-        .collect();
-    json!({
-        "format": FORMAT,
-        "job": results.spec.name,
-        "parameters": results.spec,
-        "rows": {
-            "source": results.sources.shards().map(|shard| shard.rows).sum::<u64>(),
-            "customers": rows_of(&results.extracted.parts),
-            "rejected": rows_of(&results.split.rejected),
-            "assigned": rows_of(&evaluated.assignments),
+/// The metrics.
+///
+/// # Errors
+/// Never for a spec that was read.
+pub(super) fn metrics(results: &Results<'_>) -> Result<Metrics> {
+    let Results { spec, evaluated, clustered, .. } = results;
+    let parameters = match serde_json::to_value(spec) {
+        Ok(Value::Object(parameters)) => parameters,
+        _ => return Err(EngineError::job("metrics.json: the spec cannot be written as JSON")),
+    };
+    let names = &spec.source.features;
+    let feature = |(j, name): (usize, &String)| {
+        let (found, imputed) = (&results.extracted.features[j], &results.imputed.features[j]);
+        FeatureMetrics {
+            feature: name.clone(),
+            missing: found.missing,
+            nan: found.nan,
+            infinite: found.infinite,
+            imputed: imputed.filled,
+            imputation_error: results.imputed.error.as_ref().map(|error| error.features[j].clone()),
+            cut_as_outlier: results.split.features[j].cut,
+            cut_by_forest: results.split.features[j].cut_by_forest,
+        }
+    };
+    let (patterns, missing_otherwise) = results.extracted.patterns.most_frequent(MISSING_PATTERNS);
+    let pattern = |(mask, rows): &(u64, u64)| {
+        let missing = names.iter().enumerate().filter(|(j, _)| mask >> j & 1 == 1).map(|(_, name)| name.clone());
+        Pattern { missing: missing.collect(), rows: *rows }
+    };
+    let candidate = |(candidate, measures): (&Candidate, &Measures)| CandidateMetrics {
+        measures: measures.clone(),
+        sizes: candidate.clustering.counts.clone(),
+        iterations: candidate.iterations,
+        ended: candidate.progress,
+        relocated_clusters: candidate.relocated,
+        restart: candidate.restart,
+    };
+    Ok(Metrics {
+        format: FORMAT,
+        job: spec.name.clone(),
+        parameters,
+        rows: Rows {
+            source: results.sources.rows(),
+            customers: rows_of(&results.extracted.parts),
+            rejected: rows_of(&results.split.rejected),
+            assigned: rows_of(&evaluated.assignments),
         },
-        "features": features,
-        "missing_patterns": missing_patterns,
-        "missing_otherwise": other_patterns,
-        "hierarchy": results.hierarchy.map(|hierarchy| json!({
-            "points": hierarchy.points,
-            "is_exact": hierarchy.is_exact,
-            "reduction": hierarchy.reduction,
-            "clusters": hierarchy.clusters.iter().map(|cluster| cluster.size).collect::<Vec<_>>(),
-        })),
-        "agreements": results.profiled.agreements,
-        "rules": results.profiled.rules.iter().map(|rules| json!({
-            "algorithm": rules.algorithm,
-            "fidelity": rules.fidelity,
-            "rules": rules.segments,
-        })).collect::<Vec<_>>(),
-        "hdbscan": results.density.map(|density| json!({
-            "rows": density.rows,
-            "weight": density.weight,
-            "points": density.points,
-            "resolution": density.resolution,
-            "height_error_bound": density.bound,
-            "height_error_bound_measured": density.measured_bound,
-            "cells": density.cells,
-            "rounds": density.rounds,
-            "neighbor_graph": density.graph,
-            "spanning_tree_weight": density.spanning_weight,
-            "min_cluster_size": density.min_cluster_size,
-            "why": density.why,
-            "clusters": density.clusters,
-            "noise": density.noise,
-            "candidates": density.candidates,
-        })),
-        "kmeans": {
-            "chosen_k": evaluated.chosen_k,
-            "selected_by": (results.spec.kmeans.k.len() > 1).then_some(results.spec.kmeans.select),
-            "why": evaluated.why,
-            "choices": evaluated.choices,
-            "algorithm": results.spec.kmeans.algorithm,
-            "passes": results.clustered.passes,
-            "start_sample_rows": results.clustered.sample_rows,
-            "oversampled_rows": results.clustered.oversampled_rows,
-            "silhouette_rows": evaluated.silhouette_rows,
-            "silhouette_is_exact": evaluated.silhouette_is_exact,
-            "candidates": candidates,
+        features: names.iter().enumerate().map(feature).collect(),
+        missing_patterns: patterns.iter().map(pattern).collect(),
+        missing_otherwise,
+        hierarchy: results.hierarchy.map(|hierarchy| HierarchyMetrics {
+            points: hierarchy.points,
+            is_exact: hierarchy.is_exact,
+            reduction: hierarchy.reduction,
+            clusters: hierarchy.clusters.iter().map(|cluster| cluster.size).collect(),
+        }),
+        agreements: results.profiled.agreements.clone(),
+        rules: { results.profiled.rules.iter() }
+            .map(|rules| RulesMetrics {
+                algorithm: rules.algorithm,
+                fidelity: rules.fidelity,
+                rules: rules.segments.clone(),
+            })
+            .collect(),
+        hdbscan: results.density.map(|density| HdbscanMetrics {
+            rows: density.rows,
+            weight: density.weight,
+            points: density.points,
+            resolution: density.resolution,
+            height_error_bound: density.bound,
+            height_error_bound_measured: density.measured_bound,
+            cells: density.cells,
+            rounds: density.rounds,
+            neighbor_graph: density.graph.clone(),
+            spanning_tree_weight: density.spanning_weight,
+            min_cluster_size: density.min_cluster_size,
+            why: density.why.clone(),
+            clusters: density.clusters.clone(),
+            noise: density.noise,
+            candidates: density.candidates.clone(),
+        }),
+        kmeans: KMeansMetrics {
+            chosen_k: evaluated.chosen_k,
+            selected_by: (spec.kmeans.k.len() > 1).then_some(spec.kmeans.select),
+            why: evaluated.why.clone(),
+            choices: evaluated.choices.clone(),
+            algorithm: spec.kmeans.algorithm,
+            passes: clustered.passes,
+            start_sample_rows: clustered.sample_rows,
+            oversampled_rows: clustered.oversampled_rows,
+            silhouette_rows: evaluated.silhouette_rows,
+            silhouette_is_exact: evaluated.silhouette_is_exact,
+            candidates: clustered.candidates.iter().zip(&evaluated.measures).map(candidate).collect(),
         },
-        "warnings": results.warnings,
-        "stages": results.stages,
+        warnings: results.warnings.to_vec(),
+        stages: results.stages.to_vec(),
     })
 }

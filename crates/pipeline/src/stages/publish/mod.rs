@@ -10,7 +10,14 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 use segmenta_engine::artifact::{Part, get, hex};
 use segmenta_engine::operators::hdbscan::DensityModelCell;
 use segmenta_engine::{EngineError, Result};
-use serde::{Deserialize, Serialize};
+use segmenta_report::page;
+use segmenta_results::cost::StageReport;
+use segmenta_results::manifest::{FORMAT, Manifest, Output, REPORT_FILE, first_gone};
+use segmenta_results::model::ForestModel;
+use segmenta_results::published::{Columns, Published};
+use segmenta_results::segments::{self, rules_sql};
+use segmenta_spec::JobSpec;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::StageContext;
@@ -21,29 +28,17 @@ use super::hierarchy::Linked;
 use super::impute::Imputed;
 use super::kmeans::Clustered;
 use super::outliers::Split;
-use super::profile::{Profiled, rules_sql};
+use super::profile::Profiled;
 use super::scale::Scaled;
-use crate::job::StageReport;
 use crate::lease::Lease;
-use crate::publication::{Kind, Publication, first_gone, is_plain, manifest_url};
-use crate::published::{Columns, Published};
-use crate::report;
-use crate::source::{Shard, Sources};
-use crate::spec::JobSpec;
-
-pub use crate::publication::Output;
-
-/// Bumped when the published files change their form.
-pub(crate) const FORMAT: u32 = 4;
+use crate::publication::{Kind, Publication};
+use crate::source::Sources;
 
 /// The trees of an isolation forest.
 pub(crate) const FOREST_FILE: &str = "model/forest.json";
 
 /// The sample of assigned rows.
 const SAMPLE_FILE: &str = "sample.parquet";
-
-/// The page. It is not in the manifest, because it shows what is, and can be made again at any time.
-pub const REPORT_FILE: &str = "report.html";
 
 /// What is at paths that stay, beside the manifest and the tables that it names.
 pub(crate) const DOCUMENTS: &[&str] =
@@ -79,72 +74,6 @@ pub struct Results<'a> {
     pub warnings: &'a [String],
 }
 
-/// `manifest.json`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Manifest {
-    /// Version of the published files.
-    pub format: u32,
-    /// How many times something was published under the output, this time included.
-    #[serde(default)]
-    pub edition: u64,
-    /// Name of the job that owns the output.
-    pub job: String,
-    /// Version of Segmenta.
-    pub segmenta: String,
-    /// What the results were made from: spec and inputs.
-    pub fingerprint: String,
-    /// When it was published, RFC 3339, UTC.
-    pub published_at: String,
-    /// The input files.
-    pub inputs: Vec<Shard>,
-    /// The published files.
-    pub outputs: Vec<Output>,
-}
-
-/// The manifest of what is published under `output`, if there is one of this form.
-///
-/// # Errors
-/// A manifest that cannot be read, or that names files elsewhere.
-pub async fn published(runtime: &RuntimeEnv, output: &str) -> Result<Option<Manifest>> {
-    let content = get(runtime, &manifest_url(output)).await?;
-    let manifest: Option<Manifest> = content.and_then(|content| serde_json::from_slice(&content).ok());
-    // Whoever may write to the output may have written this, and is not to read what only this process can.
-    if let Some(file) = manifest.iter().flat_map(|m| &m.outputs).find(|file| !is_plain(&file.path)) {
-        return Err(EngineError::input(format!(
-            "{}: names {}, which is not below the output; remove the manifest, and run the job again",
-            manifest_url(output),
-            file.path
-        )));
-    }
-    Ok(manifest)
-}
-
-impl Manifest {
-    /// A document by its name, such as `model.json`.
-    #[must_use]
-    pub fn document(&self, name: &str) -> Option<&Output> {
-        self.outputs.iter().find(|output| output.name == name)
-    }
-
-    /// The parts of a table, such as `assignments`, with their numbers.
-    pub fn table(&self, folder: &str) -> impl Iterator<Item = (u32, &Output)> {
-        let start = format!("{folder}/part-");
-        self.outputs.iter().filter_map(move |output| {
-            let number = output.name.strip_prefix(&start)?.strip_suffix(".parquet")?;
-            Some((number.parse().ok()?, output))
-        })
-    }
-}
-
-/// True when every file of the manifest is there, with its size.
-///
-/// # Errors
-/// A store that cannot be asked.
-pub async fn is_whole(runtime: &RuntimeEnv, output: &str, manifest: &Manifest) -> Result<bool> {
-    let files = manifest.outputs.iter().map(|file| (format!("{output}{}", file.path), file.bytes));
-    Ok(first_gone(runtime, files).await?.is_none())
-}
-
 /// Publishes under `output` (a URL that ends in `/`).
 ///
 /// # Errors
@@ -172,22 +101,24 @@ pub async fn run(
     if let Some(gone) = first_gone(&runtime, parts().map(|part| (part.url.clone(), part.bytes))).await? {
         return Err(EngineError::input(format!("{gone}: is gone or damaged; run again with --fresh to make it anew")));
     }
-    let segments = tables::segments(&results.spec.source.features, results.profiled)?;
+    let table = segments::table(&results.spec.source.features, &results.profiled.segments, &results.profiled.rules)?;
     let quality = tables::quality(results)?;
     let forest = match &results.split.forest {
         Some(cut) => Some((json_bytes(&cut.forest)?, cut.threshold)),
         None => None,
     };
-    let of_model = forest.as_ref().map(|(content, threshold)| (hex(&Sha256::digest(content)), *threshold));
+    let of_model = forest
+        .as_ref()
+        .map(|(content, threshold)| ForestModel { threshold: *threshold, sha256: hex(&Sha256::digest(content)) });
     let sampled = get(&runtime, &sample.url).await?.map(|content| content.to_vec()).unwrap_or_default();
     let publication = Publication::begin(&runtime, output, lease, Kind::Results).await?;
-    let (model, metrics) = (documents::model(results, of_model), documents::metrics(results));
+    let (model, metrics) = (documents::model(results, of_model), documents::metrics(results)?);
     let (spec, profiled) = (results.spec, results.profiled);
     let sql = rules_sql(&spec.name, &spec.source.features, &profiled.rules, &profiled.segments);
     let mut documents = vec![
-        ("segments.parquet", Some(segments.num_rows() as u64), tables::parquet(&segments)?),
+        ("segments.parquet", Some(table.num_rows() as u64), segments::parquet(&table)?),
         ("segments.sql", None, sql.into_bytes()),
-        ("quality.parquet", Some(quality.num_rows() as u64), tables::parquet(&quality)?),
+        ("quality.parquet", Some(quality.num_rows() as u64), segments::parquet(&quality)?),
         (SAMPLE_FILE, Some(sample.rows), sampled.clone()),
         ("model.json", None, pretty(&model)?),
         ("metrics.json", None, pretty(&metrics)?),
@@ -217,21 +148,21 @@ pub async fn run(
         inputs: results.sources.shards().cloned().collect(),
         outputs,
     };
-    let unfit = |what: &str, error: &dyn std::fmt::Display| EngineError::job(format!("publish: {what}: {error}"));
+    let unfit = |error: &dyn std::fmt::Display| EngineError::job(format!("publish: {SAMPLE_FILE}: {error}"));
     let published = Published {
-        model: serde_json::from_value(model).map_err(|error| unfit("model.json", &error))?,
-        metrics: serde_json::from_value(metrics).map_err(|error| unfit("metrics.json", &error))?,
-        segments: Columns::new(segments),
+        model,
+        metrics,
+        segments: Columns::new(table),
         quality: Columns::new(quality),
-        sample: Columns::parse(sampled.into()).map_err(|error| unfit(SAMPLE_FILE, &error))?,
+        sample: Columns::parse(sampled.into()).map_err(|error| unfit(&error))?,
         manifest: manifest.clone(),
     };
-    let page = Bytes::from(report::page(&published)?);
+    let report = Bytes::from(page::html(&published)?);
 
     for (folder, parts) in tables {
         publication.copy(parts, &folder).await?;
     }
-    let mut stay: Vec<(&str, Bytes)> = vec![(REPORT_FILE, page)];
+    let mut stay: Vec<(&str, Bytes)> = vec![(REPORT_FILE, report)];
     for (name, _, content) in documents {
         let content = Bytes::from(content);
         publication.put(name, content.clone()).await?;
@@ -268,7 +199,7 @@ pub async fn complete(runtime: &Arc<RuntimeEnv>, output: &str, manifest: &Manife
         let content = match manifest.document(name) {
             Some(file) => get(runtime, &format!("{output}{}", file.path)).await?,
             // The report.
-            None => Some(report::page(&Published::read(runtime, output).await?)?.into()),
+            None => Some(page::html(&Published::read(runtime, output).await?)?.into()),
         };
         let there = get(runtime, &format!("{output}{name}")).await?;
         stay.extend(content.filter(|content| there.as_ref() != Some(content)).map(|content| (*name, content)));

@@ -2,105 +2,15 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray, UInt64Array};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
+use arrow::datatypes::{Field, Schema};
 use datafusion::error::DataFusionError;
-use datafusion::parquet::arrow::ArrowWriter;
-use datafusion::parquet::file::properties::WriterProperties;
 use segmenta_algorithms::outliers::Fence;
 use segmenta_algorithms::quantiles::QuantileSketch;
-use segmenta_engine::{EngineError, Result};
+use segmenta_engine::Result;
 
 use super::Results;
-use crate::stages::profile::{FeatureProfile, Profiled, QUANTILES, Segment, SegmentRule};
 use crate::stages::rows_of;
-
-pub(super) fn parquet(batch: &RecordBatch) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let properties = WriterProperties::builder().set_created_by("segmenta".to_owned()).build();
-    let write = || -> Result<(), datafusion::parquet::errors::ParquetError> {
-        let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))?;
-        writer.write(batch)?;
-        writer.close()?;
-        Ok(())
-    };
-    write().map_err(|error| EngineError::job(format!("a published table cannot be written as Parquet: {error}")))?;
-    Ok(bytes)
-}
-
-/// The nodes of the dendrogram down to a segment, such as `398/396/391`.
-fn tree_path(segment: &Segment) -> Option<String> {
-    let path = segment.tree_path.as_ref()?;
-    Some(path.iter().map(u32::to_string).collect::<Vec<_>>().join("/"))
-}
-
-/// `segments.parquet`: one row a segment, by cluster.
-pub(super) fn segments(features: &[String], profiled: &Profiled) -> Result<RecordBatch> {
-    let segments = &profiled.segments;
-    let label = |get: fn(&segmenta_algorithms::labels::Label) -> String| -> ArrayRef {
-        Arc::new(segments.iter().map(|s| s.label.as_ref().map(get)).collect::<StringArray>())
-    };
-    let mut columns: Vec<(String, DataType, ArrayRef)> = vec![
-        (
-            "algorithm".into(),
-            DataType::Utf8,
-            Arc::new(segments.iter().map(|s| Some(s.algorithm.name())).collect::<StringArray>()),
-        ),
-        ("cluster".into(), DataType::Int32, Arc::new(segments.iter().map(|s| s.cluster).collect::<Int32Array>())),
-        ("tree_path".into(), DataType::Utf8, Arc::new(segments.iter().map(tree_path).collect::<StringArray>())),
-        ("size".into(), DataType::UInt64, Arc::new(segments.iter().map(|s| s.size).collect::<UInt64Array>())),
-        ("share".into(), DataType::Float64, Arc::new(segments.iter().map(|s| s.share).collect::<Float64Array>())),
-        (
-            "silhouette".into(),
-            DataType::Float64,
-            Arc::new(segments.iter().map(|s| s.silhouette).collect::<Float64Array>()),
-        ),
-        ("label".into(), DataType::Utf8, label(|l| l.name.clone())),
-        ("action".into(), DataType::Utf8, label(|l| l.action.clone())),
-        ("why".into(), DataType::Utf8, label(|l| l.why.clone())),
-        (
-            "score".into(),
-            DataType::Float64,
-            Arc::new(segments.iter().map(|s| s.label.as_ref().map(|l| l.score)).collect::<Float64Array>()),
-        ),
-    ];
-    let rule = |segment: &Segment| {
-        let mut rules = profiled.rules.iter().filter(|rules| rules.algorithm == segment.algorithm);
-        rules.find_map(|rules| rules.segments.iter().find(|rule| rule.cluster == segment.cluster))
-    };
-    let rules = || segments.iter().map(rule);
-    let measure = |of: fn(&SegmentRule) -> Option<f64>| -> ArrayRef {
-        Arc::new(rules().map(|rule| rule.and_then(of)).collect::<Float64Array>())
-    };
-    columns.extend([
-        (
-            "rule".into(),
-            DataType::Utf8,
-            Arc::new(rules().map(|rule| rule.map(|rule| rule.text.clone())).collect::<StringArray>()) as ArrayRef,
-        ),
-        ("rule_precision".into(), DataType::Float64, measure(|rule| rule.precision)),
-        ("rule_recall".into(), DataType::Float64, measure(|rule| rule.recall)),
-    ]);
-    for (j, name) in features.iter().enumerate() {
-        let mut add = |suffix: &str, value: &dyn Fn(&FeatureProfile) -> f64| {
-            let values: Float64Array = segments.iter().map(|s| s.features.get(j).map(value)).collect();
-            columns.push((format!("{name}_{suffix}"), DataType::Float64, Arc::new(values)));
-        };
-        add("mean", &|f| f.mean);
-        add("std", &|f| f.standard_deviation);
-        add("min", &|f| f.min);
-        for (i, q) in QUANTILES.iter().enumerate() {
-            add(&format!("p{:02}", (q * 100.0).round()), &move |f| f.quantiles[i]);
-        }
-        add("max", &|f| f.max);
-    }
-    let fields: Vec<Field> = columns
-        .iter()
-        .map(|(name, data_type, column)| Field::new(name, data_type.clone(), column.null_count() > 0))
-        .collect();
-    let arrays: Vec<ArrayRef> = columns.into_iter().map(|(_, _, column)| column).collect();
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).map_err(DataFusionError::from)?)
-}
 
 /// The quantiles of the data-quality table.
 const QUALITY_QUANTILES: [(&str, f64); 7] =
