@@ -99,7 +99,7 @@ pub fn stability_index((then, rows_then): (&[f64], u64), (now, rows_now): (&[f64
             return 0.0;
         }
         let (then, now) = (then.max(half_a_row(rows_then)), now.max(half_a_row(rows_now)));
-        (now - then) * (now / then).ln()
+        (now - then) * libm::log(now / then)
     };
     then.iter().zip(now).map(term).sum()
 }

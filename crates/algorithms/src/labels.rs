@@ -140,7 +140,7 @@ impl Measure {
     /// The value on the scale on which its magnitude is judged.
     fn scaled(self, value: f64) -> f64 {
         match self {
-            Self::Frequency | Self::Monetary => value.signum() * value.abs().ln_1p(),
+            Self::Frequency | Self::Monetary => value.signum() * libm::log1p(value.abs()),
             // Halved, so that the difference of two finite values is finite.
             Self::Recency | Self::Share => 0.5 * value,
         }

@@ -109,8 +109,8 @@ fn eigen(mut a: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>) {
                 is_diagonal = false;
                 let theta = (qq - pp) / (2.0 * pq);
                 // The smaller of the two angles.
-                let tangent = theta.signum() / (theta.abs() + theta.hypot(1.0));
-                let cosine = 1.0 / tangent.hypot(1.0);
+                let tangent = theta.signum() / (theta.abs() + libm::hypot(theta, 1.0));
+                let cosine = 1.0 / libm::hypot(tangent, 1.0);
                 let sine = tangent * cosine;
                 rotate(&mut a, d, (p, q), (cosine, sine));
                 rotate(&mut vectors, d, (p, q), (cosine, sine));

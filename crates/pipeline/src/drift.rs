@@ -5,7 +5,8 @@ use segmenta_engine::Result;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::CountBins;
 
-use crate::stages::{Draw, StageContext, draw, singly};
+use crate::stage::StageContext;
+use crate::stages::{Draw, draw, singly};
 
 /// The deciles come from a sample of this many rows: they only have to be near, the shares between them are exact.
 const SAMPLE_ROWS: usize = 10_000;

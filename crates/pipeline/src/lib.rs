@@ -8,17 +8,22 @@
 //! A stage is a file of [`stages`]; [`job`] runs them in order and skips those whose manifest is already there.
 
 pub mod clean;
+pub mod clustering;
 pub mod csv;
 pub mod drift;
+pub mod driver;
 pub mod job;
 pub mod lease;
 pub mod location;
 pub mod observer;
+mod owner;
+pub mod previous;
 pub mod process;
 pub mod publication;
 pub mod quantiles;
 pub mod score;
 pub mod source;
+pub mod stage;
 pub mod stages;
 pub mod submission;
 pub mod work;

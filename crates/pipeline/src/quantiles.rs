@@ -5,7 +5,7 @@ use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{BracketTarget, CountBrackets, Group};
 use segmenta_engine::{EngineError, Result};
 
-use crate::stages::StageContext;
+use crate::stage::StageContext;
 
 /// Narrowing 1,024-fold a pass, 64 bits take seven passes at most; one more fetches the values.
 const MAX_PASSES: usize = 9;

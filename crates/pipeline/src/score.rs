@@ -28,14 +28,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::drift;
-use crate::job::{Plan, PlannedStage};
+use crate::driver::PlannedStage;
+use crate::job::Plan;
 use crate::lease::{Lease, LeaseOptions};
 use crate::location::{to_folder_url, to_url};
 use crate::observer::Observer;
 use crate::publication::{Kind, Publication};
 use crate::source::Sources;
+use crate::stage::StageContext;
 use crate::stages::publish::{FOREST_FILE, pretty};
-use crate::stages::{StageContext, extract, rows_of, singly};
+use crate::stages::{extract, rows_of, singly};
 use crate::work::{Work, fingerprint};
 
 /// A scoring job: its spec, and the folder that relative paths start from.

@@ -25,7 +25,7 @@ use segmenta_engine::artifact::append_rows;
 use segmenta_engine::{EngineError, Result};
 use serde::Serialize;
 
-use segmenta_results::clusterings::{Algorithm, label_column};
+use segmenta_results::clusterings::Algorithm;
 use segmenta_results::drift::FeatureDrift;
 use segmenta_results::manifest::first_gone;
 use segmenta_results::published::{Published, damaged};
@@ -178,10 +178,8 @@ pub async fn compare(state: &SessionState, old: &str, new: &str) -> Result<Compa
         }
     }
     let context = SessionContext::new_with_state(state.clone());
-    let algorithms: Vec<Algorithm> = [Algorithm::Kmeans, Algorithm::Hierarchy, Algorithm::Hdbscan]
-        .into_iter()
-        .filter(|algorithm| then.has(*algorithm) && now.has(*algorithm))
-        .collect();
+    let both_have = |algorithm: &Algorithm| then.has(*algorithm) && now.has(*algorithm);
+    let algorithms: Vec<Algorithm> = Algorithm::ALL.into_iter().filter(both_have).collect();
     let counted = counted(&context, (&then, old), (&now, new), &algorithms).await?;
     let sum = |of: &dyn Fn(&Labels) -> bool| counted.iter().filter(|(labels, _)| of(labels)).map(|(_, n)| n).sum();
     let is_absent = |labels: &[i32]| labels.first() == Some(&ABSENT);
@@ -246,7 +244,7 @@ async fn customers(
         let view = format!("{name}_{folder}");
         context.register_table(view.as_str(), table.into_view()).map_err(failed)?;
         let label = |(i, algorithm): (usize, &Algorithm)| match is_assigned {
-            true => format!("{} AS {name}_{i}", quoted(label_column(*algorithm))),
+            true => format!("{} AS {name}_{i}", quoted(algorithm.column())),
             false => format!("CAST({OUTLIER} AS INT) AS {name}_{i}"),
         };
         let labels: Vec<String> = algorithms.iter().enumerate().map(label).collect();

@@ -2,6 +2,7 @@
 
 use segmenta_algorithms::hdbscan::condensed_tree::infinite;
 use segmenta_algorithms::hierarchy::Cell;
+use segmenta_engine::operators::KMEANS_COLUMN;
 use segmenta_engine::operators::hdbscan::CLUSTER_COLUMN;
 use segmenta_engine::operators::hierarchy::HIERARCHY_COLUMN;
 use segmenta_spec::Select;
@@ -20,6 +21,29 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
+    /// Every clustering, in the order of the tables.
+    pub const ALL: [Self; 3] = [Self::Kmeans, Self::Hierarchy, Self::Hdbscan];
+
+    /// The column that holds the numbers of its clusters.
+    #[must_use]
+    pub fn column(self) -> &'static str {
+        match self {
+            Self::Kmeans => KMEANS_COLUMN,
+            Self::Hierarchy => HIERARCHY_COLUMN,
+            Self::Hdbscan => CLUSTER_COLUMN,
+        }
+    }
+
+    /// As people call it.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Kmeans => "K-Means",
+            Self::Hierarchy => "Hierarchical clustering",
+            Self::Hdbscan => "HDBSCAN",
+        }
+    }
+
     /// As it is written in the published tables.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -28,16 +52,6 @@ impl Algorithm {
             Self::Hierarchy => "hierarchy",
             Self::Hdbscan => "hdbscan",
         }
-    }
-}
-
-/// The column that holds the labels of a clustering.
-#[must_use]
-pub fn label_column(algorithm: Algorithm) -> &'static str {
-    match algorithm {
-        Algorithm::Kmeans => "kmeans_cluster",
-        Algorithm::Hierarchy => HIERARCHY_COLUMN,
-        Algorithm::Hdbscan => CLUSTER_COLUMN,
     }
 }
 

@@ -78,7 +78,7 @@ impl DistinctCounter {
         let sum: f64 = self.registers.iter().map(|register| f64::powi(2.0, -i32::from(*register))).sum();
         let raw = 0.7213 / (1.0 + 1.079 / m) * m * m / sum;
         let empty = self.registers.iter().filter(|register| **register == 0).count();
-        if raw <= 2.5 * m && empty > 0 { m * (m / empty as f64).ln() } else { raw }
+        if raw <= 2.5 * m && empty > 0 { m * libm::log(m / empty as f64) } else { raw }
     }
 }
 

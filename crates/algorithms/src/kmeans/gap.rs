@@ -41,7 +41,7 @@ pub fn gaps(points: &Matrix, weights: &[f64], ks: &[usize], seed: u64, threads: 
     let mut bounds = vec![Bounds::default(); d];
     points.iter().for_each(|row| row.iter().zip(&mut bounds).for_each(|(value, bounds)| bounds.include(*value)));
     let logs = |points: &Matrix, seed: u64| -> Vec<f64> {
-        ks.iter().map(|k| best_of(points, weights, *k, combine(seed, *k as u64), STARTS).inertia.ln()).collect()
+        ks.iter().map(|k| libm::log(best_of(points, weights, *k, combine(seed, *k as u64), STARTS).inertia)).collect()
     };
     let sets: Vec<u64> = (0..=REFERENCES).collect();
     let mut logs = for_each_chunk(sets, threads, |set| {

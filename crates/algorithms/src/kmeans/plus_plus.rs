@@ -30,7 +30,7 @@ fn choose(points: &Matrix, weights: &[f64], k: usize, seed: u64) -> Vec<f64> {
         unit_interval(combine(seed, draws))
     };
     // Their distances are computed side by side.
-    let trials = (2 + (k as f64).ln() as usize).min(LANES);
+    let trials = (2 + libm::log(k as f64) as usize).min(LANES);
     let first = pick(weights.iter().copied(), draw() * weights.iter().sum::<f64>());
     let mut centroids = Vec::with_capacity(k * d);
     centroids.extend_from_slice(points.row(first));

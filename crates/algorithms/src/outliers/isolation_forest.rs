@@ -53,7 +53,7 @@ impl IsolationForest {
         let drawn = sample.len() / features.max(1);
         let rows = rows.min(drawn);
         let mut forest = Self { features, rows, levels: 0, roots: vec![], nodes: vec![] };
-        let depth = (rows.max(1) as f64).log2().ceil() as u32;
+        let depth = libm::log2(rows.max(1) as f64).ceil() as u32;
         let mut order: Vec<u32> = (0..drawn as u32).collect();
         for tree in 0..trees.max(1) {
             let seed = combine(seed, tree as u64);
@@ -93,7 +93,7 @@ impl IsolationForest {
                     *path += self.nodes[*at as usize].path;
                 }
             }
-            let score = |path: &f64| (-path / self.roots.len() as f64 / expected).exp2();
+            let score = |path: &f64| libm::exp2(-path / self.roots.len() as f64 / expected);
             scores.extend(paths[..count].iter().map(score));
         }
         scores
@@ -150,7 +150,7 @@ fn average_path(rows: u32) -> f64 {
         rows => {
             let n = f64::from(rows);
             // The harmonic number, as scikit-learn takes it.
-            2.0 * ((n - 1.0).ln() + EULER_GAMMA) - 2.0 * (n - 1.0) / n
+            2.0 * (libm::log(n - 1.0) + EULER_GAMMA) - 2.0 * (n - 1.0) / n
         }
     }
 }

@@ -35,8 +35,8 @@ impl Transform {
     pub fn apply(self, value: f64) -> f64 {
         match self {
             Self::None => value,
-            Self::Log1p => value.ln_1p(),
-            Self::SignedLog1p => value.abs().ln_1p().copysign(value),
+            Self::Log1p => libm::log1p(value),
+            Self::SignedLog1p => libm::log1p(value.abs()).copysign(value),
             Self::YeoJohnson { lambda, origin } => yeo_johnson::apply(value, lambda, origin),
         }
     }
@@ -46,8 +46,8 @@ impl Transform {
     pub fn invert(self, value: f64) -> f64 {
         match self {
             Self::None => value,
-            Self::Log1p => value.exp_m1(),
-            Self::SignedLog1p => value.abs().exp_m1().copysign(value),
+            Self::Log1p => libm::expm1(value),
+            Self::SignedLog1p => libm::expm1(value.abs()).copysign(value),
             Self::YeoJohnson { lambda, origin } => yeo_johnson::invert(value, lambda, origin),
         }
     }

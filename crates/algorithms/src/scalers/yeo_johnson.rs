@@ -47,37 +47,37 @@ pub(super) fn invert(value: f64, lambda: f64, origin: f64) -> f64 {
 fn above(value: f64, lambda: f64, origin: f64) -> f64 {
     let unit = 1.0 + origin;
     if value >= 0.0 {
-        return unit * box_cox(((value - origin) / unit).ln_1p(), lambda);
+        return unit * box_cox(libm::log1p((value - origin) / unit), lambda);
     }
     // On the other side of 0 than all values that the lambda was found from.
-    let below = -box_cox((-value).ln_1p(), 2.0 - lambda);
+    let below = -box_cox(libm::log1p(-value), 2.0 - lambda);
     if origin == 0.0 {
         return below;
     }
-    let transformed = unit * box_cox(-origin.ln_1p(), lambda) + unit.powf(1.0 - lambda) * below;
+    let transformed = unit * box_cox(-libm::log1p(origin), lambda) + libm::pow(unit, 1.0 - lambda) * below;
     // Beyond what a number holds it is far out all the same.
     if transformed.is_nan() { -LARGEST_POWER } else { transformed.clamp(-LARGEST_POWER, LARGEST_POWER) }
 }
 
 fn inverse_above(value: f64, lambda: f64, origin: f64) -> f64 {
     let unit = 1.0 + origin;
-    let at_zero = unit * box_cox(-origin.ln_1p(), lambda);
+    let at_zero = unit * box_cox(-libm::log1p(origin), lambda);
     if value >= at_zero {
         let z = inverse_box_cox(value / unit, lambda);
-        return origin + unit * z.exp_m1();
+        return origin + unit * libm::expm1(z);
     }
-    let below = (value - at_zero) / unit.powf(1.0 - lambda);
-    -inverse_box_cox(-below, 2.0 - lambda).exp_m1()
+    let below = (value - at_zero) / libm::pow(unit, 1.0 - lambda);
+    -libm::expm1(inverse_box_cox(-below, 2.0 - lambda))
 }
 
 /// `(e^(lambda z) - 1) / lambda`, without cancellation for small `z`.
 fn box_cox(z: f64, lambda: f64) -> f64 {
-    if lambda.abs() < f64::EPSILON { z } else { (lambda * z).exp_m1() / lambda }
+    if lambda.abs() < f64::EPSILON { z } else { libm::expm1(lambda * z) / lambda }
 }
 
 fn inverse_box_cox(t: f64, lambda: f64) -> f64 {
     // Beyond the limit that powers tend to for a negative lambda there is nothing; rounding may lead there.
-    if lambda.abs() < f64::EPSILON { t } else { (lambda * t).max(f64::EPSILON / 2.0 - 1.0).ln_1p() / lambda }
+    if lambda.abs() < f64::EPSILON { t } else { libm::log1p((lambda * t).max(f64::EPSILON / 2.0 - 1.0)) / lambda }
 }
 
 /// The lambdas of a first look are `1 + sinh(i / 8)` for `i` up to this on either side: as far as 200, and most of them near 1.
@@ -132,12 +132,12 @@ impl YeoJohnsonSearch {
         let is_exact = sketch.bins().iter().all(|bin| bin.low == bin.high);
         if sketch.bins().len() < LEAST_BINS && !is_exact {
             // From no change at all, over lambdas that make the largest values some times what they are.
-            let range = ((bounds.max - bounds.min) / (1.0 + bounds.min.abs().min(bounds.max.abs()))).ln_1p();
+            let range = libm::log1p((bounds.max - bounds.min) / (1.0 + bounds.min.abs().min(bounds.max.abs())));
             search.step = TELLING / range.clamp(1e-12, 1e3);
             return search;
         }
         let likelihood = |lambda: f64| search.sketch_likelihood(sketch, lambda);
-        let coarse = |i: i32| 1.0 + (f64::from(i) / 8.0).sinh();
+        let coarse = |i: i32| 1.0 + libm::sinh(f64::from(i) / 8.0);
         let looks = (-COARSE..=COARSE).map(|i| (likelihood(coarse(i)), i));
         let best = looks.filter(|(likelihood, _)| likelihood.is_finite()).max_by(|a, b| a.0.total_cmp(&b.0));
         let best = best.map_or(0, |(_, i)| i);
@@ -184,7 +184,7 @@ impl YeoJohnsonSearch {
         let at = |i: usize| self.center + (i as f64 - middle as f64) * self.step;
         let mean_log = mean_log / (1.0 + self.origin.abs());
         let likelihoods: Lambdas = std::array::from_fn(|i| {
-            let likelihood = -0.5 * variances[i].ln() + at(i) * mean_log;
+            let likelihood = -0.5 * libm::log(variances[i]) + at(i) * mean_log;
             if likelihood.is_finite() && usable[i] == at(i) { likelihood } else { f64::NEG_INFINITY }
         });
         let best = (0..LAMBDAS).max_by(|a, b| likelihoods[*a].total_cmp(&likelihoods[*b])).unwrap_or(middle);
@@ -248,7 +248,7 @@ impl YeoJohnsonSearch {
         }
         let mean = sum / count;
         let squares: f64 = points().map(|(weight, x)| weight * (transform.apply(x) - mean).powi(2)).sum();
-        let likelihood = -0.5 * (squares / count).ln() + lambda * logs / count / (1.0 + self.origin.abs());
+        let likelihood = -0.5 * libm::log(squares / count) + lambda * logs / count / (1.0 + self.origin.abs());
         // Powers that leave nothing of the spread.
         if likelihood.is_finite() { likelihood } else { f64::NEG_INFINITY }
     }

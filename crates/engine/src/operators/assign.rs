@@ -16,6 +16,9 @@ use super::{PartTask, only};
 use crate::artifact::{Batches, Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
 use crate::error::{EngineError, Result};
 
+/// The column of the numbers of K-Means' clusters.
+pub const KMEANS_COLUMN: &str = "kmeans_cluster";
+
 /// Streams a part of the kept rows beside its part of prepared points, and of the labels of other clusterings, which have the same
 /// rows in the same order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,7 +48,7 @@ impl PartTask for Assign {
             .filter(|field| field.name() != ROW_COLUMN)
             .map(|field| field.as_ref().clone())
             .collect();
-        fields.push(Field::new("kmeans_cluster", DataType::Int32, false));
+        fields.push(Field::new(KMEANS_COLUMN, DataType::Int32, false));
         fields.push(Field::new("kmeans_distance", DataType::Float64, false));
         for labels in labels {
             let schema = part_schema(&runtime, labels).await?;

@@ -38,7 +38,7 @@ mod write_features;
 
 pub use add_labels::AddLabels;
 pub use apply_rules::{ApplyRules, RuledClustering};
-pub use assign::Assign;
+pub use assign::{Assign, KMEANS_COLUMN};
 pub use cluster_quality::{ClusterQuality, Judged, StratifiedSample};
 pub use count_bins::CountBins;
 pub use count_brackets::{BracketTarget, CountBrackets, Group};

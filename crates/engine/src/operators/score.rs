@@ -13,6 +13,7 @@ use segmenta_algorithms::outliers::{Fence, first_outside};
 use segmenta_algorithms::scalers::Scaler;
 use serde::{Deserialize, Serialize};
 
+use super::assign::KMEANS_COLUMN;
 use super::hdbscan::{CLUSTER_COLUMN, DensityModel, PROBABILITY_COLUMN, SCORE_COLUMN};
 use super::{Filling, ForestCut, PartTask, only};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
@@ -105,7 +106,7 @@ impl PartTask for Score {
             })
             .collect();
         fields.push(Field::new("outside", DataType::Utf8, true));
-        fields.push(Field::new("kmeans_cluster", DataType::Int32, false));
+        fields.push(Field::new(KMEANS_COLUMN, DataType::Int32, false));
         fields.push(Field::new("kmeans_distance", DataType::Float64, false));
         let has_labels = self.labels.iter().any(Option::is_some);
         if has_labels {

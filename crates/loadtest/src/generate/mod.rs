@@ -55,8 +55,8 @@
 //! # The same everywhere
 //!
 //! Everything about a row is a pure function of the seed, the row index and the options but `shards`, `shard_skew` and (without a skew) `rows`: the
-//! same rows come out however many shards they are split into. It uses integer hashing and the basic operations of
-//! IEEE 754 only (no `ln`, `exp` or `cos` of the platform's mathematics library), so they are also the same on every machine.
+//! same rows come out however many shards they are split into. It uses integer hashing, the basic operations of
+//! IEEE 754 and [`libm`] only (nothing of the platform's mathematics library), so they are also the same on every machine.
 
 mod features;
 mod options;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use segmenta_algorithms::hashing::{combine, mix, unit_interval};
 
 use super::options::{GenerateOptions, ID_BITS, SLOT_BITS};
-use super::random::{cents, exp, normal, whole};
+use super::random::{cents, normal, whole};
 
 /// One way of buying: the natural logarithms of medians, and the standard deviations of logarithms.
 struct Behaviour {
@@ -210,7 +210,7 @@ impl Population {
         let behaviour = &BEHAVIOURS[behaviour];
         let orders = normal(key ^ field::FREQUENCY);
         let days = RECENCY_FREQUENCY * orders + OWN * normal(key ^ field::RECENCY);
-        let log_normal = |(mean, deviation): (f64, f64), z: f64| exp(mean + deviation * z);
+        let log_normal = |(mean, deviation): (f64, f64), z: f64| libm::exp(mean + deviation * z);
 
         let recency = whole(log_normal(behaviour.recency, days)).min(MAX_RECENCY);
         let frequency = whole(log_normal(behaviour.frequency, orders)).max(1.0);

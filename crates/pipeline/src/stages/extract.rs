@@ -32,13 +32,59 @@ use segmenta_engine::planning::check_distributable;
 use segmenta_engine::{EngineError, Fault, Result};
 use serde::{Deserialize, Serialize};
 
-use super::{StageContext, rows_of};
+use super::rows_of;
 use crate::source::{Features, Sources, part_count};
+use crate::stage::{Given, Made, Stage, StageContext};
 use segmenta_results::words;
+use segmenta_results::words::{count, plural};
+use segmenta_spec::JobSpec;
 use segmenta_spec::Source;
+use serde_json::Value;
 
 /// Largest absolute value of a feature: its square, and sums of squares, have to be finite.
 pub(super) const LARGEST: f64 = 1e140;
+
+/// The stage.
+pub struct ExtractStage;
+
+impl Stage for ExtractStage {
+    const NAME: &'static str = "extract";
+    const AFTER: &'static [&'static str] = &[];
+    type Output = Extracted;
+
+    fn settings(given: &Given<'_>) -> serde_json::Result<Value> {
+        // The output is in it: manifests list their parts by URL, and a folder that was copied elsewhere must not be taken for the one it
+        // was copied from.
+        let Given { spec, sources, output, moment, .. } = *given;
+        let Source { tables, sql, id, features, weight } = &spec.source;
+        let shards: Vec<_> = sources.shards().map(|shard| (&shard.url, shard.bytes, &shard.version)).collect();
+        let source = (tables, sql, id, features, weight);
+        serde_json::to_value((source, shards, part_count(sources.rows()), output, moment))
+    }
+
+    fn describe(given: &Given<'_>) -> String {
+        describe(given.spec, given.sources)
+    }
+
+    fn rows(given: &Given<'_>, _made: &Made) -> Result<u64> {
+        Ok(given.sources.rows())
+    }
+
+    async fn run(context: &StageContext<'_>, given: &Given<'_>, _made: &Made) -> Result<Extracted> {
+        run(context, &given.spec.source, given.sources, given.base, given.partitions_per_shard).await
+    }
+}
+
+fn describe(spec: &JobSpec, sources: &Sources) -> String {
+    let (rows, shards) = (sources.rows(), sources.shards().count() as u64);
+    let how = if spec.source.sql.is_some() { "source.sql" } else { "the table as it is" };
+    format!(
+        "{how} over {} rows of {shards} {}, into {} parts",
+        count(rows),
+        plural(shards, "shard", "shards"),
+        part_count(rows)
+    )
+}
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]

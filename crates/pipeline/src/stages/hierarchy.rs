@@ -24,19 +24,75 @@ use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::hdbscan::{PointLabels, write_hierarchy_labels};
 use segmenta_engine::operators::hierarchy::{CollectDistinct, DistinctPoints, LabelBySeeds, ReduceRows};
 use segmenta_engine::{EngineError, Result};
-use segmenta_results::clusterings::{LinkedCluster, Reduction};
+use segmenta_results::clusterings::{Algorithm, LinkedCluster, Reduction};
+use segmenta_results::segments::Segment as Profiled;
 use serde::{Deserialize, Serialize};
 
 use super::hdbscan::spanning_tree::{Spanned, spanning_tree};
 use super::hdbscan::{cells, label_rows};
 use super::scale::Scaled;
-use super::{Draw, StageContext, draw, rows_of, singly};
+use super::{Draw, draw, rows_of, singly};
+use crate::clustering::Clustering;
+use crate::source::part_count;
+use crate::stage::{Given, Made, Stage, StageContext};
+use crate::stages::outliers::OutliersStage;
+use crate::stages::scale::ScaleStage;
+use segmenta_spec::JobSpec;
 use segmenta_spec::{CutRule, Graph, Hdbscan, Hierarchy, MinClusterSize, Resolution};
+use serde_json::Value;
 
 /// Rows of the sample for each seed.
 const SAMPLE_ROWS_A_SEED: usize = 10;
 /// Merges of the dendrogram that are kept: the highest.
 const TOP_MERGES: usize = 1_000;
+
+/// The stage.
+pub struct HierarchyStage;
+
+impl Stage for HierarchyStage {
+    const NAME: &'static str = "hierarchy";
+    const AFTER: &'static [&'static str] = &[ScaleStage::NAME];
+    type Output = Linked;
+
+    fn is_in(spec: &JobSpec) -> bool {
+        spec.hierarchy.is_some()
+    }
+
+    fn settings(given: &Given<'_>) -> serde_json::Result<Value> {
+        serde_json::to_value(given.spec.hierarchy)
+    }
+
+    fn describe(given: &Given<'_>) -> String {
+        given.spec.hierarchy.as_ref().map(describe).unwrap_or_default()
+    }
+
+    fn rows(_given: &Given<'_>, made: &Made) -> Result<u64> {
+        Ok(rows_of(&made.of::<OutliersStage>()?.kept))
+    }
+
+    async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Linked> {
+        let settings = given.spec.hierarchy.as_ref().ok_or_else(|| EngineError::job("the spec has no hierarchy"))?;
+        let slices = part_count(given.sources.rows());
+        run(context, settings, &given.spec.source.features, made.of::<ScaleStage>()?, slices).await
+    }
+}
+
+fn describe(hierarchy: &Hierarchy) -> String {
+    let linkage = match hierarchy.linkage {
+        Linkage::Ward => "Ward's",
+        Linkage::Average => "average",
+        Linkage::Complete => "complete",
+        Linkage::Single => "single",
+    };
+    let cut = match hierarchy.cut {
+        CutRule::Clusters(clusters) => format!("into {clusters}"),
+        CutRule::Height(height) => format!("at {height}"),
+    };
+    format!(
+        "{linkage} linkage, cut {cut}; exact up to {} distinct rows, of {} micro-clusters above",
+        hierarchy.budget, hierarchy.micro_clusters
+    )
+}
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -57,6 +113,25 @@ pub struct Linked {
     pub top: Top,
     /// Row id and label, row for row those of the prepared points.
     pub labels: Vec<Part>,
+}
+
+impl Clustering for Linked {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Hierarchy
+    }
+
+    fn numbers(&self) -> (i32, usize) {
+        (0, self.clusters.len())
+    }
+
+    fn labels(&self) -> Option<&[Part]> {
+        Some(&self.labels)
+    }
+
+    fn complete(&self, segment: &mut Profiled) {
+        let cluster = self.clusters.iter().find(|cluster| cluster.cluster == segment.cluster);
+        segment.tree_path = cluster.map(|cluster| cluster.path.clone());
+    }
 }
 
 /// What is linked, and how rows find it.

@@ -13,8 +13,8 @@
 //! | [`profile`] | assignments | what each segment looks like, and its label |
 //! | [`publish`] | everything | the published files |
 //!
-//! A stage is a function of a [`StageContext`], its section of the spec and what earlier stages made. It returns a small
-//! value that goes into its manifest; rows go into parts under its prefix.
+//! Each declares itself as a [`Stage`](crate::stage::Stage); the job lists them. What a stage returns is a small value that goes into its
+//! manifest; rows go into parts under its prefix.
 
 pub mod evaluate;
 pub mod extract;
@@ -27,131 +27,21 @@ pub mod profile;
 pub mod publish;
 pub mod scale;
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
-
 use segmenta_algorithms::moments::{MomentSums, MomentUnits};
 use segmenta_algorithms::sums::Bounds;
+use segmenta_engine::Result;
 use segmenta_engine::artifact::Part;
-use segmenta_engine::cluster::Cluster;
-use segmenta_engine::operators::{GroupColumn, Moments, PartTask, RowSample, Sample, Sampled, Variable};
-use segmenta_engine::{EngineError, Result};
+use segmenta_engine::operators::{GroupColumn, Moments, RowSample, Sample, Sampled, Variable};
 
-use crate::observer::Observer;
-use crate::process::{peak_memory, reset_peak_memory};
-use segmenta_results::cost::StepCost;
+use crate::clustering::Clustering;
+use crate::stage::{Made, StageContext};
 
-/// What a stage works with.
-pub struct StageContext<'a> {
-    /// Runs the plans.
-    pub cluster: &'a Cluster,
-    /// URL of the stage's folder, ending in `/`.
-    pub prefix: String,
-    stage: &'static str,
-    observer: &'a dyn Observer,
-    passes: AtomicU64,
-    warnings: Mutex<Vec<String>>,
-    steps: Mutex<Steps>,
-}
-
-/// The steps of a stage: those that are done, and the one that goes on.
-#[derive(Default)]
-struct Steps {
-    done: Vec<StepCost>,
-    open: Option<(&'static str, Instant)>,
-}
-
-impl Steps {
-    fn close(&mut self) {
-        if let Some((step, started)) = self.open.take() {
-            let seconds = started.elapsed().as_secs_f64();
-            self.done.push(StepCost { step: step.to_owned(), seconds, peak_memory_bytes: peak_memory() });
-        }
-    }
-}
-
-impl<'a> StageContext<'a> {
-    pub(crate) fn new(cluster: &'a Cluster, prefix: String, stage: &'static str, observer: &'a dyn Observer) -> Self {
-        Self {
-            cluster,
-            prefix,
-            stage,
-            observer,
-            passes: AtomicU64::new(0),
-            warnings: Mutex::default(),
-            steps: Mutex::default(),
-        }
-    }
-
-    /// Starts a step of the stage, for stages whose cost is of several kinds; the one before it ends.
-    pub fn begin_step(&self, step: &'static str) {
-        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        steps.close();
-        reset_peak_memory();
-        steps.open = Some((step, Instant::now()));
-        self.observer.step_started(self.stage, step);
-    }
-
-    /// Tells how far a step is that goes over no rows.
-    pub fn step_progress(&self, done: u64, total: u64) {
-        self.observer.step_progress(self.stage, done, total);
-    }
-
-    /// What the steps took; the last one ends.
-    pub(crate) fn take_steps(&self) -> Vec<StepCost> {
-        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-        steps.close();
-        std::mem::take(&mut steps.done)
-    }
-
-    /// Runs a task over the parts: one pass over their rows.
-    ///
-    /// # Errors
-    /// Those of the task.
-    pub async fn map_parts<T: PartTask>(&self, task: T, inputs: &[Vec<Part>]) -> Result<Vec<T::Output>> {
-        let results = self.cluster.map_parts(task, inputs).await?;
-        self.count_pass();
-        Ok(results)
-    }
-
-    /// Runs a task over the parts and merges the results as they arrive; `merge` must not care about their order.
-    ///
-    /// # Errors
-    /// Those of the task; no parts.
-    pub async fn merge_parts<T: PartTask>(
-        &self,
-        task: T,
-        inputs: &[Vec<Part>],
-        merge: impl FnMut(&mut T::Output, T::Output),
-    ) -> Result<T::Output> {
-        let total = self.cluster.merge_parts(task, inputs, merge).await?;
-        self.count_pass();
-        total.ok_or_else(|| EngineError::job(format!("{}: a pass over no parts", self.stage)))
-    }
-
-    /// Counts a pass that did not go through [`StageContext::map_parts`].
-    pub(crate) fn count_pass(&self) {
-        let passes = self.passes.fetch_add(1, Ordering::Relaxed) + 1;
-        self.observer.pass_finished(self.stage, passes);
-    }
-
-    /// Passes so far.
-    #[must_use]
-    pub fn passes(&self) -> u64 {
-        self.passes.load(Ordering::Relaxed)
-    }
-
-    /// Tells the user something about the data that does not stop the job.
-    pub fn warn(&self, warning: String) {
-        self.observer.warning(&warning);
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning);
-    }
-
-    pub(crate) fn into_warnings(self) -> Vec<String> {
-        self.warnings.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
+/// The clusterings of a job that are there so far, in the order of the tables.
+pub(crate) fn clusterings(made: &Made) -> Vec<&dyn Clustering> {
+    let kmeans = made.find::<evaluate::EvaluateStage>().map(|found| found as &dyn Clustering);
+    let hierarchy = made.find::<hierarchy::HierarchyStage>().map(|found| found as &dyn Clustering);
+    let hdbscan = made.find::<hdbscan::HdbscanStage>().map(|found| found as &dyn Clustering);
+    [kmeans, hierarchy, hdbscan].into_iter().flatten().collect()
 }
 
 /// One part an item: what most passes run over.
@@ -257,4 +147,24 @@ pub(crate) async fn means_and_variances(
         sums.iter().zip(units).map(|(sums, units)| MeanAndVariance::new(sums, units)).collect()
     };
     Ok(sums.iter().zip(&units).map(of_group).collect())
+}
+
+/// The settings of the features in words: once where they are the same for all, and else with the features of each.
+fn by_feature<T>(features: &[String], settings: &[T], describe: impl Fn(&T) -> String) -> String {
+    let mut said: Vec<(String, Vec<&str>)> = vec![];
+    for (feature, settings) in features.iter().zip(settings) {
+        let words = describe(settings);
+        match said.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, features)) => features.push(feature),
+            None => said.push((words, vec![feature])),
+        }
+    }
+    match said.as_slice() {
+        [(words, _)] => words.clone(),
+        _ => {
+            let each: Vec<String> =
+                said.iter().map(|(words, features)| format!("{}: {words}", features.join(", "))).collect();
+            each.join("; ")
+        }
+    }
 }

@@ -9,10 +9,60 @@ use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
 use super::impute::Imputed;
-use super::{Draw, MeanAndVariance, MomentColumns, StageContext, draw, means_and_variances, rows_of, singly};
+use super::{Draw, MeanAndVariance, MomentColumns, draw, means_and_variances, rows_of, singly};
 use crate::quantiles::{self, Columns, Wanted};
+use crate::stage::{Given, Made, Stage, StageContext};
+use crate::stages::by_feature;
+use crate::stages::extract::ExtractStage;
+use crate::stages::impute::ImputeStage;
 use segmenta_results::words::{self, plural};
+use segmenta_spec::JobSpec;
 use segmenta_spec::{Forest, ForestThreshold, OutlierRule, Outliers, Quantiles};
+use serde_json::Value;
+
+/// The stage.
+pub struct OutliersStage;
+
+impl Stage for OutliersStage {
+    const NAME: &'static str = "outliers";
+    const AFTER: &'static [&'static str] = &[ImputeStage::NAME];
+    type Output = Split;
+
+    fn settings(given: &Given<'_>) -> serde_json::Result<Value> {
+        serde_json::to_value(&given.spec.outliers)
+    }
+
+    fn describe(given: &Given<'_>) -> String {
+        describe(given.spec)
+    }
+
+    fn rows(_given: &Given<'_>, made: &Made) -> Result<u64> {
+        Ok(rows_of(&made.of::<ExtractStage>()?.parts))
+    }
+
+    async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Split> {
+        run(context, &given.spec.outliers, &given.spec.source.features, made.of::<ImputeStage>()?).await
+    }
+}
+
+fn describe(spec: &JobSpec) -> String {
+    let outliers = &spec.outliers;
+    let fences = by_feature(&spec.source.features, &outliers.rules, |rule| match rule {
+        OutlierRule::Iqr { factor } => format!("cut beyond {factor} interquartile ranges from the quartiles"),
+        OutlierRule::Zscore { factor } => format!("cut beyond {factor} standard deviations from the mean"),
+        OutlierRule::Mad { factor } => format!("cut at modified z-scores beyond {factor}"),
+        OutlierRule::Percentile { low, high } => format!("cut beyond the quantiles {low} and {high}"),
+        OutlierRule::None => "keep every row".to_owned(),
+    });
+    let forest = outliers.forest.map_or_else(String::new, |forest| {
+        let cut = match forest.threshold {
+            ForestThreshold::Contamination(share) => format!("at most {share} of the rows within"),
+            ForestThreshold::Score(score) => format!("rows within of scores above {score}"),
+        };
+        format!("; by an isolation forest of {} trees, {cut}", forest.trees)
+    });
+    format!("{fences}{forest}")
+}
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]

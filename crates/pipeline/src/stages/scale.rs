@@ -11,10 +11,57 @@ use serde::{Deserialize, Serialize};
 
 use super::extract::LARGEST;
 use super::outliers::Split;
-use super::{MomentColumns, StageContext, means_and_variances, singly};
+use super::{MomentColumns, means_and_variances, singly};
 use crate::quantiles::{self, Columns, Wanted};
+use crate::stage::{Given, Made, Stage, StageContext};
+use crate::stages::outliers::OutliersStage;
+use crate::stages::{by_feature, rows_of};
 use segmenta_results::words::{self, plural};
+use segmenta_spec::JobSpec;
 use segmenta_spec::{FeatureScale, Scale, ScaleMethod, Source, TransformMethod};
+use serde_json::Value;
+
+/// The stage.
+pub struct ScaleStage;
+
+impl Stage for ScaleStage {
+    const NAME: &'static str = "scale";
+    const AFTER: &'static [&'static str] = &[OutliersStage::NAME];
+    type Output = Scaled;
+
+    fn settings(given: &Given<'_>) -> serde_json::Result<Value> {
+        serde_json::to_value(&given.spec.scale)
+    }
+
+    fn describe(given: &Given<'_>) -> String {
+        describe(given.spec)
+    }
+
+    fn rows(_given: &Given<'_>, made: &Made) -> Result<u64> {
+        Ok(rows_of(&made.of::<OutliersStage>()?.kept))
+    }
+
+    async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Scaled> {
+        run(context, &given.spec.scale, &given.spec.source, made.of::<OutliersStage>()?).await
+    }
+}
+
+fn describe(spec: &JobSpec) -> String {
+    by_feature(&spec.source.features, &spec.scale.features, |scale| {
+        let method = match scale.method {
+            ScaleMethod::Standard => "to mean 0 and variance 1",
+            ScaleMethod::Robust => "to median 0 and interquartile range 1",
+            ScaleMethod::Minmax => "to the range 0 to 1",
+            ScaleMethod::None => "as they are",
+        };
+        match scale.transform {
+            TransformMethod::None => method.to_owned(),
+            TransformMethod::Log1p => format!("log1p, then {method}"),
+            TransformMethod::SignedLog1p => format!("log1p of either sign, then {method}"),
+            TransformMethod::YeoJohnson => format!("Yeo-Johnson, then {method}"),
+        }
+    })
+}
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -9,7 +9,6 @@ use serde_json::{Map, Value};
 use super::filters::number;
 use super::segments::Clustering;
 use super::{damaged, in_words};
-use segmenta_results::clusterings::label_column;
 use segmenta_results::metrics::{FeatureMetrics, Metrics, Pattern};
 use segmenta_results::published::Published;
 use segmenta_results::words::count;
@@ -215,7 +214,7 @@ impl Side {
 }
 
 pub(super) fn agreements(metrics: &Metrics, clusterings: &[Clustering]) -> Vec<Agreement> {
-    let clustering = |column: &str| clusterings.iter().find(|clustering| label_column(clustering.algorithm) == column);
+    let clustering = |column: &str| clusterings.iter().find(|clustering| clustering.algorithm.column() == column);
     let of = |agreement: &segmenta_results::clusterings::Agreement| {
         let (first, second) = (clustering(&agreement.first)?, clustering(&agreement.second)?);
         let (rows, columns) = (Side::new(first), Side::new(second));

@@ -189,13 +189,8 @@ pub(super) fn means(published: &Published, cluster: i32) -> Result<Option<Vec<f6
 /// The clusterings that the job has; K-Means first.
 pub(super) fn clusterings(published: &Published, overall: &[Overall]) -> Result<Vec<Clustering>> {
     let table = Table::new(published)?;
-    let all = [
-        (Algorithm::Kmeans, "K-Means"),
-        (Algorithm::Hierarchy, "Hierarchical clustering"),
-        (Algorithm::Hdbscan, "HDBSCAN"),
-    ];
     let mut found = vec![];
-    for (algorithm, title) in all {
+    for algorithm in Algorithm::ALL {
         let mut rows: Vec<usize> = table.rows_of(algorithm).collect();
         if rows.is_empty() {
             continue;
@@ -212,6 +207,7 @@ pub(super) fn clusterings(published: &Published, overall: &[Overall]) -> Result<
         segments.sort_by(by_standing);
         color(&mut segments);
         let rules = published.metrics.rules.iter().find(|rules| rules.algorithm == algorithm);
+        let title = algorithm.title();
         found.push(Clustering { algorithm, title, segments, rule_fidelity: rules.map(|rules| rules.fidelity), hidden });
     }
     Ok(found)

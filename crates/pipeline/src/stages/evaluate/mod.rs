@@ -13,18 +13,67 @@ use segmenta_algorithms::metrics::{calinski_harabasz, davies_bouldin};
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{Assign, ClusterQuality, Judged, StratifiedSample};
 use segmenta_engine::{EngineError, Result};
-use segmenta_results::clusterings::{Choice, Measures};
+use segmenta_results::clusterings::{Algorithm, Choice, Measures};
+use segmenta_results::segments::Segment;
 use serde::{Deserialize, Serialize};
 
-use self::numbering::Numbering;
+use self::numbering::{Numbering, number};
 use self::silhouettes::Estimate;
-use super::kmeans::{Candidate, Clustered};
-use super::outliers::Split;
+use super::kmeans::Candidate;
 use super::scale::Scaled;
-use super::{StageContext, rows_of, singly};
-use segmenta_spec::{Evaluate, KMeans};
+use super::{rows_of, singly};
+use crate::clustering;
+use crate::stage::{Given, Made, Stage, StageContext};
+use crate::stages::clusterings;
+use crate::stages::hdbscan::HdbscanStage;
+use crate::stages::hierarchy::HierarchyStage;
+use crate::stages::kmeans::KMeansStage;
+use crate::stages::outliers::OutliersStage;
+use crate::stages::scale::ScaleStage;
+use segmenta_spec::{JobSpec, Select};
+use serde_json::Value;
 
-pub use self::numbering::Previous;
+/// The stage.
+pub struct EvaluateStage;
+
+impl Stage for EvaluateStage {
+    const NAME: &'static str = "evaluate";
+    const AFTER: &'static [&'static str] = &[KMeansStage::NAME, HierarchyStage::NAME, HdbscanStage::NAME];
+    type Output = Evaluated;
+
+    fn settings(given: &Given<'_>) -> serde_json::Result<Value> {
+        serde_json::to_value((&given.spec.evaluate, given.spec.kmeans.select, given.previous))
+    }
+
+    fn describe(given: &Given<'_>) -> String {
+        describe(given.spec)
+    }
+
+    fn rows(_given: &Given<'_>, made: &Made) -> Result<u64> {
+        Ok(rows_of(&made.of::<OutliersStage>()?.kept))
+    }
+
+    async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Evaluated> {
+        run(context, given, made).await
+    }
+}
+
+fn describe(spec: &JobSpec) -> String {
+    let rows = spec.evaluate.silhouette_rows;
+    let how = match (spec.kmeans.k.len(), spec.kmeans.select) {
+        (1, _) => "k is fixed",
+        (_, Select::Elbow) => "choose k by the elbow of the inertia",
+        (_, Select::Silhouette) => "choose k by the silhouette",
+        (_, Select::CalinskiHarabasz) => "choose k by the Calinski-Harabasz index",
+        (_, Select::DaviesBouldin) => "choose k by the Davies-Bouldin index",
+        (_, Select::Gap) => "choose k by the gap statistic",
+    };
+    let numbers = match &spec.previous {
+        Some(previous) => format!("; number the segments as those of {previous}"),
+        None => String::new(),
+    };
+    format!("{how}; silhouette exact up to {rows} rows; assign every row{numbers}")
+}
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,22 +98,28 @@ pub struct Evaluated {
     pub assignments: Vec<Part>,
 }
 
-/// Runs the stage.
-///
-/// # Errors
-/// Those of its passes; a rule that no k has a value of.
-#[allow(clippy::too_many_arguments)]
-pub async fn run(
-    context: &StageContext<'_>,
-    settings: &Evaluate,
-    kmeans: &KMeans,
-    features: &[String],
-    split: &Split,
-    scaled: &Scaled,
-    clustered: &Clustered,
-    labels: &[&[Part]],
-    previous: Option<&Previous>,
-) -> Result<Evaluated> {
+/// K-Means with the chosen k.
+impl clustering::Clustering for Evaluated {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Kmeans
+    }
+
+    fn numbers(&self) -> (i32, usize) {
+        (0, self.numbers.iter().max().map_or(0, |largest| *largest as usize + 1))
+    }
+
+    fn complete(&self, segment: &mut Segment) {
+        let chosen = self.measures.iter().find(|measures| measures.k == self.chosen_k);
+        let cluster = self.numbers.iter().position(|number| *number == segment.cluster);
+        segment.silhouette = chosen.and_then(|measures| *measures.silhouette_by_cluster.get(cluster?)?);
+    }
+}
+
+async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Evaluated> {
+    let (settings, kmeans) = (&given.spec.evaluate, &given.spec.kmeans);
+    let features = given.spec.source.features.as_slice();
+    let (split, scaled) = (made.of::<OutliersStage>()?, made.of::<ScaleStage>()?);
+    let clustered = made.of::<KMeansStage>()?;
     let candidates = &clustered.candidates;
     context.begin_step("judge every k");
     let sample = silhouettes::sample(context, settings, scaled, candidates);
@@ -94,8 +149,8 @@ pub async fn run(
         .iter()
         .find(|candidate| candidate.k == chosen_k)
         .ok_or_else(|| EngineError::job("evaluate: there is no candidate to choose"))?;
-    let numbering = match previous {
-        Some(previous) => previous.number(chosen.clustering.centers.centroids(), &scaled.scalers)?,
+    let numbering = match given.previous {
+        Some(previous) => number(previous, chosen.clustering.centers.centroids(), &scaled.scalers)?,
         None => Numbering::by_cluster(chosen_k),
     };
     context.begin_step("assign the rows");
@@ -107,8 +162,8 @@ pub async fn run(
     };
     let mut aligned: Vec<Vec<Part>> =
         split.kept.iter().zip(&scaled.parts).map(|(kept, points)| vec![kept.clone(), points.clone()]).collect();
-    for labels in labels {
-        aligned.iter_mut().zip(*labels).for_each(|(parts, labels)| parts.push(labels.clone()));
+    for labels in clusterings(made).iter().filter_map(|clustering| clustering.labels()) {
+        aligned.iter_mut().zip(labels).for_each(|(parts, labels)| parts.push(labels.clone()));
     }
     let assignments = context.map_parts(task, &aligned).await?;
     let Numbering { numbers, next_number } = numbering;

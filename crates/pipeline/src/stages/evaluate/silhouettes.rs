@@ -21,8 +21,9 @@ use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{RowSample, Silhouette, SilhouetteSums, SilhouettesByStratum, StratifiedSample};
 
 use super::Candidate;
+use crate::stage::StageContext;
 use crate::stages::scale::Scaled;
-use crate::stages::{StageContext, rows_of, singly};
+use crate::stages::{rows_of, singly};
 use segmenta_spec::Evaluate;
 
 /// The rows of the silhouette are a sample of their own.

@@ -8,7 +8,8 @@ use segmenta_engine::operators::{RowSample, Sample, Sampled};
 use segmenta_engine::{EngineError, Result};
 
 use super::super::scale::Scaled;
-use super::super::{StageContext, rows_of, singly};
+use super::super::{rows_of, singly};
+use crate::stage::StageContext;
 use segmenta_spec::{Hdbscan, Resolution};
 
 const MAX_CELLS: u64 = 4_096;

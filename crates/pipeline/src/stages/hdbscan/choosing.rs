@@ -8,8 +8,8 @@ use segmenta_engine::operators::hdbscan::{CellPoints, read_ids};
 use segmenta_engine::{EngineError, Result};
 use segmenta_results::clusterings::DensityCandidate;
 
-use super::super::StageContext;
 use super::spanning_tree::Points;
+use crate::stage::StageContext;
 use segmenta_spec::{Hdbscan, MinClusterSize};
 
 /// Shares of the rows that `min_cluster_size: auto` tries.

@@ -11,18 +11,85 @@ use segmenta_algorithms::hdbscan::condensed_tree::{CondensedCluster, lambda};
 use segmenta_algorithms::hdbscan::membership::{Membership, Memberships, label_order, persistence};
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::hdbscan::{
-    DensityModelCell, Gather, Gathered, PointLabels, Scatter, shuffle_plan, write_labels,
+    DensityModelCell, Gather, Gathered, PROBABILITY_COLUMN, PointLabels, SCORE_COLUMN, Scatter, shuffle_plan,
+    write_labels,
 };
 use segmenta_engine::{EngineError, Result};
-use segmenta_results::clusterings::{DensityCandidate, DensityCluster, NeighborGraph};
+use segmenta_results::clusterings::{Algorithm, DensityCandidate, DensityCluster, NeighborGraph};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::choosing::cluster_sizes;
 use self::choosing::{choose, least_ids, reason};
 use self::spanning_tree::{Spanned, spanning_tree};
+use super::rows_of;
 use super::scale::Scaled;
-use super::{StageContext, rows_of};
+use crate::clustering::Clustering;
+use crate::source::part_count;
+use crate::stage::{Given, Made, Stage, StageContext};
+use crate::stages::outliers::OutliersStage;
+use crate::stages::scale::ScaleStage;
 use segmenta_spec::Hdbscan;
+use segmenta_spec::{Graph, JobSpec, MinClusterSize, Resolution};
+use serde_json::Value;
+
+/// The stage.
+pub struct HdbscanStage;
+
+impl Stage for HdbscanStage {
+    const NAME: &'static str = "hdbscan";
+    const AFTER: &'static [&'static str] = &[ScaleStage::NAME];
+    type Output = DensityClustered;
+
+    fn is_in(spec: &JobSpec) -> bool {
+        spec.hdbscan.is_some()
+    }
+
+    fn settings(given: &Given<'_>) -> serde_json::Result<Value> {
+        serde_json::to_value(&given.spec.hdbscan)
+    }
+
+    fn describe(given: &Given<'_>) -> String {
+        given.spec.hdbscan.as_ref().map(describe).unwrap_or_default()
+    }
+
+    fn check(given: &Given<'_>) -> Result<()> {
+        // Rows that weigh more than 1 are more to HDBSCAN.
+        match (&given.spec.hdbscan, given.customers(), &given.spec.source.weight) {
+            (Some(settings), Some(rows), None) => cluster_sizes(settings, rows).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    fn rows(_given: &Given<'_>, made: &Made) -> Result<u64> {
+        Ok(rows_of(&made.of::<OutliersStage>()?.kept))
+    }
+
+    async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<DensityClustered> {
+        let settings = given.spec.hdbscan.as_ref().ok_or_else(|| EngineError::job("the spec has no hdbscan"))?;
+        let slices = part_count(given.sources.rows());
+        run(context, settings, &given.spec.source.features, made.of::<ScaleStage>()?, slices).await
+    }
+}
+
+fn describe(hdbscan: &Hdbscan) -> String {
+    let size = match &hdbscan.min_cluster_size {
+        MinClusterSize::Auto => "of a size chosen by validity".to_owned(),
+        MinClusterSize::OneOf(sizes) => {
+            let sizes: Vec<String> = sizes.iter().map(u64::to_string).collect();
+            format!("of at least {} rows", sizes.join(" or "))
+        }
+    };
+    let resolution = match hdbscan.resolution {
+        Resolution::Auto { budget } => format!("every distinct row a point up to {budget} rows, on a grid above"),
+        Resolution::Side(0.0) => "every distinct row a point".to_owned(),
+        Resolution::Side(side) => format!("on a grid of side {side}"),
+    };
+    let graph = match hdbscan.graph {
+        Graph::Exact => String::new(),
+        Graph::Knn { neighbors } => format!(", by the graph of {neighbors} nearest neighbours (approximate)"),
+    };
+    format!("clusters {size}, min_samples {}; {resolution}{graph}", hdbscan.min_samples)
+}
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -63,6 +130,41 @@ pub struct DensityClustered {
     pub model: Vec<DensityModelCell>,
     /// Row id, cluster, probability and outlier score, row for row those of the prepared points.
     pub labels: Vec<Part>,
+}
+
+/// Clusters that are described: the largest.
+const MAX_DENSITY_SEGMENTS: usize = 100;
+
+impl Clustering for DensityClustered {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::Hdbscan
+    }
+
+    /// Noise comes first.
+    fn numbers(&self) -> (i32, usize) {
+        (-1, self.clusters.len().min(MAX_DENSITY_SEGMENTS) + 1)
+    }
+
+    fn labels(&self) -> Option<&[Part]> {
+        Some(&self.labels)
+    }
+
+    fn columns(&self) -> &'static [&'static str] {
+        &[PROBABILITY_COLUMN, SCORE_COLUMN]
+    }
+
+    /// Clusters of one density are of any size and shape, and often one of them has most customers: what sets them apart is described by
+    /// their features, and no name that promises or gives up on somebody follows from it.
+    fn has_names(&self) -> bool {
+        false
+    }
+
+    fn warning(&self) -> Option<String> {
+        let found = self.clusters.len();
+        (found > MAX_DENSITY_SEGMENTS).then(|| {
+            format!("hdbscan finds {found} clusters; segments.parquet has the {MAX_DENSITY_SEGMENTS} largest of them")
+        })
+    }
 }
 
 /// Runs the stage. `slices` is the number of slices that the row ids are cut into.

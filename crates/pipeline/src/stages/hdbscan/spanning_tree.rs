@@ -16,7 +16,8 @@ use segmenta_engine::operators::hdbscan::{
 use segmenta_engine::{EngineError, Result};
 use segmenta_results::clusterings::NeighborGraph;
 
-use super::super::{StageContext, rows_of, singly};
+use super::super::{rows_of, singly};
+use crate::stage::StageContext;
 use crate::stages::scale::Scaled;
 use segmenta_spec::{Graph, Hdbscan};
 

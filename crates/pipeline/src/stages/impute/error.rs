@@ -8,7 +8,8 @@ use segmenta_results::metrics::FeatureError;
 use serde::{Deserialize, Serialize};
 
 use super::DONOR_SEED;
-use crate::stages::{Draw, MeanAndVariance, StageContext, draw, rows_of, singly};
+use crate::stage::StageContext;
+use crate::stages::{Draw, MeanAndVariance, draw, rows_of, singly};
 
 /// Cells that are masked, about, and how many of them a row of all may meet: in many columns it meets most of them.
 const CELLS: u64 = 3_000;

@@ -17,12 +17,59 @@ use serde::{Deserialize, Serialize};
 pub use error::ImputationError;
 
 use super::extract::Extracted;
-use super::{MeanAndVariance, MomentColumns, StageContext, means_and_variances, rows_of, singly};
+use super::{MeanAndVariance, MomentColumns, means_and_variances, rows_of, singly};
 use crate::quantiles::{self, Columns, Wanted};
+use crate::stage::{Given, Made, Stage, StageContext};
+use crate::stages::by_feature;
+use crate::stages::extract::ExtractStage;
+use segmenta_spec::JobSpec;
 use segmenta_spec::{Donors, Fill, Impute};
+use serde_json::Value;
 
 /// Which rows are donors is a sample of its own, not that of K-Means.
 const DONOR_SEED: u64 = 0x0064_6f6e_6f72;
+
+/// The stage.
+pub struct ImputeStage;
+
+impl Stage for ImputeStage {
+    const NAME: &'static str = "impute";
+    const AFTER: &'static [&'static str] = &[ExtractStage::NAME];
+    type Output = Imputed;
+
+    fn settings(given: &Given<'_>) -> serde_json::Result<Value> {
+        serde_json::to_value(&given.spec.impute)
+    }
+
+    fn describe(given: &Given<'_>) -> String {
+        describe(given.spec)
+    }
+
+    fn rows(_given: &Given<'_>, made: &Made) -> Result<u64> {
+        Ok(rows_of(&made.of::<ExtractStage>()?.parts))
+    }
+
+    async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Imputed> {
+        run(context, &given.spec.impute, &given.spec.source.features, made.of::<ExtractStage>()?).await
+    }
+}
+
+fn describe(spec: &JobSpec) -> String {
+    let impute = &spec.impute;
+    by_feature(&spec.source.features, &impute.fills, |fill| match fill {
+        Fill::Knn => {
+            let donors = match impute.donors {
+                Donors::All => "all rows".to_owned(),
+                Donors::AtMost(rows) => format!("at most {rows} rows"),
+            };
+            format!("mean of the {} nearest neighbours among {donors}", impute.neighbors)
+        }
+        Fill::Mean => "mean of the feature".to_owned(),
+        Fill::Median => "median of the feature".to_owned(),
+        Fill::Constant(value) => format!("the value {value}"),
+        Fill::None => "none: a missing cell is an error".to_owned(),
+    })
+}
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -20,9 +20,70 @@ use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
 use super::scale::Scaled;
-use super::{StageContext, rows_of, singly};
+use super::{rows_of, singly};
+use crate::stage::{Given, Made, Stage, StageContext};
+use crate::stages::outliers::OutliersStage;
+use crate::stages::scale::ScaleStage;
 use segmenta_results::words::plural;
+use segmenta_spec::JobSpec;
 use segmenta_spec::{KMeans, KMeansAlgorithm, Start};
+use serde_json::Value;
+
+/// The stage.
+pub struct KMeansStage;
+
+impl Stage for KMeansStage {
+    const NAME: &'static str = "kmeans";
+    const AFTER: &'static [&'static str] = &[ScaleStage::NAME];
+    type Output = Clustered;
+
+    fn settings(given: &Given<'_>) -> serde_json::Result<Value> {
+        let KMeans { k, seed, restarts, max_iterations, tolerance, start, algorithm, .. } = &given.spec.kmeans;
+        serde_json::to_value((k, seed, restarts, max_iterations, tolerance, start, algorithm))
+    }
+
+    fn describe(given: &Given<'_>) -> String {
+        describe(given.spec)
+    }
+
+    fn check(given: &Given<'_>) -> Result<()> {
+        given.customers().map_or(Ok(()), |rows| check_rows(&given.spec.kmeans, rows))
+    }
+
+    fn rows(_given: &Given<'_>, made: &Made) -> Result<u64> {
+        Ok(rows_of(&made.of::<OutliersStage>()?.kept))
+    }
+
+    async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Clustered> {
+        run(context, &given.spec.kmeans, &given.spec.source.features, made.of::<ScaleStage>()?).await
+    }
+}
+
+fn describe(spec: &JobSpec) -> String {
+    let kmeans = &spec.kmeans;
+    let starts = format!("{} {}", kmeans.restarts, plural(kmeans.restarts as u64, "start", "starts"));
+    let start = match kmeans.start {
+        Start::KmeansPlusPlus => format!("k-means++ (seed {}, {starts} each)", kmeans.seed),
+        Start::KmeansParallel => format!("k-means|| (seed {}, {starts} each)", kmeans.seed),
+        Start::Centroids(_) => "the given centroids".to_owned(),
+    };
+    let k = describe_k(&kmeans.k);
+    match kmeans.algorithm {
+        KMeansAlgorithm::Lloyd => format!("{k} from {start}"),
+        KMeansAlgorithm::Minibatch { batch_rows } => format!("{k} by batches of {batch_rows} rows, from {start}"),
+        KMeansAlgorithm::Bisecting => {
+            format!("{k} by bisecting (seed {}, {starts})", kmeans.seed)
+        }
+    }
+}
+
+fn describe_k(k: &[usize]) -> String {
+    match k {
+        [k] => format!("k = {k}"),
+        [first, .., last] => format!("k = {first}..{last}, all in each pass"),
+        [] => String::new(),
+    }
+}
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]

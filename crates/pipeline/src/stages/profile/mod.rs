@@ -10,24 +10,63 @@ use segmenta_algorithms::moments::MomentUnits;
 use segmenta_algorithms::quantiles::QuantileSearch;
 use segmenta_engine::Result;
 use segmenta_engine::artifact::{NameColumn, Part};
-use segmenta_engine::operators::hdbscan::CLUSTER_COLUMN;
-use segmenta_engine::operators::hierarchy::HIERARCHY_COLUMN;
 use segmenta_engine::operators::{AddLabels, CrossTabulate, GroupColumn, Variable};
-use segmenta_results::clusterings::{Agreement, Algorithm, label_column};
+use segmenta_results::clusterings::{Agreement, Algorithm};
 use segmenta_results::segments::{ClusteringRules, FeatureProfile, LEAST_SHARE, MOST_LABELS, QUANTILES, Segment};
 use serde::{Deserialize, Serialize};
 
 use self::sample::SegmentSample;
-use super::evaluate::Evaluated;
-use super::extract::Extracted;
-use super::hdbscan::DensityClustered;
-use super::hierarchy::Linked;
 use super::outliers::Split;
-use super::scale::Scaled;
-use super::{MomentColumns, StageContext, means_and_variances, rows_of, singly};
+use super::{MomentColumns, means_and_variances, rows_of, singly};
+use crate::clustering::Clustering;
 use crate::drift;
 use crate::quantiles::{self, Columns, Wanted};
+use crate::stage::{Given, Made, Stage, StageContext};
+use crate::stages::clusterings;
+use crate::stages::evaluate::EvaluateStage;
+use crate::stages::extract::ExtractStage;
+use crate::stages::outliers::OutliersStage;
+use crate::stages::scale::ScaleStage;
+use segmenta_spec::JobSpec;
 use segmenta_spec::Profile;
+use serde_json::Value;
+
+/// The stage.
+pub struct ProfileStage;
+
+impl Stage for ProfileStage {
+    const NAME: &'static str = "profile";
+    const AFTER: &'static [&'static str] = &[EvaluateStage::NAME];
+    type Output = Profiled;
+
+    fn settings(given: &Given<'_>) -> serde_json::Result<Value> {
+        serde_json::to_value(&given.spec.profile)
+    }
+
+    fn describe(given: &Given<'_>) -> String {
+        describe(given.spec)
+    }
+
+    fn rows(_given: &Given<'_>, made: &Made) -> Result<u64> {
+        Ok(rows_of(&made.of::<OutliersStage>()?.kept))
+    }
+
+    async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Profiled> {
+        run(context, given, made).await
+    }
+}
+
+fn describe(spec: &JobSpec) -> String {
+    let profile = &spec.profile;
+    let roles = [("recency", &profile.recency), ("frequency", &profile.frequency), ("monetary", &profile.monetary)];
+    let named: Vec<String> =
+        roles.iter().filter_map(|(role, name)| name.as_ref().map(|name| format!("{role} = {name}"))).collect();
+    if named.is_empty() {
+        "statistics of each segment (no labels: no feature is named as recency, frequency or monetary)".to_owned()
+    } else {
+        format!("statistics and labels of each segment by {}", named.join(", "))
+    }
+}
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,75 +88,29 @@ pub struct Profiled {
 /// Cells of a contingency table that are kept.
 const MAX_CELLS: usize = 1_000;
 
-/// The clusterings of a job.
-#[derive(Debug, Clone, Copy)]
-pub struct Clusterings<'a> {
-    /// K-Means, and the labels of all.
-    pub evaluated: &'a Evaluated,
-    /// Where the spec asks for it.
-    pub hierarchy: Option<&'a Linked>,
-    /// Where the spec asks for it.
-    pub density: Option<&'a DensityClustered>,
-}
-
-/// HDBSCAN's clusters that are profiled: the largest.
-const MAX_DENSITY_SEGMENTS: usize = 100;
-
-/// Runs the stage.
-///
-/// # Errors
-/// Those of its passes.
-pub async fn run(
-    context: &StageContext<'_>,
-    settings: &Profile,
-    features: &[String],
-    extracted: &Extracted,
-    split: &Split,
-    scaled: &Scaled,
-    clusterings: &Clusterings<'_>,
-) -> Result<Profiled> {
-    let Clusterings { evaluated, hierarchy, density } = *clusterings;
+async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Profiled> {
+    let (settings, features) = (&given.spec.profile, given.spec.source.features.as_slice());
+    let (extracted, split) = (made.of::<ExtractStage>()?, made.of::<OutliersStage>()?);
+    let (scaled, assignments) = (made.of::<ScaleStage>()?, made.of::<EvaluateStage>()?.assignments.as_slice());
+    let clusterings = clusterings(made);
     context.begin_step("count distributions");
     let distributions = drift::distributions(context, features, &extracted.parts).await?;
     context.begin_step("describe the segments");
-    let k = evaluated.chosen_k;
-    let numbers = evaluated.numbers.iter().max().map_or(0, |largest| *largest as usize + 1);
-    let group = GroupColumn { name: "kmeans_cluster".to_owned(), first: 0, groups: numbers };
-    let mut segments = profile(context, Algorithm::Kmeans, group, features, split, evaluated).await?;
-    let by_cluster = evaluated.measures.iter().find(|m| m.k == k).map(|m| m.silhouette_by_cluster.as_slice());
-    for segment in &mut segments {
-        let cluster = evaluated.numbers.iter().position(|number| *number == segment.cluster);
-        segment.silhouette = by_cluster.and_then(|s| s.get(cluster?).copied().flatten());
-    }
-    label(settings, features, &mut segments);
-    if let Some(hierarchy) = hierarchy {
-        let group = GroupColumn { name: HIERARCHY_COLUMN.to_owned(), first: 0, groups: hierarchy.clusters.len() };
-        let mut found = profile(context, Algorithm::Hierarchy, group, features, split, evaluated).await?;
-        for segment in &mut found {
-            let cluster = hierarchy.clusters.iter().find(|cluster| cluster.cluster == segment.cluster);
-            segment.tree_path = cluster.map(|cluster| cluster.path.clone());
+    let mut segments = vec![];
+    for clustering in &clusterings {
+        let (first, groups) = clustering.numbers();
+        clustering.warning().into_iter().for_each(|warning| context.warn(warning));
+        let group = GroupColumn { name: clustering.algorithm().column().to_owned(), first, groups };
+        let mut found = profile(context, clustering.algorithm(), group, features, split, assignments).await?;
+        found.iter_mut().for_each(|segment| clustering.complete(segment));
+        if clustering.has_names() {
+            label(settings, features, &mut found);
         }
-        label(settings, features, &mut found);
         segments.append(&mut found);
     }
-    if let Some(density) = density {
-        let clusters = density.clusters.len().min(MAX_DENSITY_SEGMENTS);
-        if clusters < density.clusters.len() {
-            context.warn(format!(
-                "hdbscan finds {} clusters; segments.parquet has the {clusters} largest of them",
-                density.clusters.len()
-            ));
-        }
-        let group = GroupColumn { name: CLUSTER_COLUMN.to_owned(), first: -1, groups: clusters + 1 };
-        let mut found = profile(context, Algorithm::Hdbscan, group, features, split, evaluated).await?;
-        // Clusters of one density are of any size and shape, and often one of them has most customers: what sets them apart is
-        // described by their features, and no name that promises or gives up on somebody follows from it.
-        segments.append(&mut found);
-    }
-    let agreements = agreements(context, evaluated, hierarchy.is_some(), density.is_some()).await?;
+    let agreements = agreements(context, assignments, &clusterings).await?;
     context.begin_step("draw a sample");
-    let assignments = &evaluated.assignments;
-    let sample = SegmentSample::draw(context, features, &scaled.parts, assignments, &segments).await?;
+    let sample = SegmentSample::draw(context, features, &scaled.parts, assignments, &segments, &clusterings).await?;
     context.begin_step("find rules");
     let rules = rules::find(context, features, &sample, assignments, &segments).await?;
     let sample = sample.write(context, features).await?;
@@ -131,12 +124,12 @@ async fn with_labels(context: &StageContext<'_>, assignments: &[Part], segments:
         let of = segments.iter().filter(|segment| segment.algorithm == algorithm);
         let names = of.filter_map(|segment| Some((segment.cluster, segment.label.as_ref()?.name.clone())));
         NameColumn {
-            of: label_column(algorithm).to_owned(),
+            of: algorithm.column().to_owned(),
             name: format!("{}_label", algorithm.name()),
             names: names.collect(),
         }
     };
-    let all = [Algorithm::Kmeans, Algorithm::Hierarchy, Algorithm::Hdbscan].map(column);
+    let all = Algorithm::ALL.map(column);
     let columns: Vec<NameColumn> = all.into_iter().filter(|column| !column.names.is_empty()).collect();
     if columns.is_empty() {
         return Ok(assignments.to_vec());
@@ -149,13 +142,11 @@ async fn with_labels(context: &StageContext<'_>, assignments: &[Part], segments:
 /// Sets the clusterings against each other, where there are several.
 async fn agreements(
     context: &StageContext<'_>,
-    evaluated: &Evaluated,
-    has_hierarchy: bool,
-    has_density: bool,
+    assignments: &[Part],
+    clusterings: &[&dyn Clustering],
 ) -> Result<Vec<Agreement>> {
-    let others = [(has_hierarchy, HIERARCHY_COLUMN), (has_density, CLUSTER_COLUMN)];
-    let others = others.into_iter().filter(|(is_there, _)| *is_there).map(|(_, column)| column);
-    let columns: Vec<String> = ["kmeans_cluster"].into_iter().chain(others).map(str::to_owned).collect();
+    let column = |clustering: &&dyn Clustering| clustering.algorithm().column().to_owned();
+    let columns: Vec<String> = clusterings.iter().map(column).collect();
     if columns.len() < 2 {
         return Ok(vec![]);
     }
@@ -165,7 +156,7 @@ async fn agreements(
     let merge = |total: &mut Vec<Contingency>, part: Vec<Contingency>| {
         total.iter_mut().zip(&part).for_each(|(total, part)| total.merge(part));
     };
-    let found = context.merge_parts(task, &singly(&evaluated.assignments), merge).await?;
+    let found = context.merge_parts(task, &singly(assignments), merge).await?;
     let agreement = |((first, second), found): ((usize, usize), &Contingency)| {
         let mut contingency: Vec<Cell> = found.cells().collect();
         contingency.sort_by_key(|cell| (std::cmp::Reverse(cell.count), cell.first, cell.second));
@@ -187,12 +178,12 @@ async fn profile(
     group: GroupColumn,
     features: &[String],
     split: &Split,
-    evaluated: &Evaluated,
+    assignments: &[Part],
 ) -> Result<Vec<Segment>> {
     let first = group.first;
     let units = split.features.iter().map(|feature| MomentUnits::new(feature.mean, &feature.sketch.bounds()));
     let columns = MomentColumns {
-        parts: &evaluated.assignments,
+        parts: assignments,
         names: features,
         group: Some(group.clone()),
         variables: &Variable::plain(features.len()),
@@ -208,12 +199,12 @@ async fn profile(
             }
         }
     }
-    let columns = Columns { parts: &evaluated.assignments, names: features, group: Some(&group.name) };
+    let columns = Columns { parts: assignments, names: features, group: Some(&group.name) };
     let found = quantiles::find(context, &columns, wanted).await?;
     let quantiles: Vec<f64> =
         found.iter().map(|search| search.as_ref().and_then(QuantileSearch::value).unwrap_or_default()).collect();
     let of_cluster = features.len() * QUANTILES.len();
-    let rows = rows_of(&evaluated.assignments);
+    let rows = rows_of(assignments);
     let mut segments = Vec::with_capacity(moments.len());
     for (cluster, (moments, quantiles)) in (first..).zip(moments.iter().zip(quantiles.chunks(of_cluster))) {
         let size = moments.first().map_or(0, |feature| feature.count);

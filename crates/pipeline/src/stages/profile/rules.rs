@@ -6,11 +6,12 @@ use segmenta_algorithms::rules::{Condition, Conjunction, DecisionTree, Limits, R
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{ApplyRules, RuledClustering};
 use segmenta_engine::{EngineError, Result};
-use segmenta_results::clusterings::{Algorithm, label_column};
+use segmenta_results::clusterings::Algorithm;
 use segmenta_results::segments::{ClusteringRules, Segment, SegmentRule};
 
 use super::sample::{SegmentSample, by_algorithm};
-use crate::stages::{StageContext, singly};
+use crate::stage::StageContext;
+use crate::stages::singly;
 
 /// Clusterings of more segments get no rules: nobody would read them.
 const MOST_SEGMENTS: usize = 32;
@@ -55,7 +56,7 @@ pub(super) async fn find(
         return Ok(vec![]);
     }
     let of = |(algorithm, _, tree): &(Algorithm, Vec<i32>, DecisionTree)| RuledClustering {
-        column: label_column(*algorithm).to_owned(),
+        column: algorithm.column().to_owned(),
         tree: tree.clone(),
     };
     let task = ApplyRules { features: features.to_vec(), clusterings: found.iter().map(of).collect() };

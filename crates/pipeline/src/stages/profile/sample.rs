@@ -14,12 +14,12 @@ use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::metrics::{Labelling, SilhouetteReference};
 use segmenta_engine::Result;
 use segmenta_engine::artifact::{Part, PartWriter};
-use segmenta_engine::operators::hdbscan::{PROBABILITY_COLUMN, SCORE_COLUMN};
 use segmenta_engine::operators::{RowSample, SampleSegments, SampledRow, SegmentRates};
-use segmenta_results::clusterings::{Algorithm, label_column};
+use segmenta_results::clusterings::Algorithm;
 use segmenta_results::segments::Segment;
 
-use crate::stages::StageContext;
+use crate::clustering::Clustering;
+use crate::stage::StageContext;
 
 const SEED: u64 = 0x7361_6d70_6c65;
 
@@ -47,22 +47,22 @@ impl SegmentSample {
         points: &[Part],
         assignments: &[Part],
         segments: &[Segment],
+        clusterings: &[&dyn Clustering],
     ) -> Result<Self> {
         let mut columns = features.to_vec();
         columns.push("kmeans_distance".to_owned());
-        let mut clusterings = vec![];
+        let mut sampled = vec![];
         for (algorithm, of_algorithm) in by_algorithm(segments) {
-            clusterings.push((columns.len(), of_algorithm));
-            columns.push(label_column(algorithm).to_owned());
-            if algorithm == Algorithm::Hdbscan {
-                columns.extend([PROBABILITY_COLUMN, SCORE_COLUMN].map(str::to_owned));
-            }
+            sampled.push((columns.len(), of_algorithm));
+            columns.push(algorithm.column().to_owned());
+            let of = clusterings.iter().find(|clustering| clustering.algorithm() == algorithm);
+            columns.extend(of.iter().flat_map(|clustering| clustering.columns()).map(|column| (*column).to_owned()));
         }
-        let wanted = ROWS.div_ceil(clusterings.len().max(1) as u64);
+        let wanted = ROWS.div_ceil(sampled.len().max(1) as u64);
         let task = SampleSegments {
             features: features.to_vec(),
             columns: columns.clone(),
-            clusterings: clusterings.iter().map(|(column, of)| rates(*column, of, wanted)).collect(),
+            clusterings: sampled.iter().map(|(column, of)| rates(*column, of, wanted)).collect(),
             seed: SEED,
         };
         let inputs: Vec<Vec<Part>> =
@@ -92,7 +92,7 @@ impl SegmentSample {
 
     /// The labels by a clustering, where the job has it.
     pub(super) fn labels(&self, algorithm: Algorithm) -> Option<Vec<i32>> {
-        let column = self.columns.iter().position(|column| column == label_column(algorithm))?;
+        let column = self.columns.iter().position(|column| column == algorithm.column())?;
         Some(self.rows.iter().map(|row| row.values[column] as i32).collect())
     }
 
@@ -158,9 +158,8 @@ impl SegmentSample {
 
 /// The segments of each clustering, in the order of the table.
 pub(super) fn by_algorithm(segments: &[Segment]) -> Vec<(Algorithm, Vec<&Segment>)> {
-    let all = [Algorithm::Kmeans, Algorithm::Hierarchy, Algorithm::Hdbscan];
     let of = |algorithm| (algorithm, segments.iter().filter(|segment| segment.algorithm == algorithm).collect());
-    all.into_iter().map(of).filter(|(_, segments): &(_, Vec<&Segment>)| !segments.is_empty()).collect()
+    Algorithm::ALL.into_iter().map(of).filter(|(_, segments): &(_, Vec<&Segment>)| !segments.is_empty()).collect()
 }
 
 /// How many of about `wanted` rows are drawn of each segment.

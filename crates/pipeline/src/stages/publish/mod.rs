@@ -20,19 +20,19 @@ use segmenta_spec::JobSpec;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::StageContext;
-use super::evaluate::Evaluated;
-use super::extract::Extracted;
-use super::hdbscan::DensityClustered;
-use super::hierarchy::Linked;
-use super::impute::Imputed;
-use super::kmeans::Clustered;
-use super::outliers::Split;
-use super::profile::Profiled;
-use super::scale::Scaled;
+use super::evaluate::{EvaluateStage, Evaluated};
+use super::extract::{ExtractStage, Extracted};
+use super::hdbscan::{DensityClustered, HdbscanStage};
+use super::hierarchy::{HierarchyStage, Linked};
+use super::impute::{ImputeStage, Imputed};
+use super::kmeans::{Clustered, KMeansStage};
+use super::outliers::{OutliersStage, Split};
+use super::profile::{ProfileStage, Profiled};
+use super::scale::{ScaleStage, Scaled};
 use crate::lease::Lease;
 use crate::publication::{Kind, Publication};
 use crate::source::Sources;
+use crate::stage::{Given, Made, StageContext};
 
 /// The trees of an isolation forest.
 pub(crate) const FOREST_FILE: &str = "model/forest.json";
@@ -72,6 +72,30 @@ pub struct Results<'a> {
     pub stages: &'a [StageReport],
     /// What was noticed on the way.
     pub warnings: &'a [String],
+}
+
+impl<'a> Results<'a> {
+    /// Of a job whose stages have run.
+    ///
+    /// # Errors
+    /// A stage that has not.
+    pub fn new(given: &Given<'a>, made: &'a Made, stages: &'a [StageReport], warnings: &'a [String]) -> Result<Self> {
+        Ok(Self {
+            spec: given.spec,
+            sources: given.sources,
+            extracted: made.of::<ExtractStage>()?,
+            imputed: made.of::<ImputeStage>()?,
+            split: made.of::<OutliersStage>()?,
+            scaled: made.of::<ScaleStage>()?,
+            clustered: made.of::<KMeansStage>()?,
+            hierarchy: made.find::<HierarchyStage>(),
+            density: made.find::<HdbscanStage>(),
+            evaluated: made.of::<EvaluateStage>()?,
+            profiled: made.of::<ProfileStage>()?,
+            stages,
+            warnings,
+        })
+    }
 }
 
 /// Publishes under `output` (a URL that ends in `/`).
