@@ -161,7 +161,7 @@ class Site:
     # All ports are below those that systems give to connections that go out, of which there are thousands here.
     def coordinator(self, name: str = "coordinator", port: int = 0, state: str = "state") -> None:
         host = self.network.host()
-        arguments = ["coordinator", "--listen", f"{host}:{27050 + port}", "--scheduler-listen", f"{host}:{27060 + port}"]
+        arguments = ["coordinator", "--insecure", "--listen", f"{host}:{27050 + port}", "--scheduler-listen", f"{host}:{27060 + port}"]
         arguments += ["--state", f"s3://{BUCKET}/{state}", "--allow", f"s3://{BUCKET}/", "--memory", "2GiB"]
         self.start(name, arguments + ["--lease-seconds", "5", "--worker-timeout-seconds", "10"])
 
@@ -170,7 +170,7 @@ class Site:
         ports = ["--flight-port", "27061", "--task-port", "27062"]
         if not self.network.namespaces:
             ports = ["--flight-port", str(27161 + 2 * i), "--task-port", str(27162 + 2 * i)]
-        arguments = ["worker", "--scheduler", f"{host}:27060", "--bind", self.network.address(i), *ports]
+        arguments = ["worker", "--insecure", "--scheduler", f"{host}:27060", "--bind", self.network.address(i), *ports]
         arguments += ["--host", self.network.address(i), "--slots", "1", "--memory", "2GiB"]
         arguments += ["--work-dir", work_dir or str(self.folder / f"work{i}")]
         self.start(f"worker{i}", arguments, self.network.inside(i))

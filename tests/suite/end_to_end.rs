@@ -200,3 +200,17 @@ fn ids_of_text_and_several_columns_in_a_folder_with_an_awkward_name() {
         assert!(said.out.contains(&format!("{rows} rows")), "{location}: {}{}", said.out, said.err);
     }
 }
+
+#[test]
+fn with_little_memory_the_tables_are_the_same() {
+    let published = |arguments: &[&str]| {
+        let folder = folder();
+        let spec = cdnow_spec(folder.path(), &[]);
+        let said = segmenta(&[&["run", spec.to_str().unwrap()], arguments].concat());
+        assert_eq!(said.code, 0, "{}", said.err);
+        let manifest = json(&folder.path().join("out/manifest.json"));
+        let tables = manifest["outputs"].as_array().unwrap().iter().filter(|output| !output["rows"].is_null());
+        tables.map(|output| (output["name"].to_string(), output["sha256"].to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(published(&["--memory", "300MiB"]), published(&[]));
+}
