@@ -5,7 +5,7 @@
 //!                          └─────────┴── each writes its artifact and a manifest under <output>/_work ──┘
 //! ```
 //!
-//! A stage is a file of [`stages`]; [`job`] runs them in order and skips those whose manifest is already there.
+//! A stage is a file of [`stages`]; [`job`] lists them, and [`driver`] runs them in order and skips those whose manifest is already there.
 
 pub mod clean;
 pub mod clustering;
