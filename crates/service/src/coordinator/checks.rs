@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::record::{Failure, Request, parse};
 use super::refusal::Refusal;
+use crate::log::COLLECTOR;
 
 /// The subcommand of the child.
 pub const COMMAND: &str = "answer-check";
@@ -40,6 +41,9 @@ const LONGEST_ANSWER: u64 = 16 << 20;
 
 /// The allocator would take a gigabyte of addresses at its start, which count as memory where that is limited.
 const ALLOCATOR: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
+
+/// Seconds that a child waits longer than a coordinator does.
+const GRACE: u64 = 5;
 
 /// What a check may take.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +81,8 @@ struct Question {
     request: Request,
     /// Bytes of memory that the answer may take.
     memory: u64,
+    /// After which the child ends by itself, should nobody be there any more to end it.
+    seconds: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -123,8 +129,13 @@ impl Checks {
         drop(waiting);
         let mut program = program().map_err(unavailable)?;
         program.args(["--quiet", COMMAND]).env(ALLOCATOR.0, ALLOCATOR.1).env("RUST_BACKTRACE", "0");
+        // Its spans are nobody's, and it would not end before they are sent.
+        for variable in COLLECTOR {
+            program.env_remove(variable);
+        }
         let mut process = self.start(&mut program, permit)?;
-        let question = Question { request: request.clone(), memory: self.limits.memory };
+        let CheckLimits { timeout, memory } = self.limits;
+        let question = Question { request: request.clone(), memory, seconds: timeout.as_secs() + GRACE };
         match tokio::time::timeout(self.limits.timeout, process.ask(&question, self.limits.memory)).await {
             Ok(answer) => answer,
             Err(_) => Err(EngineError::input(format!(
@@ -243,8 +254,12 @@ fn answer_here(mut input: impl Read, mut output: impl Write) -> Result<()> {
     let broken = |what: &str, error: &dyn std::fmt::Display| EngineError::job(format!("{what}: {error}"));
     let mut question = Vec::new();
     input.read_to_end(&mut question).map_err(|error| broken("the question", &error))?;
-    let Question { request, memory } =
+    let Question { request, memory, seconds } =
         serde_json::from_slice(&question).map_err(|error| broken("the question", &error))?;
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(seconds));
+        std::process::exit(1)
+    });
     // The stack that this runs on counts whole.
     limit_memory(memory + STACK as u64).map_err(|error| broken("the limit of memory", &error))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -302,7 +317,7 @@ mod tests {
     fn question() -> Question {
         let request =
             Request { spec: String::new(), base: String::new(), priority: 0, timeout_seconds: 0, fresh: false };
-        Question { request, memory: 1 << 30 }
+        Question { request, memory: 1 << 30, seconds: 60 }
     }
 
     async fn ask(checks: &Checks, script: &str) -> Result<Checked, Refusal> {
