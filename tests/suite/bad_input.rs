@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, FixedSizeBinaryArray, Int32Array, StringArray};
+use arrow::array::{ArrayRef, Int32Array, StringArray};
 
 use crate::support::{cdnow_spec, floats, folder, ids, json, root, segmenta, write_parquet};
 
@@ -97,11 +97,10 @@ fn columns_that_do_not_fit() {
     assert_eq!(said.code, 2, "{}", said.err);
     assert!(said.err.contains("there is no column `b`"), "{}", said.err);
 
-    let uuids: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter([[7_u8; 16], [8; 16]].into_iter()).unwrap());
     let a = || floats([Some(1.0), Some(2.0)]);
     let t = folder.path().join("t.parquet");
-    write_parquet(&t, &[("customer_id", uuids), ("a", a()), ("b", a())]);
-    fails(folder.path(), "", 2, &["source.id: `customer_id` is FixedSizeBinary(16)", "made text or a number"]);
+    write_parquet(&t, &[("customer_id", a()), ("a", a()), ("b", a())]);
+    fails(folder.path(), "", 2, &["source.id: `customer_id` is Float64", "cast it to one of these"]);
     write_parquet(&t, &[("customer_id", ids(0..2)), ("a", a()), ("b", a()), ("a", a())]);
     fails(folder.path(), "", 3, &["t.parquet: has two columns of the name `a`"]);
 }
@@ -116,7 +115,7 @@ fn queries_that_do_not_fit() {
     let spec = cdnow_spec(here.path(), &[("FROM orders", "FROM orders WHERE amount < 0")]);
     fails_at(&spec, 3, &["the source gives no row"]);
     let spec = cdnow_spec(here.path(), &[("COUNT(*)  ", "1 / (COUNT(*) - 1)")]);
-    fails_at(&spec, 1, &["stage extract: source.sql failed", "DivideByZero"]);
+    fails_at(&spec, 1, &["stage extract: source.sql failed: a whole number or a decimal is divided by 0", "NULLIF"]);
     let spec = cdnow_spec(here.path(), &[("COUNT(*)  ", "random()")]);
     fails_at(&spec, 2, &["source.sql: random() gives other values each time"]);
     let spec = cdnow_spec(here.path(), &[("COUNT(*)  ", "COUNT(*) + CAST('many' AS INT)")]);

@@ -10,7 +10,7 @@ use datafusion::prelude::SessionContext;
 use segmenta_engine::Fault;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::cluster::Cluster;
-use segmenta_engine::operators::{MapPartsExec, Sample, parts_table};
+use segmenta_engine::operators::{MapParts, OperatorExec, Sample, parts_table};
 use segmenta_pipeline::job::{Job, RunOptions};
 
 use crate::support::{cdnow_spec, folder, options, run, table_checksums};
@@ -69,7 +69,8 @@ async fn a_failing_task_names_its_part() {
 fn operators_explain_themselves() {
     let part = Part { index: 3, url: "file:///p".into(), rows: 1, bytes: 1, sha256: "00".into() };
     let task = Sample { columns: vec!["x".into()], seed: 1, rows: 1, threshold: u64::MAX, keep: false };
-    let plan: Arc<dyn ExecutionPlan> = Arc::new(MapPartsExec::new(Arc::new(task), parts_table(&[vec![part]]).unwrap()));
+    let plan: Arc<dyn ExecutionPlan> =
+        Arc::new(OperatorExec::new(MapParts::new(task), parts_table(&[vec![part]]).unwrap()));
     let text = displayable(plan.as_ref()).indent(false).to_string();
     assert!(text.starts_with("MapPartsExec: task=sample\n  DataSourceExec"), "{text}");
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use arrow::array::AsArray;
 use segmenta_algorithms::hashing::{mix, unit_interval};
 use segmenta_algorithms::hierarchy::{Contingency, Dendrogram, Linkage, WeightedPoints};
-use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::rows::matrix;
 use segmenta_pipeline::job::RunOptions;
 
 use crate::support::{
@@ -45,7 +45,7 @@ fn exact_linkage_is_that_of_all_rows() {
         let columns: Vec<Vec<f64>> = FEATURES.iter().map(|name| column(&assigned, name)).collect();
         // Every row a point of its own: the same heights and the same cut as of distinct ones with weights.
         let values = (0..assigned.num_rows()).flat_map(|i| columns.iter().map(move |column| column[i])).collect();
-        let points = Matrix::new(values, 3);
+        let points = matrix(values, 3);
         let dendrogram = Dendrogram::new(&WeightedPoints { points: &points, weights: &[1; 900] }, linkage);
         let model = json(&out.join("model.json"));
         let top = model["hierarchy"]["dendrogram"]["linkage"].as_array().unwrap();

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, RecordBatch};
 use segmenta_algorithms::hashing::{mix, unit_interval};
 use segmenta_engine::cluster::{Cluster, EmbeddedOptions};
 use segmenta_engine::runtime::MemoryPlan;
@@ -52,6 +53,44 @@ fn all_values(out: &Path, feature: &str) -> BTreeMap<i64, f64> {
     let mut values = by_customer(&read_parquet(&out.join("assignments")), feature);
     values.extend(by_customer(&read_parquet(&out.join("rejected")), feature));
     values
+}
+
+/// What lakes have besides numbers: ids that are UUIDs, a flag as a feature, shards in folders of which some are wanted.
+#[test]
+fn uuids_flags_and_folders() {
+    let folder = folder();
+    let uuid = |i: u64| [mix(i).to_be_bytes(), mix(i ^ 7).to_be_bytes()].concat();
+    for (name, rows) in [("2024", 0..100), ("2025", 100..200), ("2026", 200..300)] {
+        let ids: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter(rows.clone().map(uuid)).unwrap());
+        let flags: ArrayRef = Arc::new(rows.clone().map(|i| Some(i % 3 == 0)).collect::<BooleanArray>());
+        let spent = floats(rows.map(|i| Some((i % 10) as f64)));
+        fs::create_dir(folder.path().join(name)).unwrap();
+        let columns = [("customer", ids), ("member", flags), ("spent", spent)];
+        write_parquet(&folder.path().join(name).join("part.parquet"), &columns);
+    }
+    let spec = folder.path().join("job.yaml");
+    let text = "name: test\nsource:\n  tables: {t: '202{4,6}/*.parquet'}\n  id: customer\n  features: [member, spent]\n\
+                outliers: none\nkmeans: {k: 2}\noutput: out\n";
+    fs::write(&spec, text).unwrap();
+    let said = segmenta(&["run", spec.to_str().unwrap(), "--csv", folder.path().join("all.csv").to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let found = read_parquet(&folder.path().join("out/assignments"));
+    assert_eq!(found.num_rows(), 200);
+    assert_eq!(column(&found, "member").iter().sum::<f64>(), 67.0);
+    let found_ids = found.column_by_name("customer").unwrap().as_fixed_size_binary();
+    let row = found_ids.iter().position(|id| id == Some(uuid(42).as_slice())).unwrap();
+    assert_eq!((column(&found, "member")[row], column(&found, "spent")[row]), (1.0, 2.0));
+
+    let digits: String = uuid(42).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hyphenated = format!("{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..]);
+    let output = folder.path().join("out");
+    for id in [&digits, &hyphenated] {
+        let said = segmenta(&["explain", output.to_str().unwrap(), id]);
+        assert!(said.code == 0 && said.out.contains(id.as_str()), "{}\n{}", said.out, said.err);
+    }
+    let said = segmenta(&["explain", output.to_str().unwrap(), "42"]);
+    assert!(said.code != 0 && said.err.contains("bytes"), "{}", said.err);
+    assert!(fs::read_to_string(folder.path().join("all.csv")).unwrap().contains(&digits));
 }
 
 #[test]

@@ -293,14 +293,14 @@ fn a_customer_is_explained() {
     assert!((said - held).abs() < 0.5, "{said}, {held}");
     let id = column(&rejected, "customer_id")[3].to_string();
     let said = segmenta(&["explain", path, &id]);
-    assert!(said.code == 0 && said.out.contains("was cut as an outlier"), "{}{}", said.out, said.err);
+    assert!(said.code == 0 && said.out.contains("was set aside as an outlier"), "{}{}", said.out, said.err);
     let refused = |arguments: &[&str], code: i32, why: &str| {
         let said = segmenta(&[&["explain"], arguments].concat());
         assert!(said.code == code && said.err.contains(why), "{}: {}", said.code, said.err);
     };
-    refused(&[path, "987654321"], 3, "there is no customer of customer_id 987654321");
+    refused(&[path, "987654321"], 3, "there is no customer with customer_id 987654321");
     refused(&[path, "anna"], 2, "anna: is none of the values of customer_id");
-    refused(&[path, "1", "2"], 2, "a customer is told by customer_id; 2 values were given");
+    refused(&[path, "1", "2"], 2, "a customer is identified by customer_id; 2 values were given");
     refused(&[folder.path().to_str().unwrap(), "1"], 3, "there is no manifest.json");
 }
 

@@ -12,11 +12,12 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+use ndarray::Array2;
+use segmenta_algorithms::rows::{Rows, matrix, squared_distance};
 use std::time::Instant;
 
 use segmenta_algorithms::hashing::{mix, unit_interval};
 use segmenta_algorithms::hierarchy::{Contingency, Dendrogram, Linkage, MicroClusters, Reducer, WeightedPoints, seeds};
-use segmenta_algorithms::matrix::{Matrix, squared_distance};
 use segmenta_algorithms::parallel::for_each_chunk;
 use segmenta_algorithms::sums::Bounds;
 use segmenta_algorithms::with_dimensions;
@@ -47,8 +48,8 @@ fn main() {
     }
 }
 
-fn exact(linkage: Linkage, points: &Matrix) {
-    let (n, d) = (points.rows(), points.columns());
+fn exact(linkage: Linkage, points: &Array2<f64>) {
+    let (n, d) = (points.nrows(), points.ncols());
     let start = Instant::now();
     let dendrogram = Dendrogram::new(&WeightedPoints { points, weights: &vec![1; n] }, linkage);
     let planned = linkage.bytes(n, d) as f64 / 1e6;
@@ -57,7 +58,8 @@ fn exact(linkage: Linkage, points: &Matrix) {
 }
 
 fn time<const D: usize>(rows: usize, columns: usize, threads: usize) {
-    let parts: Vec<Matrix> = (0..PARTS).map(|part| data("customers", rows / PARTS, columns, part as u64)).collect();
+    let parts: Vec<Array2<f64>> =
+        (0..PARTS).map(|part| data("customers", rows / PARTS, columns, part as u64)).collect();
     let start = Instant::now();
     let bounds = for_each_chunk(parts.iter().collect(), threads, bounds);
     let bounds = bounds.into_iter().reduce(|mut all, part| {
@@ -67,9 +69,10 @@ fn time<const D: usize>(rows: usize, columns: usize, threads: usize) {
     let bounds = bounds.unwrap();
     // A row in so many, by a hash of its number.
     let rate = SAMPLE as f64 / rows as f64;
-    let mut sample = Matrix::with_capacity(SAMPLE, columns);
-    let all = parts.iter().flat_map(Matrix::iter).zip(0..);
-    all.filter(|(_, id)| unit_interval(mix(*id)) < rate).for_each(|(row, _)| sample.push(row));
+    let mut sample = Vec::new();
+    let all = parts.iter().flat_map(Rows::row_slices).zip(0..);
+    all.filter(|(_, id)| unit_interval(mix(*id)) < rate).for_each(|(row, _)| sample.extend_from_slice(row));
+    let sample = matrix(sample, columns);
     let sampled = start.elapsed().as_secs_f64();
     let seeds = seeds(&sample, Linkage::Ward.micro_clusters(columns));
     let reducer = Reducer::<D>::new(&seeds, &bounds);
@@ -87,7 +90,8 @@ fn time<const D: usize>(rows: usize, columns: usize, threads: usize) {
     let linked = start.elapsed().as_secs_f64();
     let cut = dendrogram.cut_into(8);
     let of_seed: Vec<u32> = micro.of_seed.iter().map(|point| cut.labels[*point as usize]).collect();
-    let label = |part: &Matrix| reducer.assign(part).iter().map(|seed| of_seed[*seed as usize]).collect::<Vec<u32>>();
+    let label =
+        |part: &Array2<f64>| reducer.assign(part).iter().map(|seed| of_seed[*seed as usize]).collect::<Vec<u32>>();
     let labels = for_each_chunk(parts.iter().collect(), threads, label);
     let total = start.elapsed().as_secs_f64();
     assert_eq!(labels.iter().map(Vec::len).sum::<usize>() as u64, dendrogram.merges().last().unwrap().count);
@@ -107,8 +111,8 @@ fn time<const D: usize>(rows: usize, columns: usize, threads: usize) {
     );
 }
 
-fn quality<const D: usize>(kind: &str, points: &Matrix, micro_clusters: usize, folder: Option<String>) {
-    let (n, d) = (points.rows(), points.columns());
+fn quality<const D: usize>(kind: &str, points: &Array2<f64>, micro_clusters: usize, folder: Option<String>) {
+    let (n, d) = (points.nrows(), points.ncols());
     let ones = vec![1; n];
     let start = Instant::now();
     let exact = Dendrogram::new(&WeightedPoints { points, weights: &ones }, Linkage::Ward);
@@ -130,7 +134,7 @@ fn quality<const D: usize>(kind: &str, points: &Matrix, micro_clusters: usize, f
     let of_row: Vec<usize> = reducer.assign(points).iter().map(|seed| micro.of_seed[*seed as usize] as usize).collect();
     let bounds = bounds(points);
     let shift = |i: usize| 1e-4 * (bounds[i % d].max - bounds[i % d].min) / 6.0 * unit_interval(mix(!(i as u64)));
-    let moved = Matrix::new(points.values().iter().enumerate().map(|(i, value)| value + shift(i)).collect(), d);
+    let moved = matrix(points.values().iter().enumerate().map(|(i, value)| value + shift(i)).collect(), d);
     let moved = Dendrogram::new(&WeightedPoints { points: &moved, weights: &ones }, Linkage::Ward);
     println!(
         "{kind} {n} x {d}: exact in {seconds:.2} s; {} micro-clusters lose {:.4} %",
@@ -153,21 +157,21 @@ fn quality<const D: usize>(kind: &str, points: &Matrix, micro_clusters: usize, f
     println!("{}", lines.join("\n"));
 }
 
-fn bounds(points: &Matrix) -> Vec<Bounds> {
-    let mut bounds = vec![Bounds::default(); points.columns()];
-    points.iter().for_each(|row| row.iter().zip(&mut bounds).for_each(|(value, bounds)| bounds.include(*value)));
+fn bounds(points: &Array2<f64>) -> Vec<Bounds> {
+    let mut bounds = vec![Bounds::default(); points.ncols()];
+    points.row_slices().for_each(|row| row.iter().zip(&mut bounds).for_each(|(value, bounds)| bounds.include(*value)));
     bounds
 }
 
-fn within(points: &Matrix, labels: &[u32]) -> f64 {
-    let (k, d) = (labels.iter().max().map_or(0, |label| *label as usize + 1), points.columns());
+fn within(points: &Array2<f64>, labels: &[u32]) -> f64 {
+    let (k, d) = (labels.iter().max().map_or(0, |label| *label as usize + 1), points.ncols());
     let (mut counts, mut means) = (vec![0.0; k], vec![0.0; k * d]);
-    for (row, label) in points.iter().zip(labels) {
+    for (row, label) in points.row_slices().zip(labels) {
         counts[*label as usize] += 1.0;
         means[*label as usize * d..][..d].iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
     }
     means.iter_mut().enumerate().for_each(|(i, sum)| *sum /= counts[i / d]);
-    points.iter().zip(labels).map(|(row, label)| squared_distance(row, &means[*label as usize * d..][..d])).sum()
+    points.row_slices().zip(labels).map(|(row, label)| squared_distance(row, &means[*label as usize * d..][..d])).sum()
 }
 
 /// Uniform and normal numbers.
@@ -187,7 +191,7 @@ impl Draws {
 
 /// `customers`: recency, frequency and monetary value on a log scale, skewed and correlated. `grid`: where all
 /// distances are equal. All others: eight blobs of 30 % to 2 % of the rows.
-fn data(kind: &str, n: usize, d: usize, seed: u64) -> Matrix {
+fn data(kind: &str, n: usize, d: usize, seed: u64) -> Array2<f64> {
     let mut draws = Draws(mix(seed));
     let mut values = Vec::with_capacity(n * d);
     if kind == "customers" {
@@ -199,12 +203,12 @@ fn data(kind: &str, n: usize, d: usize, seed: u64) -> Matrix {
             let row = [recency.ln() - 5.0, 1.5 * (frequency.ln() - 0.8), (monetary.ln() - 4.3) / 1.2];
             values.extend((0..d).map(|j| row.get(j).copied().unwrap_or_else(|| 0.5 * draws.normal())));
         }
-        return Matrix::new(values, d);
+        return matrix(values, d);
     }
     if kind == "grid" {
         let side = (n as f64).powf(1.0 / d as f64).ceil() as usize;
         let value = |i: usize| (i / d / side.pow((i % d) as u32) % side) as f64;
-        return Matrix::new((0..n * d).map(value).collect(), d);
+        return matrix((0..n * d).map(value).collect(), d);
     }
     let sizes = [0.3, 0.2, 0.15, 0.12, 0.1, 0.07, 0.04, 0.02];
     let (side, stretch) = match kind {
@@ -235,5 +239,5 @@ fn data(kind: &str, n: usize, d: usize, seed: u64) -> Matrix {
             values.push(centers[blob][j] + spreads[blob] * draws.normal() + along * axes[blob][j]);
         }
     }
-    Matrix::new(values, d)
+    matrix(values, d)
 }

@@ -6,11 +6,12 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
+use ndarray::Array2;
+use segmenta_algorithms::rows::matrix;
 use std::time::Instant;
 
 use segmenta_algorithms::hdbscan::core_distances::core_distances;
 use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
-use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::spatial_tree::SpatialTree;
 
 fn main() {
@@ -18,11 +19,11 @@ fn main() {
     let bytes = std::fs::read(&arguments[1]).unwrap();
     let values = bytes.chunks_exact(8).map(|value| f64::from_le_bytes(value.try_into().unwrap())).collect();
     let number = |i: usize| arguments[i].parse::<usize>().unwrap();
-    let points = Matrix::new(values, number(2));
+    let points = matrix(values, number(2));
     segmenta_algorithms::with_dimensions!(number(2), D => time::<D>(&points, number(3), number(4)));
 }
 
-fn time<const D: usize>(points: &Matrix, min_samples: usize, threads: usize) {
+fn time<const D: usize>(points: &Array2<f64>, min_samples: usize, threads: usize) {
     let start = Instant::now();
     let (tree, order) = SpatialTree::<D>::build(points, threads);
     let build = start.elapsed().as_secs_f64();
@@ -34,6 +35,6 @@ fn time<const D: usize>(points: &Matrix, min_samples: usize, threads: usize) {
     let weight: f64 = edges.iter().map(|edge| edge.squared_reach.sqrt()).sum();
     println!(
         r#"{{"rows": {}, "build": {build:.3}, "core_distances": {cores:.3}, "total": {total:.3}, "weight": {weight}}}"#,
-        points.rows()
+        points.nrows()
     );
 }

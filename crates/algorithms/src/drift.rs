@@ -1,10 +1,11 @@
-//! Whether new rows are distributed as those that a model was made from: the population stability index.
+//! Whether new rows are distributed like those that a model was made from: the population stability index.
 //!
 //! ```text
-//!   values of a feature ──▶ bins between the deciles of then ──▶ sum over bins of (now - then) ln(now / then)
+//!   values of a feature ──▶ bins between the old deciles ──▶ sum over bins of (now - then) ln(now / then)
 //! ```
 //!
-//! Cells that are missing are a bin of their own. Siddiqi, "Credit Risk Scorecards" (2006), has the index and what is usually made of it.
+//! Missing cells are a bin of their own. Siddiqi, "Credit Risk Scorecards" (2006), has the index and how it is usually
+//! read.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,13 +22,13 @@ pub struct Distribution {
     pub rows: u64,
 }
 
-/// The bin of a value between `edges`; that after the last one for NaN.
+/// The bin of a value between `edges`; for NaN, the bin after the last one.
 #[must_use]
 pub fn bin(edges: &[f64], value: f64) -> usize {
     if value.is_nan() { edges.len() + 1 } else { edges.partition_point(|edge| *edge < value) }
 }
 
-/// Edges at the deciles of some values, which may be NaN where they are missing; equal ones once.
+/// Edges at the deciles of some values, which may be NaN where they are missing. Equal edges count once.
 #[must_use]
 pub fn decile_edges(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let mut values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
@@ -41,7 +42,7 @@ pub fn decile_edges(values: impl Iterator<Item = f64>) -> Vec<f64> {
 }
 
 impl Distribution {
-    /// From the rows in each bin, those without a value last: two more than `edges`.
+    /// Makes a distribution from the number of rows in each bin, rows without a value last: two more than `edges`.
     #[must_use]
     pub fn from_counts(edges: Vec<f64>, counts: &[u64]) -> Self {
         let rows = counts.iter().sum::<u64>();
@@ -50,7 +51,7 @@ impl Distribution {
         Self { edges, shares, missing, rows }
     }
 
-    /// Whether it has as many bins as it must, in order: to be asked of one that comes from outside.
+    /// Whether it has the right number of bins, in order. To be called for one that comes from outside.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.shares.len() == self.edges.len() + 1 && self.edges.windows(2).all(|pair| pair[0] < pair[1])
@@ -69,15 +70,16 @@ impl Distribution {
 pub struct Shift {
     /// The population stability index.
     pub stability_index: f64,
-    /// What the index may come to by chance alone where nothing has changed: mean and three standard deviations of
-    /// `(1 / rows then + 1 / rows now)` times a chi-squared variable, which it then is about.
+    /// The value that the index may reach by chance alone if nothing has changed. The index is then about
+    /// `(1 / rows then + 1 / rows now)` times a chi-squared variable, and this is the mean of that plus three standard
+    /// deviations.
     pub by_chance: f64,
-    /// What is to be made of the rest.
+    /// How to read what the index has beyond chance.
     pub drift: Drift,
 }
 
 impl Shift {
-    /// From shares of so many rows, then and now.
+    /// From the shares of this many rows, then and now.
     #[must_use]
     pub fn new((then, rows_then): (&[f64], u64), (now, rows_now): (&[f64], u64)) -> Self {
         let stability_index = stability_index((then, rows_then), (now, rows_now));
@@ -89,8 +91,8 @@ impl Shift {
     }
 }
 
-/// The population stability index of shares of so many rows, then and now; 0 for none at all. A bin that holds nothing counts as half
-/// a row, so that the index is finite.
+/// The population stability index for shares of this many rows, then and now; 0 for no rows. An empty bin counts as
+/// half a row, so that the index is finite.
 #[must_use]
 pub fn stability_index((then, rows_then): (&[f64], u64), (now, rows_now): (&[f64], u64)) -> f64 {
     let half_a_row = |rows: u64| 0.5 / rows.max(1) as f64;
@@ -104,7 +106,7 @@ pub fn stability_index((then, rows_then): (&[f64], u64), (now, rows_now): (&[f64
     then.iter().zip(now).map(term).sum()
 }
 
-/// What is usually made of a stability index, here of what is beyond chance.
+/// How a stability index is usually read, here only what is beyond chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Drift {
@@ -112,12 +114,12 @@ pub enum Drift {
     Stable,
     /// To be watched.
     Moderate,
-    /// Above 0.25: the model is to be made anew.
+    /// Above 0.25: the model should be made again.
     Large,
 }
 
 impl Drift {
-    /// Of a stability index.
+    /// The reading of a stability index.
     #[must_use]
     pub fn of(index: f64) -> Self {
         match index {

@@ -1,6 +1,7 @@
 //! What is wrong with the arrays that an algorithm was given.
 
-use crate::matrix::Matrix;
+use crate::rows::Rows;
+use ndarray::Array2;
 
 /// Numbers are within plus and minus this: the sums and differences of any two, and of as many as fit into memory, are finite.
 pub const MOST: f64 = 1e300;
@@ -44,19 +45,19 @@ pub enum InputError {
     },
 }
 
-/// That values are numbers to compute with.
+/// Checks that values are finite numbers.
 ///
 /// # Errors
 /// The first that is NaN or beyond [`MOST`].
 pub(crate) fn check_finite(what: &'static str, values: &[f64]) -> Result<(), InputError> {
-    // NaN is not within.
+    // This way NaN is refused too.
     match values.iter().position(|value| !(-MOST..=MOST).contains(value)) {
         Some(index) => Err(InputError::NotFinite { what, index }),
         None => Ok(()),
     }
 }
 
-/// That an array has so many values.
+/// Checks that an array has the expected number of values.
 ///
 /// # Errors
 /// It has more or fewer.
@@ -64,15 +65,15 @@ pub(crate) fn check_length(what: &'static str, found: usize, expected: usize) ->
     if found == expected { Ok(()) } else { Err(InputError::Length { what, expected, found }) }
 }
 
-/// That there are rows, of finite numbers, and a positive weight for each.
+/// Checks that there are rows of finite numbers, and a positive weight for each.
 ///
 /// # Errors
-/// There are not.
-pub(crate) fn check_weighted_rows(points: &Matrix, weights: &[f64]) -> Result<(), InputError> {
+/// When a check fails.
+pub(crate) fn check_weighted_rows(points: &Array2<f64>, weights: &[f64]) -> Result<(), InputError> {
     if points.is_empty() {
         return Err(InputError::Empty("rows"));
     }
-    check_length("weights", weights.len(), points.rows())?;
+    check_length("weights", weights.len(), points.nrows())?;
     check_finite("values", points.values())?;
     check_finite("weights", weights)?;
     match weights.iter().position(|weight| *weight <= 0.0) {

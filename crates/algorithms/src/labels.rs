@@ -18,8 +18,8 @@
 //! as soon as the third is far below; rank alone makes much of small differences between neighbours. When all segments
 //! lie within one per cent of each other, a measure sets none apart: all are at 0.5.
 //!
-//! Below 1/3 a position is *low*, above 2/3 *high*, else *mid*; but what is below the mean of all customers is not high, and what is above
-//! it not low: of many segments most may lie on one side of it.
+//! Below 1/3 a position is *low*, above 2/3 *high*, otherwise *mid*. But a value below the mean of all customers is not
+//! high, and one above it is not low, because with many segments most may lie on one side of the mean.
 //!
 //! # Rules
 //!
@@ -46,8 +46,8 @@
 //! higher spend", or from three on "Regular, 2nd highest spend"), in a further one if some are equal in it, in the share
 //! of customers if all measures are equal, and in a number only if the share is equal too.
 //!
-//! The labels are a function of the set of segments: permuting the input permutes the output, but that the numbers of
-//! identical segments follow the input. A value that is not finite counts as unknown.
+//! The labels are a function of the set of segments: permuting the input permutes the output, except that the numbers
+//! of identical segments follow the input. A value that is not finite counts as unknown.
 
 use std::cmp::Ordering;
 
@@ -59,7 +59,7 @@ const LOW_BELOW: f64 = 1.0 / 3.0;
 /// Positions above are high.
 const HIGH_ABOVE: f64 = 2.0 / 3.0;
 
-/// A measure whose values lie within this share of the largest sets no segments apart.
+/// A measure whose values lie within this share of the largest does not set segments apart.
 const MATERIAL: f64 = 0.01;
 
 /// Means of one segment's customers, in the units of the raw features.
@@ -146,7 +146,7 @@ impl Measure {
         }
     }
 
-    /// Best, worst: of three or more.
+    /// Best and worst, for three segments or more.
     fn superlatives(self) -> [&'static str; 2] {
         match self {
             Self::Recency => ["most recent", "least recent"],
@@ -156,7 +156,7 @@ impl Measure {
         }
     }
 
-    /// Better, worse: of two.
+    /// Better and worse, for two segments.
     fn comparatives(self) -> [&'static str; 2] {
         match self {
             Self::Recency => ["more recent", "less recent"],

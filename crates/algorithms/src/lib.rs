@@ -1,4 +1,4 @@
-//! The algorithms of Segmenta, pure: plain arrays in, plain values out.
+//! The algorithms of Segmenta, pure: matrices and arrays in, plain values out.
 //!
 //! Nothing here does I/O, is async, or knows of DataFusion or Ballista. Each kernel comes in the two halves of a
 //! map-reduce: a *partial* computed from one partition of rows, and a *merge* of partials. Merges are exact (see
@@ -32,7 +32,6 @@ pub mod input;
 pub mod kmeans;
 pub mod labels;
 pub mod matching;
-pub mod matrix;
 pub mod metrics;
 pub mod missing;
 pub mod moments;
@@ -40,6 +39,7 @@ pub mod outliers;
 pub mod parallel;
 pub mod principal_components;
 pub mod quantiles;
+pub mod rows;
 pub mod rules;
 pub mod scalers;
 pub mod spatial_tree;

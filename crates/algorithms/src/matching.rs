@@ -7,25 +7,26 @@
 //!                                      now 1 is new
 //! ```
 //!
-//! Rows join one after the other, each along a shortest augmenting path in what the pairs cost less the prices of their row and
-//! column. Own code, since the Kuhn-Munkres of the `pathfinding` crate needs weights of exact arithmetic (in `f64` its slacks may never
-//! become zero, and it does not end), no more rows than columns, and five more crates.
+//! Rows join one after the other, each along a shortest augmenting path. The length of a pair is its cost minus the
+//! prices of its row and column. This is our own code because the Kuhn-Munkres of the `pathfinding` crate needs exact
+//! arithmetic (in `f64` its slacks may never become zero, and it does not end), no more rows than columns, and five
+//! more crates.
 //!
 //! Reference: Jonker and Volgenant, Computing 1987; Crouse, On implementing 2D rectangular assignment algorithms, IEEE
 //! Transactions on Aerospace and Electronic Systems 2016, which is scipy's `linear_sum_assignment` too.
 
 use crate::input::{InputError, check_finite, check_length};
 
-/// The column of each row in a matching of the largest total of `scores` (`rows x columns`, row-major, finite; negative ones may be).
-/// Every row has a column where there are as many columns, and every column a row where there are as many rows: pairs that are no
-/// match are for the caller to drop, by their score.
+/// The column of each row in a matching with the largest total of `scores` (`rows x columns`, row-major, finite; they
+/// may be negative). Every row has a column if there are enough columns, and every column a row if there are enough
+/// rows. The caller has to drop pairs that are no real match, by their score.
 ///
 /// A function of the scores alone. Of several matchings with the largest total it finds one; where all scores are equal, row `i` has column
 /// `i`. Sums are rounded, so that a matching within some units in the last place of the largest total counts as one of them.
 /// `O(min^2 max)` of rows and columns.
 ///
 /// # Errors
-/// Not as many scores as rows times columns; a score that is not finite, or beyond 1e300.
+/// When the number of scores is not rows times columns, or a score is not finite or beyond 1e300.
 pub fn best_matching(scores: &[f64], rows: usize, columns: usize) -> Result<Vec<Option<usize>>, InputError> {
     check_length("scores", scores.len(), rows * columns)?;
     check_finite("scores", scores)?;
@@ -45,10 +46,10 @@ pub fn best_matching(scores: &[f64], rows: usize, columns: usize) -> Result<Vec<
 /// The row of each column in a matching of the least cost that has every row; `rows <= columns`.
 fn match_all_rows(rows: usize, columns: usize, cost: impl Fn(usize, usize) -> f64) -> Vec<Option<usize>> {
     let mut row_of: Vec<Option<usize>> = vec![None; columns];
-    // Prices, such that no pair costs less than they add up to, and the pairs that are matched cost just that.
+    // Prices such that no pair costs less than their sum, and matched pairs cost exactly that.
     let (mut of_row, mut of_column) = (vec![0.0; rows], vec![0.0; columns]);
     for first in 0..rows {
-        // How far each column is from the row, and through which column one comes to it.
+        // How far each column is from the row, and the column before it on the way.
         let (mut distance, mut before) = (vec![f64::INFINITY; columns], vec![None; columns]);
         let mut is_done = vec![false; columns];
         let (mut row, mut through, mut length) = (first, None, 0.0);
@@ -59,7 +60,7 @@ fn match_all_rows(rows: usize, columns: usize, cost: impl Fn(usize, usize) -> f6
                 if here < distance[column] {
                     (distance[column], before[column]) = (here, through);
                 }
-                // Of equally near ones one that is free ends the path; else the lowest.
+                // Among equally near columns a free one ends the path, otherwise the lowest is taken.
                 let is_nearer = nearest.is_none_or(|nearest| {
                     distance[column] < distance[nearest]
                         || distance[column] == distance[nearest]
@@ -70,7 +71,7 @@ fn match_all_rows(rows: usize, columns: usize, cost: impl Fn(usize, usize) -> f6
                     nearest = Some(column);
                 }
             }
-            // There are more columns than rows that are matched yet.
+            // There are more columns than matched rows.
             let Some(column) = nearest else { return row_of };
             is_done[column] = true;
             length = distance[column];
@@ -136,7 +137,8 @@ mod tests {
         assert_eq!(best_matching(&[1e300, -1e300, -1e300, 1e300], 2, 2), Ok(vec![Some(0), Some(1)]));
     }
 
-    /// The largest total over all ways to give rows from `row` on a column that is not used, or none where there are too few.
+    /// The largest total over all ways to give the rows from `row` on an unused column, or `None` if there are too few
+    /// columns.
     fn largest(scores: &[f64], (rows, columns): (usize, usize), row: usize, used: u32) -> f64 {
         if row == rows {
             return 0.0;

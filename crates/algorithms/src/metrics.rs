@@ -1,11 +1,11 @@
 //! Measures of a clustering: silhouette, Calinski-Harabasz, Davies-Bouldin, with scikit-learn's conventions.
 
+use crate::rows::{Rows, squared_distance};
+use ndarray::Array2;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use pulp::Arch;
-
-use crate::matrix::{Matrix, squared_distance};
 
 /// One way to cluster rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct Labelling {
     pub labels: Vec<u32>,
 }
 
-/// Replicates of a silhouette: the sample is dealt to so many groups, and each is left out in turn.
+/// Replicates of a silhouette: the sample is dealt into this many groups, and each is left out in turn.
 pub const REPLICATES: usize = 16;
 
 /// The reference rows of the silhouettes of several clusterings. Rows that are together in all of them lie together, in blocks of
@@ -61,9 +61,9 @@ const LANES: usize = 8;
 
 /// How the rows of a stratum weigh in the replicates of a delete-a-group jackknife.
 ///
-/// Leaving out a group entirely would count it as lost that a stratum of which all rows were drawn has no error. So the weights
-/// change by the root of the share of rows that were not drawn: those of the group lose that share of themselves, the others
-/// gain what is lost.
+/// Leaving out a group entirely would add an error even for a stratum of which all rows were drawn, which has none. So
+/// the weights change by the root of the share of rows that were not drawn: the rows of the group lose that share of
+/// their weight, and the others gain what is lost.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Replicas {
     /// Times the weight, in every replicate ...
@@ -73,7 +73,7 @@ pub struct Replicas {
 }
 
 impl Replicas {
-    /// Of a stratum of which each drawn row stands for `factor` rows.
+    /// For a stratum in which each drawn row stands for `factor` rows.
     #[must_use]
     pub fn new(factor: f64) -> Self {
         let moved = (1.0 - 1.0 / factor.max(1.0)).sqrt();
@@ -95,12 +95,12 @@ impl Replicas {
 pub struct Replicated {
     /// From all rows of the sample.
     pub value: f64,
-    /// From what the sample is when a group is left out.
+    /// From the sample with each group left out in turn.
     pub replicates: [f64; REPLICATES],
 }
 
-/// The silhouette of a row from how far it is from its own cluster, and from the nearest other one; 0 where all are one place, or
-/// there is no other.
+/// The silhouette of a row from how far it is from its own cluster and from the nearest other one; 0 if both distances
+/// are 0, or there is no other cluster.
 #[inline(always)]
 pub(crate) fn silhouette(within: f64, beyond: f64) -> f64 {
     let larger = within.max(beyond);
@@ -108,16 +108,17 @@ pub(crate) fn silhouette(within: f64, beyond: f64) -> f64 {
 }
 
 impl SilhouetteReference {
-    /// From the reference rows (`n x d`), their weights (`n`), and their clusters in each clustering, of which the last has the strata
-    /// of the sample: `factors` says for each how many rows a drawn one stands for, which the weights have in them already; none
-    /// where the rows are no sample. The order of equally labelled rows is kept: pass the rows in one canonical order and the sums have the same bits everywhere.
+    /// From the reference rows (`n x d`), their weights (`n`), and their clusters in each clustering. The last
+    /// clustering has the strata of the sample: `factors` says for each stratum how many rows a drawn row stands for,
+    /// which the weights already include; it is empty where the rows are no sample. The order of equally labelled rows
+    /// is kept: pass the rows in one canonical order and the sums have the same bits everywhere.
     #[must_use]
-    pub fn new(points: &Matrix, weights: &[f64], clusterings: &[Labelling], factors: &[f64]) -> Self {
+    pub fn new(points: &Array2<f64>, weights: &[f64], clusterings: &[Labelling], factors: &[f64]) -> Self {
         let mut members: BTreeMap<Vec<u32>, Vec<usize>> = BTreeMap::new();
-        for i in 0..points.rows() {
+        for i in 0..points.nrows() {
             members.entry(clusterings.iter().map(|clustering| clustering.labels[i]).collect()).or_default().push(i);
         }
-        let d = points.columns();
+        let d = points.ncols();
         let empty = |clustering: &Labelling| Totals {
             labels: vec![],
             weights: vec![0.0; clustering.k],
@@ -125,8 +126,8 @@ impl SilhouetteReference {
         };
         let mut totals: Vec<Totals> = clusterings.iter().map(empty).collect();
         let (mut blocks, mut together) = (vec![], vec![]);
-        let mut groups = vec![0; points.rows()];
-        // Dealt on from one set of rows to the next, so that small sets do not all fall to the first groups.
+        let mut groups = vec![0; points.nrows()];
+        // Dealing continues from one set of rows to the next, so that small sets do not all fall to the first groups.
         let mut next = 0;
         for (labels, rows) in members {
             let factor = labels.last().and_then(|stratum| factors.get(*stratum as usize)).copied().unwrap_or(1.0);
@@ -140,7 +141,7 @@ impl SilhouetteReference {
                     blocks.resize(blocks.len() + d + 1, [0.0; LANES]);
                 }
                 let at = blocks.len() - (d + 1);
-                for (j, value) in points.row(*row).iter().enumerate() {
+                for (j, value) in points.row_slice(*row).iter().enumerate() {
                     blocks[at + j][lane] = *value;
                 }
                 blocks[at + d][lane] = weights[*row];
@@ -262,7 +263,7 @@ impl SilhouetteReference {
                 }
                 std::mem::swap(&mut here, &mut there);
             }
-            // The next block's sums are `here`: those of the first one are, after an even number of them.
+            // Decides which of two buffers holds the next block's sums: the first one after an even number of blocks.
             let is_even_next = ((end - start) % 2 == 0) != together.is_odd;
             let (even, odd) = if is_even_next { (here, there) } else { (there, here) };
             let mut sums = [0.0; REPLICATES];
@@ -278,18 +279,18 @@ impl SilhouetteReference {
 /// the sum of squared distances to the cluster means; larger is better. `None` for fewer than 2 clusters or no more
 /// rows than clusters; 1 when `within` is 0, as in scikit-learn.
 #[must_use]
-pub fn calinski_harabasz(means: &Matrix, counts: &[u64], within: f64) -> Option<f64> {
+pub fn calinski_harabasz(means: &Array2<f64>, counts: &[u64], within: f64) -> Option<f64> {
     let n: u64 = counts.iter().sum();
     let k = counts.iter().filter(|count| **count > 0).count();
     if k < 2 || n <= k as u64 {
         return None;
     }
-    let mut center = vec![0.0; means.columns()];
-    for (mean, count) in means.iter().zip(counts) {
+    let mut center = vec![0.0; means.ncols()];
+    for (mean, count) in means.row_slices().zip(counts) {
         center.iter_mut().zip(mean).for_each(|(c, m)| *c += m * (*count as f64 / n as f64));
     }
     let between: f64 =
-        means.iter().zip(counts).map(|(mean, count)| *count as f64 * squared_distance(mean, &center)).sum();
+        means.row_slices().zip(counts).map(|(mean, count)| *count as f64 * squared_distance(mean, &center)).sum();
     Some(if within == 0.0 { 1.0 } else { between * (n - k as u64) as f64 / (within * (k - 1) as f64) })
 }
 
@@ -297,7 +298,7 @@ pub fn calinski_harabasz(means: &Matrix, counts: &[u64], within: f64) -> Option<
 /// means; smaller is better. `spreads` is the mean distance of a cluster's rows to its mean; clusters without a row are
 /// left out. `None` for fewer than 2 clusters; 0 when all spreads or all distances are 0, as in scikit-learn.
 #[must_use]
-pub fn davies_bouldin(means: &Matrix, counts: &[u64], spreads: &[f64]) -> Option<f64> {
+pub fn davies_bouldin(means: &Array2<f64>, counts: &[u64], spreads: &[f64]) -> Option<f64> {
     let used: Vec<usize> = (0..counts.len()).filter(|c| counts[*c] > 0).collect();
     if used.len() < 2 {
         return None;
@@ -305,7 +306,7 @@ pub fn davies_bouldin(means: &Matrix, counts: &[u64], spreads: &[f64]) -> Option
     let mut sum = 0.0;
     for &a in &used {
         let worst = used.iter().filter(|b| **b != a).map(|&b| {
-            let distance = squared_distance(means.row(a), means.row(b)).sqrt();
+            let distance = squared_distance(means.row_slice(a), means.row_slice(b)).sqrt();
             if distance == 0.0 { 0.0 } else { (spreads[a] + spreads[b]) / distance }
         });
         sum += worst.fold(0.0, f64::max);
@@ -316,10 +317,11 @@ pub fn davies_bouldin(means: &Matrix, counts: &[u64], spreads: &[f64]) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::matrix;
 
     #[test]
     fn hand_made_silhouettes() {
-        let points = Matrix::new(vec![0.0, 1.0, 10.0, 12.0, 50.0], 1);
+        let points = matrix(vec![0.0, 1.0, 10.0, 12.0, 50.0], 1);
         let clusterings =
             [Labelling { k: 3, labels: vec![0, 0, 1, 1, 2] }, Labelling { k: 3, labels: vec![0, 0, 2, 2, 2] }];
         let reference = SilhouetteReference::new(&points, &[1.0; 5], &clusterings, &[1.0; 3]);
@@ -334,14 +336,14 @@ mod tests {
 
     #[test]
     fn a_weight_is_so_many_rows() {
-        let points = Matrix::new(vec![0.0, 1.0, 1.0, 10.0, 10.0, 13.0], 1);
+        let points = matrix(vec![0.0, 1.0, 1.0, 10.0, 10.0, 13.0], 1);
         let every = SilhouetteReference::new(
             &points,
             &[1.0; 6],
             &[Labelling { k: 2, labels: vec![0, 0, 0, 1, 1, 1] }],
             &[1.0; 2],
         );
-        let distinct = Matrix::new(vec![0.0, 1.0, 10.0, 13.0], 1);
+        let distinct = matrix(vec![0.0, 1.0, 10.0, 13.0], 1);
         let clustering = Labelling { k: 2, labels: vec![0, 0, 1, 1] };
         let weighted = SilhouetteReference::new(&distinct, &[1.0, 2.0, 2.0, 1.0], &[clustering], &[1.0; 2]);
         for (row, label) in [(0.0, 0), (1.0, 0), (10.0, 1), (13.0, 1)] {
@@ -354,9 +356,9 @@ mod tests {
     fn a_replicate_is_the_sample_without_a_group() {
         let rows = 50;
         let values = (0..rows).map(|i| ((i * 37 % 101) as f64).sqrt() + if i % 3 == 0 { 20.0 } else { 0.0 });
-        let points = Matrix::new(values.collect(), 1);
+        let points = matrix(values.collect(), 1);
         let labels: Vec<u32> = (0..rows as u32).map(|i| u32::from(i % 3 == 0)).collect();
-        // So few of the rows were drawn that a group is left out as good as entirely.
+        // So few of the rows were drawn that a group is left out almost entirely.
         let factor = 1e18;
         let all = SilhouetteReference::new(
             &points,
@@ -368,14 +370,14 @@ mod tests {
         let kept: Vec<usize> = (0..rows).filter(|row| all.group(*row) != left_out).collect();
         assert!((46..=47).contains(&kept.len()), "{}", kept.len());
         let fewer = SilhouetteReference::new(
-            &Matrix::new(kept.iter().map(|row| points.row(*row)[0]).collect(), 1),
+            &matrix(kept.iter().map(|row| points.row_slice(*row)[0]).collect(), 1),
             &vec![factor; kept.len()],
             &[Labelling { k: 2, labels: kept.iter().map(|row| labels[*row]).collect() }],
             &[factor; 2],
         );
         for &row in &kept {
             let of = |reference: &SilhouetteReference| {
-                reference.silhouettes(points.row(row), factor, all.group(row), &[labels[row]])[0]
+                reference.silhouettes(points.row_slice(row), factor, all.group(row), &[labels[row]])[0]
             };
             let (found, expected) = (of(&all).replicates[left_out], of(&fewer).value);
             assert!((found - expected).abs() < 1e-9, "{found} {expected}");
@@ -384,7 +386,7 @@ mod tests {
 
     #[test]
     fn indices_need_two_clusters() {
-        let means = Matrix::new(vec![0.0, 5.0], 1);
+        let means = matrix(vec![0.0, 5.0], 1);
         assert_eq!(calinski_harabasz(&means, &[3, 0], 1.0), None);
         assert_eq!(davies_bouldin(&means, &[3, 0], &[1.0, 0.0]), None);
         assert_eq!(davies_bouldin(&means, &[3, 2], &[1.0, 1.5]), Some(0.5));

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Patterns that are told apart in one part: those of most rows.
+/// Patterns that are counted separately in one part: those of most rows.
 const MOST_PATTERNS: usize = 1_024;
 
 /// Rows by the set of features that they miss, a bit mask.
@@ -12,12 +12,12 @@ const MOST_PATTERNS: usize = 1_024;
 pub struct MissingPatterns {
     /// `(mask, rows)`, those of most rows first, then by mask. A row that misses nothing has the mask 0.
     counts: Vec<(u64, u64)>,
-    /// Rows of patterns that were too many to tell apart.
+    /// Rows whose patterns are not counted separately.
     others: u64,
 }
 
 impl MissingPatterns {
-    /// Of the rows of one part. Beyond 1,024 patterns, the rows of the rarest are lumped together.
+    /// Counts the rows of one part. Beyond 1,024 patterns, the rows of the rarest are counted together.
     #[must_use]
     pub fn of_part(counts: HashMap<u64, u64>) -> Self {
         let mut patterns = Self { counts: counts.into_iter().collect(), others: 0 };
@@ -27,7 +27,7 @@ impl MissingPatterns {
         patterns
     }
 
-    /// Of all parts.
+    /// Combines the counts of all parts.
     #[must_use]
     pub fn merge(parts: &[Self]) -> Self {
         let mut counts: HashMap<u64, u64> = HashMap::new();

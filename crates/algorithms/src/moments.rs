@@ -42,8 +42,8 @@ pub struct MomentSums {
     bounds: Bounds,
 }
 
-/// The variance loses less than seven of sixteen digits while the mean is within so many standard deviations, squared, of the
-/// center.
+/// While the mean is within this many standard deviations, squared, of the center, the variance loses less than seven
+/// of sixteen digits.
 const MOST_CANCELLED: f64 = 1e6;
 
 impl MomentSums {

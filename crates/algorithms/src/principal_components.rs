@@ -1,19 +1,21 @@
 //! Principal components: the directions in which weighted rows differ most, to draw many features on a plane.
 //!
-//! The eigenvectors of the covariance, by Jacobi's rotations: each makes one cell off the diagonal zero, and a few sweeps over all cells
-//! leave a diagonal of eigenvalues. Own code, since a linear algebra crate is a dozen crates more to compile for it.
+//! These are the eigenvectors of the covariance, found by Jacobi's rotations: each makes one cell off the diagonal
+//! zero, and a few sweeps over all cells leave a diagonal of eigenvalues. This is our own code because a linear algebra
+//! crate would add a dozen crates to compile.
 //!
 //! Reference: Pearson, Philosophical Magazine 1901; Golub and Van Loan, Matrix Computations, 4th edition, section 8.5.
 //! scikit-learn's `PCA` has the same components, up to signs where two entries are equally large.
 
+use crate::rows::Rows;
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::input::{InputError, check_weighted_rows};
-use crate::matrix::Matrix;
 
-/// Jacobi's method is done in fewer than ten sweeps; this is for what nobody has thought of.
+/// Jacobi's method takes fewer than ten sweeps; this limit is for cases that nobody has thought of.
 const MOST_SWEEPS: usize = 60;
-/// Entries within this share of the largest are as large: rounding must not choose the sign.
+/// Entries this close to the largest, relatively, count as equally large, so that rounding does not choose the sign.
 const EQUAL_ENTRIES: f64 = 1e-9;
 
 /// The directions in which rows differ most.
@@ -45,22 +47,26 @@ impl PrincipalComponents {
 /// count by their variance; scale them first where their units are not the same. `O(n d^2 + d^3)`.
 ///
 /// # Errors
-/// No rows, a number of weights that is not that of the rows, numbers that are not finite, weights that are not positive.
-pub fn principal_components(points: &Matrix, weights: &[f64], count: usize) -> Result<PrincipalComponents, InputError> {
+/// When there are no rows, the numbers of rows and weights differ, numbers are not finite, or weights are not positive.
+pub fn principal_components(
+    points: &Array2<f64>,
+    weights: &[f64],
+    count: usize,
+) -> Result<PrincipalComponents, InputError> {
     check_weighted_rows(points, weights)?;
-    let d = points.columns();
+    let d = points.ncols();
     let total: f64 = weights.iter().sum();
     let mut means = vec![0.0; d];
-    for (row, weight) in points.iter().zip(weights) {
+    for (row, weight) in points.row_slices().zip(weights) {
         let share = weight / total;
         means.iter_mut().zip(row).for_each(|(mean, value)| *mean += share * value);
     }
     let offsets = |row: &[f64]| row.iter().zip(&means).map(|(value, mean)| value - mean).collect::<Vec<f64>>();
     // In units of the farthest, so that squares are in the range of numbers.
-    let farthest = points.iter().flat_map(offsets).map(f64::abs).fold(0.0, f64::max);
+    let farthest = points.row_slices().flat_map(offsets).map(f64::abs).fold(0.0, f64::max);
     let mut covariance = vec![0.0; d * d];
     if farthest > 0.0 {
-        for (row, weight) in points.iter().zip(weights) {
+        for (row, weight) in points.row_slices().zip(weights) {
             let offsets: Vec<f64> = offsets(row).iter().map(|offset| offset / farthest).collect();
             for (i, cells) in covariance.chunks_exact_mut(d).enumerate() {
                 let factor = weight / total * offsets[i];
@@ -130,7 +136,7 @@ fn eigen(mut a: Vec<f64>, d: usize) -> (Vec<f64>, Vec<f64>) {
     ((0..d).map(|i| a[i * d + i].max(0.0)).collect(), vectors)
 }
 
-/// Turns rows `p < q` of a matrix of `d` columns into each other.
+/// Applies a plane rotation to rows `p < q` of a matrix of `d` columns.
 fn rotate(matrix: &mut [f64], d: usize, (p, q): (usize, usize), (cosine, sine): (f64, f64)) {
     let (before, from_q) = matrix.split_at_mut(q * d);
     for (x, y) in before[p * d..(p + 1) * d].iter_mut().zip(&mut from_q[..d]) {
@@ -142,11 +148,12 @@ fn rotate(matrix: &mut [f64], d: usize, (p, q): (usize, usize), (cosine, sine): 
 mod tests {
     use super::*;
     use crate::hashing::{combine, unit_interval};
+    use crate::rows::matrix;
     use proptest::prelude::*;
 
     fn of(values: &[f64], d: usize, count: usize) -> PrincipalComponents {
-        let points = Matrix::new(values.to_vec(), d);
-        principal_components(&points, &vec![1.0; points.rows()], count).unwrap()
+        let points = matrix(values.to_vec(), d);
+        principal_components(&points, &vec![1.0; points.nrows()], count).unwrap()
     }
 
     #[test]
@@ -173,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_has_no_components() {
-        let found = |values: Vec<f64>, weights: &[f64]| principal_components(&Matrix::new(values, 1), weights, 1);
+        let found = |values: Vec<f64>, weights: &[f64]| principal_components(&matrix(values, 1), weights, 1);
         assert_eq!(found(vec![], &[]), Err(InputError::Empty("rows")));
         assert_eq!(found(vec![1.0], &[-1.0]), Err(InputError::NotPositive(0)));
         assert_eq!(found(vec![f64::NAN], &[1.0]), Err(InputError::NotFinite { what: "values", index: 0 }));
@@ -191,12 +198,12 @@ mod tests {
                 row[d - 1] = row[..d - 1].iter().sum::<f64>() + if d == 1 { draw(i) } else { 0.0 };
                 row.iter().map(|value| value * scale).collect::<Vec<f64>>()
             };
-            let points = Matrix::new((0..n).flat_map(row).collect(), d);
+            let points = matrix((0..n).flat_map(row).collect(), d);
             let weights: Vec<f64> = (0..n).map(|i| 0.1 + (draw(i + 1_000) + 0.5)).collect();
             let found = principal_components(&points, &weights, d).unwrap();
             let component = |i: usize| &found.components[i * d..(i + 1) * d];
             let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
-            let coordinates: Vec<Vec<f64>> = points.iter().map(|row| found.coordinates(row)).collect();
+            let coordinates: Vec<Vec<f64>> = points.row_slices().map(|row| found.coordinates(row)).collect();
             let covariance = |i: usize, j: usize| {
                 coordinates.iter().zip(&weights).map(|(c, w)| w * (c[i] / scale) * (c[j] / scale)).sum::<f64>()
             };

@@ -7,15 +7,15 @@
 //! and Finkel, ACM TOMS 1977; the layout follows what Gagolewski's quitefastmst and ArborX found to be fast: tight boxes,
 //! contiguous points, large leaves.
 
+use crate::rows::Rows;
+use ndarray::Array2;
 use std::ops::Range;
-
-use crate::matrix::Matrix;
 
 /// Points whose distances are computed together.
 pub(crate) const LANES: usize = 8;
 /// Points of a leaf, at most.
 pub const LEAF: usize = 16;
-/// Points that are not worth a thread when a tree is built.
+/// Parts with fewer points than this do not get a thread when a tree is built.
 const LEAST_PIECE: usize = 32_768;
 /// Nodes below this depth are cut at the median, which bounds the depth whatever the points.
 const DEEPEST_MIDDLE: u32 = 64;
@@ -116,26 +116,26 @@ impl<const D: usize> SpatialTree<D> {
     /// distance. Also returns the row of `points` that each point of the tree was. `O(n log n)` on up to `threads`
     /// threads; holds a copy of the points (`8 D + 8` bytes each) while it works.
     #[must_use]
-    pub fn build(points: &Matrix, threads: usize) -> (Self, Vec<u32>) {
+    pub fn build(points: &Array2<f64>, threads: usize) -> (Self, Vec<u32>) {
         Self::build_over(Self::rows(points), threads)
     }
 
     /// As [`SpatialTree::build`], without holding the points beside their copy.
     #[must_use]
-    pub fn build_from(points: Matrix, threads: usize) -> (Self, Vec<u32>) {
+    pub fn build_from(points: Array2<f64>, threads: usize) -> (Self, Vec<u32>) {
         let rows = Self::rows(&points);
         drop(points);
         Self::build_over(rows, threads)
     }
 
-    fn rows(points: &Matrix) -> Vec<Row<D>> {
-        let columns = points.columns().min(D);
+    fn rows(points: &Array2<f64>) -> Vec<Row<D>> {
+        let columns = points.ncols().min(D);
         let row = |(row, index): (&[f64], u32)| {
             let mut point = [0.0; D];
             point[..columns].copy_from_slice(&row[..columns]);
             (point, index)
         };
-        points.iter().zip(0..).map(row).collect()
+        points.row_slices().zip(0..).map(row).collect()
     }
 
     fn build_over(mut rows: Vec<Row<D>>, threads: usize) -> (Self, Vec<u32>) {
@@ -155,7 +155,7 @@ impl<const D: usize> SpatialTree<D> {
 
     fn over(rows: &mut [Row<D>], threads: usize, partition: Partition<D>) -> Self {
         let mut shape = Shape { boxes: vec![], left: vec![], starts: vec![0] };
-        // The halves are rarely of one size: more pieces than threads keep all of them busy.
+        // The halves are rarely of one size, so more pieces than threads keep all threads busy.
         let alone = if threads > 1 { (rows.len() / (8 * threads)).max(LEAST_PIECE) } else { rows.len() };
         if !rows.is_empty() {
             shape.grow(rows, alone, 0, partition);
@@ -419,13 +419,14 @@ fn cut<const D: usize>(bounds: &BoundingBox<D>, depth: u32) -> Cut {
 mod tests {
     use super::*;
     use crate::hashing::mix;
+    use crate::rows::matrix;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn every_point_is_in_its_boxes_and_in_one_leaf(seed in any::<u64>(), n in 0usize..500, spread in 1u64..100) {
             let values = (0..n * 3).map(|i| (mix(seed ^ i as u64) % spread) as f64).collect();
-            let points = Matrix::new(values, 3);
+            let points = matrix(values, 3);
             let (tree, order) = SpatialTree::<4>::build(&points, 2);
             let mut seen = vec![false; n];
             let mut nodes: Vec<Node> = tree.root().into_iter().collect();
@@ -434,7 +435,7 @@ mod tests {
                 count += 1;
                 for i in tree.points(node) {
                     let point = tree.point(i);
-                    prop_assert_eq!(&point[..3], points.row(order[i] as usize));
+                    prop_assert_eq!(&point[..3], points.row_slice(order[i] as usize));
                     prop_assert_eq!(tree.node_bounds(node).squared_distance(&point), 0.0);
                 }
                 match tree.children(node) {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use ndarray::Array2;
 use proptest::prelude::*;
 use segmenta_algorithms::hashing::mix;
 use segmenta_algorithms::hdbscan::collapse::collapse;
@@ -11,13 +12,18 @@ use segmenta_algorithms::hdbscan::membership::Memberships;
 use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions, select};
 use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
 use segmenta_algorithms::hdbscan::ties::Rounding;
-use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::rows::{Rows, matrix};
 use segmenta_algorithms::scalers::{Scaler, Transform};
 use segmenta_algorithms::spatial_tree::SpatialTree;
 use segmenta_algorithms::sums::Bounds;
 
 /// Edges (by row of `points`) and core distances.
-fn edges_and_cores(points: &Matrix, weights: Option<&[u32]>, ids: &[u64], min_samples: usize) -> (Vec<Edge>, Vec<f64>) {
+fn edges_and_cores(
+    points: &Array2<f64>,
+    weights: Option<&[u32]>,
+    ids: &[u64],
+    min_samples: usize,
+) -> (Vec<Edge>, Vec<f64>) {
     let (tree, order) = SpatialTree::<2>::build(points, 1);
     let tree_ids: Vec<u64> = order.iter().map(|row| ids[*row as usize]).collect();
     let tree_weights: Option<Vec<u32>> =
@@ -34,14 +40,14 @@ fn edges_and_cores(points: &Matrix, weights: Option<&[u32]>, ids: &[u64], min_sa
 }
 
 /// Distinct places on a lattice (a small one has ties everywhere), each with a weight.
-fn places(seed: u64, n: u64, spread: u64) -> (Matrix, Vec<u32>, Vec<u64>) {
+fn places(seed: u64, n: u64, spread: u64) -> (Array2<f64>, Vec<u32>, Vec<u64>) {
     let mut places: Vec<[u64; 2]> = (0..n).map(|i| [0, 1].map(|j| mix(seed ^ (2 * i + j)) % spread)).collect();
     places.sort_unstable();
     places.dedup();
     let n = places.len() as u64;
     let weights = (0..n).map(|i| if mix(i ^ seed).is_multiple_of(3) { 1 + (mix(i) % 9) as u32 } else { 1 }).collect();
     let ids = (0..n).map(|i| mix(seed.wrapping_add(i))).collect();
-    (Matrix::new(places.iter().flatten().map(|v| *v as f64 * 0.37).collect(), 2), weights, ids)
+    (matrix(places.iter().flatten().map(|v| *v as f64 * 0.37).collect(), 2), weights, ids)
 }
 
 /// What a row falls out of, and where.
@@ -61,10 +67,10 @@ proptest! {
         let (edges, cores) = edges_and_cores(&points, Some(&weights), &ids, min_samples);
         prop_assume!(cores.iter().all(|core| core.is_finite()));
         let weighted = WeightedPoints { weights: &weights, core_distances: &cores };
-        let tree = CondensedTree::new(points.rows(), &edges, Some(weighted), min_cluster_size, &mut |_| {});
+        let tree = CondensedTree::new(points.nrows(), &edges, Some(weighted), min_cluster_size, &mut |_| {});
         // The same rows one by one, the copies of a place joined at their core distance.
         let mut repeated = edges.clone();
-        let (mut next, mut copies) = (points.rows() as u32, vec![]);
+        let (mut next, mut copies) = (points.nrows() as u32, vec![]);
         for (place, weight) in (0u32..).zip(&weights) {
             for _ in 1..*weight {
                 repeated.push(Edge { distance: cores[place as usize], a: place, b: next });
@@ -86,7 +92,7 @@ proptest! {
             let (cluster, height) = row(tree, point);
             (cluster.birth, cluster.death, cluster.size, height)
         };
-        for point in 0..points.rows() {
+        for point in 0..points.nrows() {
             prop_assert_eq!(falls(&tree, point), falls(&one_by_one, point));
         }
         for (place, copy) in copies {
@@ -100,7 +106,7 @@ proptest! {
         min_samples in 1usize..8, min_cluster_size in 2u64..12,
     ) {
         let (points, _, ids) = places(seed, n, spread);
-        let n = points.rows();
+        let n = points.nrows();
         let (edges, _) = edges_and_cores(&points, None, &ids, min_samples.min(n));
         let tree = CondensedTree::new(n, &edges, None, min_cluster_size, &mut |_| {});
         let renamed = |point: u32| (n as u32 - 1) - point;
@@ -117,8 +123,8 @@ proptest! {
         }
     }
 
-    /// Whole numbers and prices have many equal distances. Where they are shifted and scaled these differ in their last bits, and
-    /// the tree is the same one.
+    /// Whole numbers and prices have many equal distances. After shifting and scaling these differ in their last bits,
+    /// but the tree is the same.
     #[test]
     fn shift_and_scale_do_not_decide_ties(
         seed in any::<u64>(), n in 20u64..200, spread in prop::sample::select(vec![8u64, 30, 500]),
@@ -130,15 +136,15 @@ proptest! {
         let plain = Scaler { transform: Transform::None, center: 0.0, scale: 1.0 };
         let moved = Scaler { transform: Transform::None, center: shift + 0.3, scale };
         let tree = |values: Vec<f64>, scaler: &Scaler| {
-            let points = Matrix::new(values.iter().map(|value| scaler.apply(*value)).collect(), 2);
+            let points = matrix(values.iter().map(|value| scaler.apply(*value)).collect(), 2);
             let mut bounds = [Bounds::default(); 2];
-            points.iter().for_each(|row| (0..2).for_each(|j| bounds[j].include(row[j])));
+            points.row_slices().for_each(|row| (0..2).for_each(|j| bounds[j].include(row[j])));
             let (mut edges, mut cores) = edges_and_cores(&points, Some(&weights), &ids, min_samples);
             let rounding = Rounding::new(&[*scaler; 2], &bounds);
             rounding.settle(&mut edges);
             rounding.settle_core_distances(&mut cores, &edges);
             let weighted = WeightedPoints { weights: &weights, core_distances: &cores };
-            CondensedTree::new(points.rows(), &edges, Some(weighted), min_cluster_size, &mut |_| {})
+            CondensedTree::new(points.nrows(), &edges, Some(weighted), min_cluster_size, &mut |_| {})
         };
         let expected = tree(whole.clone(), &plain);
         let found = tree(whole.iter().map(|value| value * 0.1 + shift).collect(), &moved);
@@ -171,7 +177,7 @@ proptest! {
         min_samples in 1usize..8,
     ) {
         let values = (0..2 * n).map(|i| (mix(seed ^ i) % 10_000) as f64 * 0.001 * (1.0 + (i % 5) as f64)).collect();
-        let rows = Matrix::new(values, 2);
+        let rows = matrix(values, 2);
         let ids: Vec<u64> = (0..n).collect();
         let (edges, cores) = edges_and_cores(&rows, None, &ids, min_samples.min(n as usize));
         let collapsed = collapse::<2>(&rows, &ids, None, resolution).unwrap();
@@ -179,7 +185,7 @@ proptest! {
             edges_and_cores(&collapsed.points, Some(&collapsed.weights), &collapsed.ids, min_samples.min(n as usize));
         let bound = (resolution * 2f64.sqrt()).min(2.0 * collapsed.squared_shift.sqrt()) + 1e-9;
         let exact = heights(n as usize, &edges);
-        let points = collapsed.points.rows();
+        let points = collapsed.points.nrows();
         let moved = heights(points, &near);
         for a in 0..n as usize {
             let point_a = collapsed.point_of_row[a] as usize;

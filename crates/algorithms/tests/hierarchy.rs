@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+use ndarray::Array2;
 use segmenta_algorithms::hashing::{mix, unit_interval};
 use segmenta_algorithms::hdbscan::condensed_tree::Edge;
 use segmenta_algorithms::hdbscan::core_distances::core_distances;
 use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
 use segmenta_algorithms::hierarchy::{Contingency, Dendrogram, Linkage, MicroClusters, Reducer, WeightedPoints, seeds};
-use segmenta_algorithms::matrix::{Matrix, squared_distance};
+use segmenta_algorithms::rows::{Rows, matrix, squared_distance};
 use segmenta_algorithms::spatial_tree::SpatialTree;
 use segmenta_algorithms::sums::Bounds;
 use segmenta_algorithms::with_dimensions;
@@ -44,7 +45,7 @@ fn linkage_and_cuts_are_scipys() {
     let mut compared = 0;
     for (number, case) in fixture["cases"].as_array().unwrap().iter().enumerate() {
         let rows: Vec<Vec<f64>> = list(&case["points"]);
-        let points = Matrix::new(rows.concat(), rows[0].len());
+        let points = matrix(rows.concat(), rows[0].len());
         let weights: Vec<u64> = list(&case["weights"]);
         for result in case["results"].as_array().unwrap() {
             let linkage: Linkage = serde_json::from_value(result["linkage"].clone()).unwrap();
@@ -60,14 +61,14 @@ fn linkage_and_cuts_are_scipys() {
             }
             if result["nodes"].is_array() {
                 let theirs = list::<Vec<f64>>(&result["nodes"]);
-                for (ours, theirs) in dendrogram.linkage_matrix().iter().zip(theirs) {
+                for (ours, theirs) in dendrogram.linkage_matrix().row_slices().zip(theirs) {
                     assert_eq!([ours[0], ours[1], ours[3]], theirs[..], "{what}");
                 }
                 assert_eq!(dendrogram.top(5).nodes, list::<u32>(&result["top"]), "{what}");
                 assert_same_partition(&dendrogram.cut_into(4).labels, &list::<i32>(&result["sklearn"]), &what);
             }
             if linkage == Linkage::Single {
-                let edges = with_dimensions!(points.columns(), D => edges_of::<D>(&points));
+                let edges = with_dimensions!(points.ncols(), D => edges_of::<D>(&points));
                 let from_tree = Dendrogram::from_spanning_tree(&weights, &edges);
                 assert_heights(&from_tree, &list::<f64>(&result["heights"]), &what);
                 for k in 1..9 {
@@ -81,7 +82,7 @@ fn linkage_and_cuts_are_scipys() {
 }
 
 /// The spanning tree that HDBSCAN builds, of Euclidean distances.
-fn edges_of<const D: usize>(points: &Matrix) -> Vec<Edge> {
+fn edges_of<const D: usize>(points: &Array2<f64>) -> Vec<Edge> {
     let (tree, rows) = SpatialTree::<D>::build(points, 1);
     let ids: Vec<u64> = rows.iter().map(|row| u64::from(*row)).collect();
     let edges = spanning_tree(&tree, &core_distances(&tree, None, 1, 1), &ids, 1);
@@ -101,7 +102,7 @@ fn the_adjusted_rand_index_is_scikit_learns() {
 }
 
 /// Ten blobs of uneven size and shape, five of them in pairs.
-fn blobs(n: usize) -> Matrix {
+fn blobs(n: usize) -> Array2<f64> {
     let value = |i: u64| {
         let (row, column) = (i / 3, i % 3);
         let share = unit_interval(mix(row ^ 1 << 40));
@@ -123,18 +124,18 @@ fn blobs(n: usize) -> Matrix {
         ][blob as usize][column as usize] as f64
             + spread * noise
     };
-    Matrix::new((0..3 * n as u64).map(value).collect(), 3)
+    matrix((0..3 * n as u64).map(value).collect(), 3)
 }
 
-fn within(points: &Matrix, labels: &[u32]) -> f64 {
+fn within(points: &Array2<f64>, labels: &[u32]) -> f64 {
     let k = labels.iter().max().map_or(0, |label| *label as usize + 1);
     let (mut counts, mut means) = (vec![0.0; k], vec![[0.0; 3]; k]);
-    for (row, label) in points.iter().zip(labels) {
+    for (row, label) in points.row_slices().zip(labels) {
         counts[*label as usize] += 1.0;
         means[*label as usize].iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
     }
     means.iter_mut().zip(&counts).for_each(|(mean, count)| mean.iter_mut().for_each(|sum| *sum /= count));
-    points.iter().zip(labels).map(|(row, label)| squared_distance(row, &means[*label as usize])).sum()
+    points.row_slices().zip(labels).map(|(row, label)| squared_distance(row, &means[*label as usize])).sum()
 }
 
 /// What a reduction to a tenth of the rows makes of data with structure, beside exact linkage.
@@ -144,7 +145,7 @@ fn a_reduction_finds_what_exact_linkage_finds() {
     let points = blobs(rows);
     let exact = Dendrogram::new(&WeightedPoints { points: &points, weights: &vec![1; rows] }, Linkage::Ward);
     let mut bounds = vec![Bounds::default(); 3];
-    points.iter().for_each(|row| row.iter().zip(&mut bounds).for_each(|(value, bounds)| bounds.include(*value)));
+    points.row_slices().for_each(|row| row.iter().zip(&mut bounds).for_each(|(value, bounds)| bounds.include(*value)));
     let reducer = Reducer::<3>::new(&seeds(&points, 2_000), &bounds);
     let mut partial = reducer.assigner().empty_partial();
     reducer.accumulate(&points, None, &mut partial);

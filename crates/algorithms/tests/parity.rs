@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use ndarray::Array2;
 use segmenta_algorithms::hdbscan::condensed_tree::{CondensedTree, Edge, sort_edges};
 use segmenta_algorithms::hdbscan::core_distances::core_distances;
 use segmenta_algorithms::hdbscan::membership::{Memberships, persistence};
@@ -13,9 +14,9 @@ use segmenta_algorithms::imputation::{Donors, KnnImputer, NeighborWeights};
 use segmenta_algorithms::kmeans::{
     self, Assigner, Centers, FilterTree, Judge, Lloyd, Partial, Progress, accumulate_all, coordinate_quanta,
 };
-use segmenta_algorithms::matrix::{Matrix, squared_distance};
 use segmenta_algorithms::metrics::{Labelling, SilhouetteReference, calinski_harabasz, davies_bouldin};
 use segmenta_algorithms::outliers::IsolationForest;
+use segmenta_algorithms::rows::{Rows, matrix, squared_distance};
 use segmenta_algorithms::spatial_tree::SpatialTree;
 use segmenta_algorithms::sums::Bounds;
 use segmenta_algorithms::with_dimensions;
@@ -27,11 +28,11 @@ fn fixture(name: &str) -> Value {
 }
 
 /// A JSON matrix; `null` is a missing cell.
-fn matrix(value: &Value) -> Matrix {
+fn rows_of(value: &Value) -> Array2<f64> {
     let rows = value.as_array().unwrap();
     let columns = rows[0].as_array().unwrap().len();
     let cells = rows.iter().flat_map(|row| row.as_array().unwrap()).map(|cell| cell.as_f64().unwrap_or(f64::NAN));
-    Matrix::new(cells.collect(), columns)
+    matrix(cells.collect(), columns)
 }
 
 fn assert_close(ours: f64, theirs: f64, tolerance: f64, what: &str) {
@@ -51,15 +52,15 @@ fn knn_imputation_on_small_matrices() {
 
 /// How many cells were compared.
 fn compare_imputation(case: &Value) -> usize {
-    let input = matrix(&case["input"]);
-    let d = input.columns();
+    let input = rows_of(&case["input"]);
+    let d = input.ncols();
     let mut bounds = vec![Bounds::default(); d];
-    for row in input.iter() {
+    for row in input.row_slices() {
         bounds.iter_mut().zip(row).for_each(|(bounds, cell)| bounds.include(*cell));
     }
     let means: Vec<f64> = (0..d)
         .map(|j| {
-            let cells: Vec<f64> = input.iter().map(|row| row[j]).filter(|cell| !cell.is_nan()).collect();
+            let cells: Vec<f64> = input.row_slices().map(|row| row[j]).filter(|cell| !cell.is_nan()).collect();
             cells.iter().sum::<f64>() / cells.len() as f64
         })
         .collect();
@@ -74,7 +75,7 @@ fn compare_imputation(case: &Value) -> usize {
         let mut donors = Donors::new(d);
         donors.extend(input.values());
         let imputer = KnnImputer::new(donors, neighbors, weights, &bounds, 2);
-        let output = matrix(&result["output"]);
+        let output = rows_of(&result["output"]);
         let mut filled = input.values().to_vec();
         imputer.impute(&mut filled, &means);
         for (ours, theirs) in filled.iter().zip(output.values()) {
@@ -88,27 +89,27 @@ fn compare_imputation(case: &Value) -> usize {
 #[test]
 fn quality_scores_on_three_hundred_points() {
     let fixture = fixture("metrics_small.json");
-    let points = matrix(&fixture["points"]);
+    let points = rows_of(&fixture["points"]);
     let labels: Vec<u32> =
         fixture["labels"].as_array().unwrap().iter().map(|label| label.as_u64().unwrap() as u32).collect();
     let k = fixture["n_clusters"].as_u64().unwrap() as usize;
-    let d = points.columns();
+    let d = points.ncols();
 
     let labelling = Labelling { k, labels: labels.clone() };
-    let reference = SilhouetteReference::new(&points, &vec![1.0; points.rows()], &[labelling], &[]);
+    let reference = SilhouetteReference::new(&points, &vec![1.0; points.nrows()], &[labelling], &[]);
     let samples = fixture["silhouette_samples"].as_array().unwrap();
     let mut total = 0.0;
-    for ((row, label), expected) in points.iter().zip(&labels).zip(samples) {
+    for ((row, label), expected) in points.row_slices().zip(&labels).zip(samples) {
         let silhouette = reference.silhouettes(row, 1.0, 0, &[*label])[0].value;
         assert_close(silhouette, expected.as_f64().unwrap(), 1e-9, "silhouette of a row");
         total += silhouette;
     }
-    let mean = total / points.rows() as f64;
+    let mean = total / points.nrows() as f64;
     assert_close(mean, fixture["silhouette"].as_f64().unwrap(), 1e-9, "silhouette");
 
-    let mut means = Matrix::new(vec![0.0; k * d], d);
+    let mut means = matrix(vec![0.0; k * d], d);
     let mut counts = vec![0u64; k];
-    for (row, label) in points.iter().zip(&labels) {
+    for (row, label) in points.row_slices().zip(&labels) {
         counts[*label as usize] += 1;
         means.row_mut(*label as usize).iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
     }
@@ -116,8 +117,8 @@ fn quality_scores_on_three_hundred_points() {
         means.row_mut(c).iter_mut().for_each(|sum| *sum /= *count as f64);
     }
     let (mut within, mut spreads) = (0.0, vec![0.0; k]);
-    for (row, label) in points.iter().zip(&labels) {
-        let squared = squared_distance(row, means.row(*label as usize));
+    for (row, label) in points.row_slices().zip(&labels) {
+        let squared = squared_distance(row, means.row_slice(*label as usize));
         within += squared;
         spreads[*label as usize] += squared.sqrt() / counts[*label as usize] as f64;
     }
@@ -134,14 +135,16 @@ fn kmeans_in_many_dimensions() {
     let cases = fixture["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 10);
     for case in cases {
-        let points = matrix(&case["points"]);
-        let (n, d) = (points.rows(), points.columns());
+        let points = rows_of(&case["points"]);
+        let (n, d) = (points.nrows(), points.ncols());
         let weights: Option<Vec<u32>> = case["weights"]
             .as_array()
             .map(|weights| weights.iter().map(|weight| weight.as_u64().unwrap() as u32).collect());
         let weights = weights.as_deref();
         let mut bounds = vec![Bounds::default(); d];
-        points.iter().for_each(|row| row.iter().zip(&mut bounds).for_each(|(value, bounds)| bounds.include(*value)));
+        points
+            .row_slices()
+            .for_each(|row| row.iter().zip(&mut bounds).for_each(|(value, bounds)| bounds.include(*value)));
         let tree_pass = |assigner: &Assigner, partial: &mut Partial| {
             with_dimensions!(d, D => {
                 FilterTree::<D>::build(points.clone(), weights, &bounds).accumulate(assigner, true, partial);
@@ -151,7 +154,7 @@ fn kmeans_in_many_dimensions() {
             accumulate_all(&points, weights, std::iter::once((assigner, true, partial)));
         };
         for pass in [&tree_pass as &dyn Fn(&Assigner, &mut Partial), &sweep_pass] {
-            let start = matrix(&case["start"]).values().to_vec();
+            let start = rows_of(&case["start"]).values().to_vec();
             let mut lloyd = Lloyd::new(start, d, case["tolerance"].as_f64().unwrap(), 300);
             let (assigner, partial) = loop {
                 let assigner = Assigner::new(Centers::flat(lloyd.centroids().to_vec(), d), &bounds, 0);
@@ -164,11 +167,11 @@ fn kmeans_in_many_dimensions() {
             };
             let what = format!("{d} dimensions, k = {}, weights: {}", lloyd.k(), weights.is_some());
             assert_eq!(lloyd.iterations() as u64, case["iterations"].as_u64().unwrap(), "{what}");
-            for (ours, theirs) in lloyd.centroids().iter().zip(matrix(&case["centers"]).values()) {
+            for (ours, theirs) in lloyd.centroids().iter().zip(rows_of(&case["centers"]).values()) {
                 assert_close(*ours, *theirs, 1e-9, &what);
             }
             assert_close(assigner.inertia(&partial), case["inertia"].as_f64().unwrap(), 1e-9, &what);
-            let labels: Vec<u32> = points.iter().map(|row| assigner.centers().nearest(row).0 as u32).collect();
+            let labels: Vec<u32> = points.row_slices().map(|row| assigner.centers().nearest(row).0 as u32).collect();
             let expected: Vec<u32> =
                 case["labels"].as_array().unwrap().iter().map(|label| label.as_u64().unwrap() as u32).collect();
             assert_eq!(labels, expected, "{what}");
@@ -181,7 +184,7 @@ fn kmeans_in_many_dimensions() {
             let weight: Vec<f64> = (0..n).map(|i| weights.map_or(1.0, |weights| f64::from(weights[i]))).collect();
             let labelling = Labelling { k: lloyd.k(), labels: labels.clone() };
             let reference = SilhouetteReference::new(&points, &weight, &[labelling], &[]);
-            let rows = points.iter().zip(&labels).zip(&weight);
+            let rows = points.row_slices().zip(&labels).zip(&weight);
             let terms =
                 rows.map(|((row, label), weight)| weight * reference.silhouettes(row, 1.0, 0, &[*label])[0].value);
             assert_close(terms.sum::<f64>() / total as f64, case["silhouette"].as_f64().unwrap(), 1e-9, &what);
@@ -195,10 +198,10 @@ fn hdbscan_on_small_data() {
     let mut compared = 0;
     for set in fixture("hdbscan.json").as_array().unwrap() {
         let d = set["dimensions"].as_u64().unwrap() as usize;
-        let all = matrix(&set["points"]);
+        let all = rows_of(&set["points"]);
         for case in set["cases"].as_array().unwrap() {
             let rows = case["rows"].as_u64().unwrap() as usize;
-            let points = Matrix::new(all.values()[..rows * d].to_vec(), d);
+            let points = matrix(all.values()[..rows * d].to_vec(), d);
             segmenta_algorithms::with_dimensions!(d, D => hdbscan_case::<D>(&points, case));
             compared += 1;
         }
@@ -208,15 +211,15 @@ fn hdbscan_on_small_data() {
 
 /// New rows, labelled as the hdbscan package does; `names` translates our labels.
 fn predicted<const D: usize>(
-    points: &Matrix,
+    points: &Array2<f64>,
     model: &[ModelPoint],
     clustering: Clustering,
     names: &std::collections::BTreeMap<i32, i32>,
     expected: &Value,
 ) {
     let predictor = Predictor::<D>::new(points, model, clustering);
-    let new = matrix(&expected["points"]);
-    for (i, row) in new.iter().enumerate() {
+    let new = rows_of(&expected["points"]);
+    for (i, row) in new.row_slices().enumerate() {
         let found = predictor.predict(row);
         let label = if found.label < 0 { -1 } else { names[&found.label] };
         assert_eq!(i64::from(label), expected["labels"][i].as_i64().unwrap(), "new row {i}");
@@ -227,12 +230,12 @@ fn predicted<const D: usize>(
             "a new row's probability",
         );
     }
-    assert_eq!(new.rows(), 60);
+    assert_eq!(new.nrows(), 60);
 }
 
-fn hdbscan_case<const D: usize>(points: &Matrix, case: &Value) {
-    let n = points.rows();
-    let what = format!("{} columns, {}", points.columns(), case["options"]);
+fn hdbscan_case<const D: usize>(points: &Array2<f64>, case: &Value) {
+    let n = points.nrows();
+    let what = format!("{} columns, {}", points.ncols(), case["options"]);
     let floats = |name: &str| -> Vec<f64> {
         case[name].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
     };
@@ -306,19 +309,19 @@ fn hdbscan_case<const D: usize>(points: &Matrix, case: &Value) {
 #[test]
 fn an_isolation_forest_tells_outliers_as_well() {
     let fixture = fixture("isolation_forest.json");
-    let rows = matrix(&fixture["rows"]);
-    let theirs = matrix(&Value::Array(vec![fixture["score"].clone()]));
+    let rows = rows_of(&fixture["rows"]);
+    let theirs = rows_of(&Value::Array(vec![fixture["score"].clone()]));
     let trees = fixture["trees"].as_u64().unwrap() as usize;
     let forest = IsolationForest::grow(rows.values(), 3, trees, fixture["rows_per_tree"].as_u64().unwrap() as usize, 1);
     let ours = forest.scores(rows.values());
-    // Another forest of theirs correlates this much with the mean of eight; the scores themselves are as near.
+    // Another forest of scikit-learn's correlates this much with the mean of eight; our scores are as near.
     let least = fixture["spearman_least"].as_f64().unwrap() - 0.01;
-    let (a, b) = (ranks(&ours), ranks(theirs.row(0)));
+    let (a, b) = (ranks(&ours), ranks(theirs.row_slice(0)));
     let mean = (ours.len() - 1) as f64 / 2.0;
     let product = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - mean) * (y - mean)).sum::<f64>();
     let spearman = product(&a, &b) / (product(&a, &a) * product(&b, &b)).sqrt();
     assert!(spearman >= least, "{spearman}");
-    assert!(ours.iter().zip(theirs.row(0)).all(|(a, b)| (a - b).abs() < 0.05));
+    assert!(ours.iter().zip(theirs.row_slice(0)).all(|(a, b)| (a - b).abs() < 0.05));
     let outlier: Vec<bool> =
         fixture["outlier"].as_array().unwrap().iter().map(|flag| flag.as_u64() == Some(1)).collect();
     let outliers = outlier.iter().filter(|flag| **flag).count() as f64;

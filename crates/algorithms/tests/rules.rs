@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use ndarray::Array2;
 use segmenta_algorithms::matching::best_matching;
-use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::principal_components::principal_components;
+use segmenta_algorithms::rows::{Rows, matrix};
 use segmenta_algorithms::rules::{DecisionTree, Limits, Rules};
 use serde_json::Value;
 
@@ -18,22 +19,22 @@ fn list<T: serde::de::DeserializeOwned>(value: &Value) -> Vec<T> {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-fn matrix(value: &Value) -> Matrix {
+fn rows_of(value: &Value) -> Array2<f64> {
     let rows: Vec<Vec<f64>> = list(value);
-    Matrix::new(rows.concat(), rows[0].len())
+    matrix(rows.concat(), rows[0].len())
 }
 
 #[test]
 fn trees_predict_what_scikit_learns_do() {
     let mut compared = 0;
     for (number, case) in cases("trees").iter().enumerate() {
-        let (points, classes) = (matrix(&case["points"]), list::<u32>(&case["classes"]));
+        let (points, classes) = (rows_of(&case["points"]), list::<u32>(&case["classes"]));
         let (weights, count) = (list::<f64>(&case["weights"]), case["class_count"].as_u64().unwrap() as usize);
         for result in case["results"].as_array().unwrap() {
             let limits: Limits = serde_json::from_value(result.clone()).unwrap();
             let tree = DecisionTree::grow(&points, &classes, &weights, count, &limits).unwrap();
-            assert!(tree.leaves() <= limits.max_leaves && tree.is_sound(points.columns()));
-            let predicted: Vec<u32> = points.iter().map(|row| tree.predict(row)).collect();
+            assert!(tree.leaves() <= limits.max_leaves && tree.is_sound(points.ncols()));
+            let predicted: Vec<u32> = points.row_slices().map(|row| tree.predict(row)).collect();
             assert_eq!(predicted, list::<u32>(&result["predicted"]), "case {number}, {limits:?}");
             let accuracy = result["accuracy"].as_f64().unwrap();
             let found = Rules::of(&tree).fidelity;
@@ -47,9 +48,9 @@ fn trees_predict_what_scikit_learns_do() {
 #[test]
 fn components_are_scikit_learns() {
     for (number, case) in cases("components").iter().enumerate() {
-        let (points, weights) = (matrix(&case["points"]), list::<f64>(&case["weights"]));
+        let (points, weights) = (rows_of(&case["points"]), list::<f64>(&case["weights"]));
         let explained: Vec<f64> = list(&case["explained"]);
-        // Directions in which rows do not differ are any.
+        // Directions in which rows do not differ are arbitrary.
         let rank = explained.iter().filter(|share| **share > 1e-12).count();
         let found = principal_components(&points, &weights, rank).unwrap();
         let close = |ours: &[f64], theirs: &[f64]| {
@@ -67,10 +68,10 @@ fn components_are_scikit_learns() {
 #[test]
 fn matchings_are_scipys() {
     for (number, case) in cases("assignments").iter().enumerate() {
-        let scores = matrix(&case["scores"]);
-        let found = best_matching(scores.values(), scores.rows(), scores.columns()).unwrap();
+        let scores = rows_of(&case["scores"]);
+        let found = best_matching(scores.values(), scores.nrows(), scores.ncols()).unwrap();
         assert_eq!(found, list::<Option<usize>>(&case["columns"]), "case {number}");
-        let pairs = found.iter().enumerate().filter_map(|(row, column)| Some(scores.row(row)[(*column)?]));
+        let pairs = found.iter().enumerate().filter_map(|(row, column)| Some(scores.row_slice(row)[(*column)?]));
         assert!((pairs.sum::<f64>() - case["total"].as_f64().unwrap()).abs() < 1e-9);
     }
 }

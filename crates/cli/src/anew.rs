@@ -2,13 +2,13 @@
 
 use anyhow::Context;
 
-/// Becomes a new process of the same command, which waits for what this one lost as it does whenever it starts.
-#[cfg(unix)]
+/// Replaces this process by a new one of the same command. The new one waits for what this one lost, as it does at
+/// every start.
 pub(crate) fn start_anew() -> anyhow::Result<()> {
     start_anew_with(&[])
 }
 
-/// The same, with further variables.
+/// The same, with further environment variables.
 #[cfg(unix)]
 pub(crate) fn start_anew_with(variables: &[(&str, &str)]) -> anyhow::Result<()> {
     use std::os::unix::process::CommandExt;
@@ -18,13 +18,7 @@ pub(crate) fn start_anew_with(variables: &[(&str, &str)]) -> anyhow::Result<()> 
     Err(error).context("the process cannot start anew")
 }
 
-/// Leaves it to whoever started this one.
-#[cfg(not(unix))]
-pub(crate) fn start_anew() -> anyhow::Result<()> {
-    start_anew_with(&[])
-}
-
-/// See above.
+/// Fails: on this system a process cannot replace itself, so whoever started it has to start it again.
 #[cfg(not(unix))]
 pub(crate) fn start_anew_with(_variables: &[(&str, &str)]) -> anyhow::Result<()> {
     Err(segmenta_engine::EngineError::new(segmenta_engine::Fault::Cluster, "has to be started anew")).context("stopped")

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anstream::stderr;
 use anstyle::{AnsiColor, Style};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, Table, TableComponent};
+use comfy_table::{CellAlignment, LineStyle, Table};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use segmenta_engine::progress::Progress;
 use segmenta_pipeline::observer::Observer;
@@ -21,7 +21,7 @@ use segmenta_results::cost::StageReport;
 use segmenta_results::words::{count, plural};
 use serde_json::{Value, json};
 
-/// How often a bar looks at how far the tasks are.
+/// How often a progress bar is updated.
 const TICK: Duration = Duration::from_millis(100);
 
 /// How a command shows what it does.
@@ -35,7 +35,7 @@ pub(crate) struct Manner {
 
 static MANNER: OnceLock<Manner> = OnceLock::new();
 
-/// Sets how this process shows things; to be called once.
+/// Sets how this process shows things. Call it only once.
 pub(crate) fn set_manner(manner: Manner) {
     // A second call would change nothing.
     let _ = MANNER.set(manner);
@@ -50,7 +50,7 @@ pub(crate) fn is_json() -> bool {
     manner().json
 }
 
-/// Whether progress is drawn: on a terminal that wants it.
+/// Whether progress is drawn: only on a terminal, and not with `--quiet`.
 pub(crate) fn draws() -> bool {
     io::stderr().is_terminal() && !manner().quiet
 }
@@ -76,7 +76,7 @@ struct Current {
     bar: Option<ProgressBar>,
     rows: u64,
     rows_before_pass: u64,
-    /// The step tells itself how far it is.
+    /// The step reports its own progress, so the bar does not follow the rows.
     counts_itself: bool,
     over: bool,
 }
@@ -225,7 +225,7 @@ pub(crate) fn stage_complete(stage: &Finished) {
     }
 }
 
-/// Says how far a command is that takes several steps.
+/// Reports one step of a command that takes several steps.
 pub(crate) fn step(text: &str) {
     if manner().quiet {
         return;
@@ -248,7 +248,7 @@ pub(crate) fn task_bar(name: &str) -> ProgressBar {
     bar
 }
 
-/// A bar on standard error, with rows a second and what is left of the pass; invisible where progress is not drawn.
+/// A bar on standard error, with rows per second and the time that is left; hidden where progress is not drawn.
 pub(crate) fn bar(name: &'static str, rows: u64) -> ProgressBar {
     let target = if draws() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(rows), target).with_prefix(name);
@@ -267,13 +267,13 @@ pub(crate) fn bar(name: &'static str, rows: u64) -> ProgressBar {
 /// A line on standard output.
 pub(crate) fn line(text: &str) -> io::Result<()> {
     match writeln!(io::stdout(), "{}", harmless(text)) {
-        // Whoever read us has had enough.
+        // The reader has closed the pipe, as `head` does; that is no failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
 }
 
-/// What a text says, without what a terminal would do: ids and names come from data, and may hold control characters.
+/// The text with its control characters escaped: ids and names come from data, and must not give a terminal commands.
 fn harmless(text: &str) -> Cow<'_, str> {
     let is_command = |c: char| c.is_control() && !"\n\t".contains(c);
     if !text.contains(is_command) {
@@ -284,7 +284,7 @@ fn harmless(text: &str) -> Cow<'_, str> {
 }
 
 fn eprint_line(text: &str) {
-    // Nobody is there to be told that standard error is closed.
+    // If standard error is closed, there is nowhere to report it.
     let _ = writeln!(stderr(), "{text}");
 }
 
@@ -301,13 +301,11 @@ pub(crate) fn error(error: &anyhow::Error, exit_code: u8) {
     lines.for_each(|line| eprint_line(&format!("       {line}")));
 }
 
-/// A table with a line below its header and around it, none between rows. The columns named are aligned to the left, the others to the
-/// right.
+/// A table with lines around it and below its header, but none between rows. The columns in `left` are aligned to the
+/// left, the others to the right.
 pub(crate) fn table(header: &[String], left: &[usize], rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY);
-    table.remove_style(TableComponent::HorizontalLines);
-    table.remove_style(TableComponent::MiddleIntersections);
+    table.load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
     table.set_header(header);
     table.add_rows(rows);
     for (_, column) in table.column_iter_mut().enumerate().filter(|(i, _)| !left.contains(i)) {

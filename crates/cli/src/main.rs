@@ -17,7 +17,8 @@ use mimalloc::MiMalloc;
 use segmenta_engine::{EngineError, Fault};
 use segmenta_service::log::{self, Detail, LogFormat};
 
-/// The system's allocator keeps what a stage has freed; this one gives it back, so that a later stage has it.
+/// The system's allocator keeps the memory that a stage has freed; this one gives it back, so that a later stage can
+/// use it.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -50,10 +51,10 @@ struct Arguments {
     /// Print results as JSON, and errors too
     #[arg(long, global = true)]
     json: bool,
-    /// Show no progress: results, warnings and errors alone
+    /// Show only results, warnings and errors, no progress
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say more of what goes on; twice, what the libraries say too
+    /// Write more log lines; given twice, also those of the libraries
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     #[command(subcommand)]
@@ -80,13 +81,14 @@ enum Command {
     Cancel(commands::cancel::Arguments),
     Resume(commands::resume::Arguments),
     Health(commands::health::Arguments),
+    Schema(commands::schema::Arguments),
     Completions(commands::completions::Arguments),
     #[command(name = segmenta_service::coordinator::checks::COMMAND, hide = true)]
     AnswerCheck,
 }
 
 impl Command {
-    /// Who the spans of this process come from.
+    /// The service that the spans of this process name as their source.
     fn service(&self) -> &'static str {
         match self {
             Self::Coordinator(_) => "segmenta-coordinator",
@@ -103,7 +105,7 @@ fn main() -> ExitCode {
             console::set_manner(console::Manner { json: true, quiet: true });
             return failed(&EngineError::spec(error.to_string().trim_start_matches("error: ").trim_end()).into());
         }
-        // Of help and versions too.
+        // Help and versions come here as errors, too.
         Err(error) => error.exit(),
     };
     console::set_manner(console::Manner { json: arguments.json, quiet: arguments.quiet });
@@ -113,7 +115,7 @@ fn main() -> ExitCode {
         (false, 1) => Detail::Ours,
         (false, _) => Detail::Everything,
     };
-    // Held to the end: what waits to be exported is sent when it goes.
+    // Held to the end: dropping it sends what still waits to be exported.
     let _log = match log::init(arguments.log_format, detail, arguments.command.service()) {
         Ok(log) => log,
         Err(error) => return failed(&error.into()),
@@ -138,6 +140,7 @@ fn main() -> ExitCode {
         Command::Cancel(arguments) => commands::cancel::run(arguments),
         Command::Resume(arguments) => commands::resume::run(arguments),
         Command::Health(arguments) => commands::health::run(arguments),
+        Command::Schema(_) => commands::schema::run(),
         Command::Completions(arguments) => commands::completions::run(arguments, Arguments::command()),
         Command::AnswerCheck => commands::answer_check::run(),
     };

@@ -1,4 +1,5 @@
-//! What a panic says: that it is a defect, and where in the sources, but nothing of the machine that built the binary.
+//! What the log says about a panic: that it is a defect and where in the sources it is, but nothing about the machine
+//! that built the binary.
 
 use segmenta_engine::error::{is_foreseen, panic_text};
 
@@ -11,7 +12,7 @@ pub(crate) fn log_them() {
         let place =
             panic.location().map_or_else(String::new, |at| format!("{}:{}", within_its_crate(at.file()), at.line()));
         tracing::error!(place, "panicked: {}", panic_text(panic.payload()));
-        // For those who look for the defect. Of a release binary it names functions, no files.
+        // For whoever looks for the defect. In a release binary it names functions, but no files.
         let backtrace = std::backtrace::Backtrace::capture();
         if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
             tracing::error!("{backtrace}");
@@ -19,9 +20,9 @@ pub(crate) fn log_them() {
     }));
 }
 
-/// The path of a source file from its crate's folder on: `datafusion-sql-55.2.0/src/lib.rs`.
+/// The path of a source file, shortened to begin with its crate's folder: `datafusion-sql-55.2.0/src/lib.rs`.
 fn within_its_crate(file: &str) -> &str {
-    // Of a dependency: …/registry/src/<registry>/<crate>-<version>/src/…; ours are relative as they are.
+    // Paths of dependencies are …/registry/src/<registry>/<crate>-<version>/src/…; our own are mostly relative already.
     match file.split_once("/registry/src/").and_then(|(_, path)| path.split_once('/')) {
         Some((_, path)) => path,
         None => file.rfind("/crates/").map_or(file, |at| &file[at + 1..]),

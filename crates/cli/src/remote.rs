@@ -1,4 +1,4 @@
-//! What the commands share that talk to a coordinator: how it is reached, and how a job is shown.
+//! What all commands that talk to a coordinator share: how they reach it, and how they show a job.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,10 +17,10 @@ use url::{Host, Url};
 
 use crate::console;
 
-/// A coordinator that is away while a job is watched is waited for so long.
+/// How long to wait for a coordinator that goes away while a job is watched.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Between attempts at reaching it.
+/// Pause between two attempts to reach it.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
@@ -37,13 +37,13 @@ pub(crate) struct Access {
     /// File with the token to show to the coordinator [default: the variable SEGMENTA_TOKEN, if it is set]
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// What the coordinator's certificate has to come from, in PEM [default: the system's authorities]
+    /// Authority that the coordinator's certificate has to come from, in PEM [default: the system's authorities]
     #[arg(long, value_name = "FILE")]
     authority: Option<PathBuf>,
     /// Certificate to show to the coordinator, in PEM
     #[arg(long, value_name = "FILE", requires = "key")]
     certificate: Option<PathBuf>,
-    /// Its key
+    /// Key of that certificate
     #[arg(long, value_name = "FILE", requires = "certificate")]
     key: Option<PathBuf>,
 }
@@ -65,7 +65,7 @@ impl Access {
             url.scheme() == "http" && !is_here
         });
         if token.is_some() && is_plain {
-            tracing::warn!(target: "segmenta", "the token goes to {url} as it is, for everybody on the way to read; use https://");
+            tracing::warn!(target: "segmenta", "the token goes to {url} unencrypted, and others can read it; use https://");
         }
         let tls = TlsClient {
             authority: self.authority.clone(),
@@ -92,7 +92,7 @@ pub(crate) struct OneJob {
 }
 
 impl OneJob {
-    /// Makes one call about the job, and shows the job of its answer.
+    /// Makes one call about the job, and shows the job in the answer.
     pub(crate) fn ask(
         &self,
         call: impl AsyncFnOnce(Client, String) -> Result<Option<Job>, tonic::Status>,
@@ -107,10 +107,10 @@ impl OneJob {
     }
 }
 
-/// The job of an answer, which always holds one.
+/// The job in an answer. A coordinator of this version always sends one.
 pub(crate) fn job_of(job: Option<Job>) -> Result<Job, EngineError> {
     job.ok_or_else(|| {
-        EngineError::new(Fault::Cluster, "the coordinator answered without a job; is it of this version?")
+        EngineError::new(Fault::Cluster, "the coordinator answered without a job; does it have this version?")
     })
 }
 
@@ -125,7 +125,7 @@ pub(crate) async fn follow(target: &Target, id: &str) -> Result<Job, EngineError
             Err(error) => return Err(error),
         };
         let since = *away.get_or_insert_with(|| {
-            tracing::warn!(target: "segmenta", "{error}; the job goes on with the next coordinator, waiting for it");
+            tracing::warn!(target: "segmenta", "{error}; waiting for the next coordinator, which goes on with the job");
             tokio::time::Instant::now()
         });
         if since.elapsed() > PATIENCE {
@@ -152,10 +152,10 @@ async fn follow_once(
             return Ok(job);
         }
     }
-    Err(EngineError::new(Fault::Cluster, "the coordinator stopped telling about the job"))
+    Err(EngineError::new(Fault::Cluster, "the coordinator stopped reporting on the job"))
 }
 
-/// What of a job has been shown.
+/// How much of a job has been shown so far.
 #[derive(Default)]
 struct Shown {
     complete: Vec<String>,
@@ -220,10 +220,10 @@ fn finished(stage: &StageProgress) -> console::Finished {
     }
 }
 
-/// Says where a job that is over has published.
+/// Shows where a job that is over has published its results.
 ///
 /// # Errors
-/// Why it has not.
+/// Why it has published none.
 pub(crate) fn show_result(job: &Job) -> anyhow::Result<()> {
     result_of(job)?;
     console::result(|| job_as_json(job), || console::line(&format!("published: {}", console::place(&job.output))))?;
@@ -301,7 +301,7 @@ pub(crate) fn show_jobs(jobs: &[Job]) -> io::Result<()> {
     )
 }
 
-/// A job for machines: times as RFC 3339, UTC.
+/// A job as JSON, with times as RFC 3339 in UTC.
 fn job_as_json(job: &Job) -> Value {
     let at = |at: Option<&prost_types::Timestamp>| {
         let at = at.and_then(|at| chrono::DateTime::from_timestamp(at.seconds, 0));

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use crate::console::{line, place, result, table};
 
-/// Columns of a terminal, which the table of segments fits into.
+/// The width of a terminal, which the table of segments fits into.
 const COLUMNS: usize = 80;
 
-/// Moves that a comparison lists.
+/// The most moves that a comparison lists.
 const MOVES_SHOWN: usize = 12;
 
 /// The table of segments, and where everything is.
@@ -53,7 +53,8 @@ fn outcome_as_json(job: &Job, outcome: &Outcome) -> Value {
     })
 }
 
-/// The share that a segment has in what the customers of all segments have spent; `None` where that is not known, or may be negative.
+/// The segment's share of what the customers of all segments have spent; `None` where that is not known, or may be
+/// negative.
 fn spent_share(job: &Job, outcome: &Outcome, segment: &Segment) -> Option<f64> {
     let spec = job.spec();
     let monetary = spec.profile.monetary.as_ref()?;
@@ -97,9 +98,9 @@ fn outcome_in_words(job: &Job, outcome: &Outcome) -> io::Result<()> {
     let shown = (0..=features.len()).rev().find(fits).unwrap_or(0);
     line(&of_segments(shown))?;
     let more = features.len() - shown;
-    let mut notes: Vec<String> = vec!["#: its number".to_owned()];
+    let mut notes: Vec<String> = vec!["#: the segment's number".to_owned()];
     notes.extend(money.map(|feature| format!("money: its share of {feature}")));
-    notes.extend((shown > 0).then(|| "of features the means".to_owned()));
+    notes.extend((shown > 0).then(|| "features: their means".to_owned()));
     if more > 0 {
         let are = plural(more as u64, "more feature is", "more features are");
         notes.push(format!("{more} {are} in segments.parquet"));
@@ -252,13 +253,13 @@ fn explanation_in_words(found: &Explanation) -> io::Result<()> {
     let id = id.join(", ");
     match (&found.rejected, &found.kmeans) {
         (Some(rejected), _) if rejected.rule == "isolation_forest" => line(&format!(
-            "{id} was cut as an outlier: the isolation forest scores it {}, beyond {}; {} isolates it the most",
+            "{id} was set aside as an outlier: the isolation forest scores it {}, beyond {}; {} isolates it the most",
             number(rejected.value),
             number(rejected.fence_high),
             rejected.feature
         ))?,
         (Some(rejected), _) => line(&format!(
-            "{id} was cut as an outlier: {} is {}, outside {} to {} (rule {})",
+            "{id} was set aside as an outlier: {} is {}, outside {} to {} (rule {})",
             rejected.feature,
             number(rejected.value),
             number(rejected.fence_low),
@@ -350,9 +351,9 @@ fn comparison_in_words(found: &Comparison) -> io::Result<()> {
         clustering_in_words(clustering)?;
     }
     line("")?;
-    line("match: how much two are one segment, from 0 to 1; from 0.33 on they are taken for one")?;
+    line("match: how alike two segments are, from 0 to 1; from 0.33 on they count as the same")?;
     line("")?;
-    line("features, by the population stability index against the deciles of then")?;
+    line("features, by the population stability index against the deciles of the old run")?;
     for FeatureDrift { feature, shift, missing_before, missing_now } in &found.features {
         let drift = json!(shift.drift);
         let drift = drift.as_str().unwrap_or_default();
@@ -363,9 +364,9 @@ fn comparison_in_words(found: &Comparison) -> io::Result<()> {
         };
         line(&format!("  {feature:<24} {:>7.4}  {drift}{missing}", shift.stability_index))?;
     }
-    for (features, when) in [(&found.features_gone, "then"), (&found.features_new, "now")] {
+    for (features, when) in [(&found.features_gone, "old"), (&found.features_new, "new")] {
         if !features.is_empty() {
-            line(&format!("  {when} alone: {}", features.join(", ")))?;
+            line(&format!("  only in the {when} run: {}", features.join(", ")))?;
         }
     }
     Ok(())
@@ -407,7 +408,7 @@ fn clustering_in_words(found: &ClusteringComparison) -> io::Result<()> {
     line(&table(&header, &[0, 1, 2], &rows).to_string())?;
     let label = |place: Place, is_old: bool| match place {
         Place::Segment(-1) => "noise".to_owned(),
-        Place::Outlier => "cut as an outlier".to_owned(),
+        Place::Outlier => "set aside as an outlier".to_owned(),
         Place::Absent => "not there".to_owned(),
         Place::Segment(cluster) => {
             let mut all =

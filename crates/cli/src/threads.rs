@@ -3,7 +3,8 @@
 use anyhow::Context;
 use tokio::runtime::{Builder, Runtime};
 
-/// Planners recurse as deep as a query nests, which has its limit; pages of a stack that are not touched cost nothing.
+/// Bytes of a thread's stack. Planners recurse as deep as a query nests, up to a limit. Pages of a stack that are never
+/// touched cost nothing.
 const STACK: usize = 32 << 20;
 
 /// A runtime with a thread for each processor.

@@ -1,10 +1,8 @@
-//! How Segmenta's operators travel in plans: Ballista's own codec, and ours in front of it.
+//! How Segmenta's operators travel in plans: with our codec, which hands everything else to Ballista's.
 //!
 //! ```text
-//!   "SGMT" | kind | body        kind 0: MapPartsExec, body: name of the task, 0, task in postcard
-//!                               kind 1: WriteFeaturesExec, body: its settings in postcard
-//!                               kind 2: ScatterExec, kind 3: GatherExec, body: their settings in postcard
-//!                               kind 4: WholeExec, no body
+//!   "SGMT" | kind | body        kind 0: OperatorExec, body: name of the operator, 0, its settings in postcard
+//!                               kind 1: WholeExec, no body
 //! ```
 
 use std::sync::Arc;
@@ -16,17 +14,26 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 
-use crate::operators::hdbscan::{Gather, GatherExec, Scatter, ScatterExec};
-use crate::operators::{self, MapPartsExec, WholeExec, WriteFeatures, WriteFeaturesExec};
+use crate::operators::hdbscan::{Gather, Scatter};
+use crate::operators::{DynOperator, MapParts, Operator, OperatorExec, WholeExec, WriteFeatures, decode};
 
 const MAGIC: &[u8; 4] = b"SGMT";
-const MAP_PARTS: u8 = 0;
-const WRITE_FEATURES: u8 = 1;
-const SCATTER: u8 = 2;
-const GATHER: u8 = 3;
-const WHOLE: u8 = 4;
+const OPERATOR: u8 = 0;
+const WHOLE: u8 = 1;
 
-/// Encodes and decodes Segmenta's operators, and hands the rest to Ballista.
+/// An operator's name, and how the operator is restored from its settings in postcard.
+struct Known {
+    name: &'static str,
+    decode: fn(&[u8]) -> Result<Arc<dyn DynOperator>>,
+}
+
+const fn known<O: Operator>() -> Known {
+    Known { name: O::NAME, decode: |body| Ok(Arc::new(decode::<O>(body)?)) }
+}
+
+const OPERATORS: &[Known] = &[known::<MapParts>(), known::<WriteFeatures>(), known::<Scatter>(), known::<Gather>()];
+
+/// Encodes and decodes Segmenta's operators, and leaves the rest to Ballista.
 #[derive(Debug, Default)]
 pub struct SegmentaPhysicalCodec {
     ballista: BallistaPhysicalExtensionCodec,
@@ -51,23 +58,12 @@ impl PhysicalExtensionCodec for SegmentaPhysicalCodec {
             return Err(malformed(format!("{} inputs", inputs.len())));
         };
         match rest.split_first() {
-            Some((&MAP_PARTS, body)) => {
-                let end = body.iter().position(|byte| *byte == 0).ok_or_else(|| malformed("no task name"))?;
+            Some((&OPERATOR, body)) => {
+                let end = body.iter().position(|byte| *byte == 0).ok_or_else(|| malformed("no name"))?;
                 let name = std::str::from_utf8(&body[..end]).map_err(malformed)?;
-                let task = operators::decode_task(name, &body[end + 1..])?;
-                Ok(Arc::new(MapPartsExec::new(task, Arc::clone(input))))
-            }
-            Some((&WRITE_FEATURES, body)) => {
-                let settings: WriteFeatures = postcard::from_bytes(body).map_err(malformed)?;
-                Ok(Arc::new(WriteFeaturesExec::new(settings, Arc::clone(input))))
-            }
-            Some((&SCATTER, body)) => {
-                let settings: Scatter = postcard::from_bytes(body).map_err(malformed)?;
-                Ok(Arc::new(ScatterExec::new(settings, Arc::clone(input))))
-            }
-            Some((&GATHER, body)) => {
-                let settings: Gather = postcard::from_bytes(body).map_err(malformed)?;
-                Ok(Arc::new(GatherExec::new(settings, Arc::clone(input))))
+                let known = OPERATORS.iter().find(|known| known.name == name).ok_or_else(|| malformed(name))?;
+                let operator = (known.decode)(&body[end + 1..])?;
+                Ok(Arc::new(OperatorExec::over(operator, Arc::clone(input))))
             }
             Some((&WHOLE, [])) => Ok(Arc::new(WholeExec::new(Arc::clone(input)))),
             _ => Err(malformed("unknown kind")),
@@ -85,17 +81,11 @@ impl PhysicalExtensionCodec for SegmentaPhysicalCodec {
             buf.push(kind);
             buf.extend_from_slice(body);
         };
-        if let Some(map) = node.downcast_ref::<MapPartsExec>() {
-            let mut body = map.task().name().as_bytes().to_vec();
+        if let Some(exec) = node.downcast_ref::<OperatorExec>() {
+            let mut body = exec.operator().name().as_bytes().to_vec();
             body.push(0);
-            body.extend_from_slice(&map.task().encode()?);
-            ours(MAP_PARTS, &body);
-        } else if let Some(write) = node.downcast_ref::<WriteFeaturesExec>() {
-            ours(WRITE_FEATURES, &postcard::to_stdvec(write.settings()).map_err(malformed)?);
-        } else if let Some(scatter) = node.downcast_ref::<ScatterExec>() {
-            ours(SCATTER, &postcard::to_stdvec(scatter.settings()).map_err(malformed)?);
-        } else if let Some(gather) = node.downcast_ref::<GatherExec>() {
-            ours(GATHER, &postcard::to_stdvec(gather.settings()).map_err(malformed)?);
+            body.extend_from_slice(&exec.operator().encode()?);
+            ours(OPERATOR, &body);
         } else if node.is::<WholeExec>() {
             ours(WHOLE, &[]);
         } else {

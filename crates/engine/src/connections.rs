@@ -1,4 +1,4 @@
-//! Connections that come in: so many at once, and none that says nothing.
+//! Incoming connections: only so many are open at once, and silent ones are closed.
 
 use std::io;
 use std::pin::Pin;
@@ -13,14 +13,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tonic::transport::server::Connected;
 
-/// Connections of a listener that are open at once. Each takes a file descriptor and some kilobytes.
+/// Connections of a listener that may be open at once. Each takes a file descriptor and a few kilobytes.
 const MOST: usize = 2_000;
-/// A peer that has said nothing for so long after it connected is let go.
+/// A peer that sends nothing for this long after it connected is disconnected.
 const SILENCE: Duration = Duration::from_secs(10);
-/// After a failure to accept, for example for want of file descriptors.
+/// Pause after a failure to accept a connection, for example because no file descriptor is free.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// Accepts what comes in at a listener.
+/// Accepts the connections that arrive at a listener.
 #[derive(Debug)]
 pub(crate) struct Door {
     listener: TcpListener,
@@ -32,7 +32,7 @@ impl Door {
         Self { listener, places: Arc::new(Semaphore::new(MOST)) }
     }
 
-    /// The next connection for which there is a place. Those that come when there is none are closed.
+    /// The next connection for which there is a place. Connections that arrive when there is none are closed.
     pub(crate) async fn next(&self) -> (TcpStream, Place) {
         loop {
             let stream = match self.listener.accept().await {
@@ -53,13 +53,13 @@ impl Door {
     }
 }
 
-/// A place among the connections that are open, until it is dropped.
+/// A place among the open connections, taken until it is dropped.
 #[derive(Debug)]
 pub struct Place {
     _permit: OwnedSemaphorePermit,
 }
 
-/// A connection that has a place, and is let go where its peer says nothing at the start.
+/// A connection that has a place. It is closed when its peer sends nothing at the start.
 #[derive(Debug)]
 pub struct Connection<T> {
     stream: T,

@@ -14,7 +14,7 @@ use datafusion::error::DataFusionError;
 /// Result of the engine.
 pub type Result<T, E = EngineError> = std::result::Result<T, E>;
 
-/// Whose fault a failure is: decides the exit code and the advice.
+/// Whose fault a failure is. It decides the exit code and the advice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The data that was read: a source or an artifact.
@@ -38,13 +38,13 @@ impl Fault {
         (Self::Job, "job"),
     ];
 
-    /// One word for it.
+    /// The fault as one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(fault, _)| *fault == self).map_or("job", |(_, name)| name)
     }
 
-    /// The other way round.
+    /// The fault that a word names.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(_, known)| *known == name).map(|(fault, _)| *fault)
@@ -115,10 +115,10 @@ thread_local! {
     static IS_FORESEEN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs what a library may panic in over damaged data; a panic is an error then, with its text.
+/// Runs code of a library that may panic on damaged data. A panic becomes an error with its text.
 ///
 /// # Errors
-/// What the panic said.
+/// The message of the panic.
 pub fn foresee<T>(run: impl FnOnce() -> T) -> std::result::Result<T, String> {
     let before = IS_FORESEEN.replace(true);
     let result = std::panic::catch_unwind(AssertUnwindSafe(run));
@@ -126,13 +126,13 @@ pub fn foresee<T>(run: impl FnOnce() -> T) -> std::result::Result<T, String> {
     result.map_err(|panic| panic_text(&*panic).to_owned())
 }
 
-/// Whether a panic of this thread would be one that [`foresee`] makes an error of, so that nobody need be told.
+/// Whether [`foresee`] would catch a panic of this thread and make an error of it, so that nobody has to be told.
 #[must_use]
 pub fn is_foreseen() -> bool {
     IS_FORESEEN.get()
 }
 
-/// What a panic said.
+/// The message of a panic.
 #[must_use]
 pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
@@ -145,7 +145,7 @@ impl fmt::Display for EngineError {
     }
 }
 
-/// With the marker: what ends up in Ballista's text.
+/// Writes the marker, because this is the form that ends up in Ballista's text.
 impl fmt::Debug for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {MARK}{}:", self.message, self.fault.name())?;
@@ -165,7 +165,7 @@ impl From<DataFusionError> for EngineError {
 }
 
 impl From<EngineError> for DataFusionError {
-    /// Not an `IoError`: Ballista retries those, and a failure that names its cause will not go away by itself.
+    /// Not an `IoError`, because Ballista retries those. A failure that names its cause will not go away by itself.
     fn from(error: EngineError) -> Self {
         Self::External(Box::new(TaskError(error)))
     }

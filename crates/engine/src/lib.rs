@@ -9,13 +9,13 @@
 //! * [`cluster`]: a [`Cluster`](cluster::Cluster) is either embedded in this process or a remote scheduler; nothing else
 //!   in the code can tell which.
 //! * [`operators`]: the `ExecutionPlan`s that Segmenta adds, and the tasks they run on the parts of an artifact.
-//! * [`planning`]: how SQL becomes a plan that any number of workers answers alike, and what is refused.
-//! * [`functions`]: SQL functions of ours, and aggregates in the place of DataFusion's.
+//! * [`planning`]: how SQL becomes a plan that gives the same answer on any number of workers, and what is refused.
+//! * [`functions`]: SQL functions of ours, and aggregates in place of DataFusion's.
 //! * [`codec`]: how these travel in plans.
 //! * [`artifact`]: the Parquet parts that a stage writes and the next one reads.
 //! * [`store`]: what a worker keeps decoded between passes.
 //! * [`progress`]: how many rows the tasks of this process have gone over.
-//! * [`connections`]: how many come in at once, and which are let go.
+//! * [`connections`]: how many connections are taken at once, and which are closed.
 //! * [`tls`]: certificates that are read again when they change.
 //! * [`runtime`]: memory, object stores and functions, the same on every process.
 

@@ -1,4 +1,5 @@
-//! What the tasks of this process have done: hints for progress bars, metrics and the log; nothing is computed from it.
+//! What the tasks of this process have done. These are hints for progress bars, metrics and the log; nothing is
+//! computed from them.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tracing::Span;
 
 use crate::trace::adopt;
 
-/// Counts since the process started; an extension of its session settings.
+/// Counts since the process started. It is an extension of the process's session settings.
 #[derive(Debug, Default)]
 pub struct Progress {
     rows: AtomicU64,
@@ -25,20 +26,20 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Counts rows that a task has gone over, where the process keeps count.
+    /// Counts rows that a task has read, if the process keeps count.
     pub(crate) fn add_rows(context: &TaskContext, rows: u64) {
         if let Some(progress) = context.session_config().get_extension::<Self>() {
             progress.rows.fetch_add(rows, Ordering::Relaxed);
         }
     }
 
-    /// Rows that tasks have gone over.
+    /// Rows that tasks have read.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// Partitions of our operators that came to their end.
+    /// Partitions of our operators that succeeded.
     #[must_use]
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
@@ -51,8 +52,8 @@ impl Progress {
     }
 }
 
-/// The results of one partition of an operator, counted, and made within a span that names the job, the operator and Ballista's
-/// task.
+/// The results of one partition of an operator. They are counted, and made within a span that names the job, the
+/// operator and Ballista's task.
 pub(crate) fn observed(
     operator: &str,
     partition: usize,

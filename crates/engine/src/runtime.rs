@@ -1,4 +1,4 @@
-//! What every process sets up alike: memory, object stores, functions, session settings.
+//! What every process sets up in the same way: memory, object stores, functions, session settings.
 
 use std::sync::Arc;
 
@@ -21,13 +21,13 @@ use crate::progress::Progress;
 use crate::store::PartitionStore;
 use crate::trace::Trace;
 
-/// gRPC messages up to this many bytes: plans list their parts, and a plan of 10,000 parts takes about 3 MiB.
+/// The largest gRPC message, in bytes. Plans list their parts, and a plan of 10,000 parts takes about 3 MiB.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
-/// Of a process's memory, the share that the partition store may fill; the rest is for operators.
+/// The share of a process's memory that the partition store may fill; the rest is for operators.
 const STORE_SHARE: f64 = 0.4;
 
-/// Less than this is offered by nobody, and would be of no use.
+/// The least memory to plan with: a machine that really has less would be of no use.
 const LEAST_MEMORY: u64 = 256 << 20;
 
 /// The memory of a process, split between the operators' pool and the partition store.
@@ -47,7 +47,7 @@ impl MemoryPlan {
         Self { pool: bytes - store, store }
     }
 
-    /// Seven tenths of what the machine, or the control group, offers; the rest is for what is not planned.
+    /// Seven tenths of the memory of the machine or the control group. The rest is for memory that nobody plans.
     #[must_use]
     pub fn detect() -> Self {
         let mut system = sysinfo::System::new();
@@ -78,8 +78,8 @@ pub fn session_config(store: Arc<PartitionStore>, progress: Arc<Progress>) -> Se
         .with_ballista_grpc_client_max_message_size(MAX_MESSAGE_BYTES)
         // Our plans fix their own partitioning.
         .with_ballista_adaptive_query_planner(false)
-        // Parquet's statistics leave NaN out, and DataFusion 55 takes a column for constant by them, or answers MIN, MAX and
-        // COUNT from them. What a scan needs to know of its files, their sizes, it is told.
+        // Parquet's statistics leave NaN out, and DataFusion 55 uses them to take a column for constant or to answer
+        // MIN, MAX and COUNT. The sizes of its files, which a scan needs, it is told otherwise.
         .with_collect_statistics(false)
         .with_information_schema(false)
         .with_option_extension(Trace::default())
@@ -92,7 +92,7 @@ pub fn session_config(store: Arc<PartitionStore>, progress: Arc<Progress>) -> Se
 pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionState {
     let mut scalar_functions = ballista_scalar_functions();
     scalar_functions.extend(functions::all());
-    // Of two with one name, the later one is registered.
+    // Of two functions with one name, the one registered later counts.
     let mut aggregate_functions = ballista_aggregate_functions();
     aggregate_functions.extend(functions::aggregates());
     SessionStateBuilder::new()
@@ -108,8 +108,8 @@ pub fn session_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> Session
         .build()
 }
 
-/// A session like `state`, with other settings and with tables of its own: sessions that share a catalog would drop each
-/// other's.
+/// A session like `state`, with other settings and tables of its own. Sessions that share a catalog would drop each
+/// other's tables.
 #[must_use]
 pub fn session_like(state: &SessionState, config: SessionConfig) -> SessionState {
     SessionStateBuilder::new_from_existing(state.clone())

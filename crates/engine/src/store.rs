@@ -1,9 +1,9 @@
 //! The partition store: what a process keeps decoded between passes, within a budget of bytes.
 //!
-//! A pass of K-Means reads the same parts as the pass before it. A worker keeps them as contiguous matrices or trees, keyed by the
-//! checksum of the file they came from, and drops the least recently used ones beyond the budget. What came from one
-//! stage of a job goes when parts of another stage of it come in: a job does not go back. A miss reads the part
-//! again: the store decides how long a pass takes, never what it computes.
+//! A pass of K-Means reads the same parts as the pass before it. A worker keeps them as contiguous matrices or trees,
+//! keyed by the checksum of the file they came from, and drops the least recently used ones beyond the budget. A job
+//! never goes back to an earlier stage, so the values of one of its stages are dropped when parts of another stage come
+//! in. A miss reads the part again: the store decides how long a pass takes, never what it computes.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -17,24 +17,24 @@ use tokio::sync::OnceCell;
 
 use crate::artifact::Part;
 
-/// What a value of the store is known by.
+/// The key of a value in the store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StoreKey {
-    /// Checksum of the part, and what was made of it.
+    /// Checksum of the part, and the name of what was made of it.
     value: String,
     /// Job and stage that wrote the part.
     origin: Option<(String, String)>,
 }
 
 impl StoreKey {
-    /// Of what was made of a part, which `made` tells apart from all else that is.
+    /// The key of something made of a part. `made` tells it apart from other things made of the same part.
     #[must_use]
     pub fn of(part: &Part, made: &str) -> Self {
         let origin = part.origin().map(|(job, stage)| (job.to_owned(), stage.to_owned()));
         Self { value: format!("{}#{made}", part.sha256), origin }
     }
 
-    /// Of what was made of several parts of one artifact.
+    /// The key of something made of several parts of one artifact.
     #[must_use]
     pub fn of_all(parts: &[Part], made: &str) -> Self {
         let checksums: Vec<&str> = parts.iter().map(|part| part.sha256.as_str()).collect();
@@ -42,7 +42,7 @@ impl StoreKey {
         Self { value: format!("{}#{made}", checksums.join(",")), origin }
     }
 
-    /// Whether the other is from another stage of the same job.
+    /// Whether the other key is from another stage of the same job.
     fn follows(&self, other: &Self) -> bool {
         match (&self.origin, &other.origin) {
             (Some((job, stage)), Some((other_job, other_stage))) => job == other_job && stage != other_stage,
@@ -69,7 +69,7 @@ struct Inner {
     statistics: Statistics,
 }
 
-/// What the store did so far.
+/// What the store has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Values served from memory.
@@ -86,7 +86,7 @@ pub struct Statistics {
     pub bytes: u64,
 }
 
-/// A bounded cache of decoded parts, one a process.
+/// A bounded cache of decoded parts. Each process has one.
 #[derive(Debug)]
 pub struct PartitionStore {
     budget: usize,
@@ -103,7 +103,7 @@ impl PartitionStore {
     /// The store of the process that runs a task.
     ///
     /// # Errors
-    /// When the process was set up without one.
+    /// When the process has no store.
     pub fn of(context: &TaskContext) -> Result<Arc<Self>> {
         context
             .session_config()
@@ -111,7 +111,7 @@ impl PartitionStore {
             .ok_or_else(|| DataFusionError::Configuration("this worker was set up without a partition store".into()))
     }
 
-    /// What the store did so far.
+    /// What the store has done so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         let inner = self.inner.lock();
@@ -133,11 +133,11 @@ impl PartitionStore {
         Some(value)
     }
 
-    /// The value under `key`, loaded by `load` (which also tells its bytes) if it is not there. Of several callers at
+    /// The value under `key`. If it is not there, `load` loads it and tells its size in bytes. Of several callers at
     /// once, one loads and the others wait. A value larger than the whole budget is handed out but not kept.
     ///
     /// # Errors
-    /// Those of `load`, which the next caller tries again.
+    /// Those of `load`. The next caller tries again.
     pub async fn get_or_load<T, F>(&self, key: &StoreKey, load: F) -> Result<Arc<T>>
     where
         T: Any + Send + Sync,
@@ -198,7 +198,7 @@ impl Inner {
         }
     }
 
-    /// What is being loaded stays.
+    /// Values that are still being loaded stay.
     fn drop_what_was_before(&mut self, key: &StoreKey) {
         let before = self.entries.iter().filter(|(other, entry)| entry.bytes > 0 && key.follows(other));
         for other in before.map(|(other, _)| other.clone()).collect::<Vec<_>>() {

@@ -1,7 +1,7 @@
 //! TLS between processes, with certificates that are read again when their files change.
 //!
-//! A server takes what the files hold with each connection that comes in, a client with each that it makes; connections
-//! that are open go on with what they began with.
+//! A server reads the files' current content for each incoming connection, and a client for each connection it makes.
+//! Open connections keep what they began with.
 
 use std::fmt;
 use std::fs;
@@ -28,23 +28,24 @@ use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 use crate::connections::{Connection, Door};
 use crate::error::{EngineError, Result};
 
-/// The files are looked at so often.
+/// How often the files are checked for changes.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A peer that has not shaken hands for so long is let go.
+/// A peer that has not completed the handshake after this long is disconnected.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// Connections whose handshake is done and that wait to be taken.
+/// Connections that have completed the handshake and wait to be accepted.
 const BACKLOG: usize = 64;
 
 /// Where certificates are, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// This process's certificate, and those between it and the authority's.
+    /// This process's certificate, followed by those between it and the authority's.
     pub certificate: PathBuf,
     /// Its key.
     pub key: PathBuf,
-    /// The certificates that a peer's has to come from. A server with one takes no client without a certificate.
+    /// The certificates that a peer's certificate must come from. A server with this set accepts no client without a
+    /// certificate.
     pub authority: Option<PathBuf>,
 }
 
@@ -81,7 +82,7 @@ impl TlsServer {
     /// Reads the files.
     ///
     /// # Errors
-    /// Files that cannot be read, or hold no certificate or key.
+    /// When a file cannot be read, or holds no certificate or key.
     pub fn open(files: TlsFiles) -> Result<Self> {
         let (modified, config) = (files.modified(), server_config(&files)?);
         let loaded = Mutex::new(Loaded { config, modified, looked: Instant::now() });
@@ -106,7 +107,7 @@ impl TlsServer {
         TlsAcceptor::from(Arc::clone(&loaded.config))
     }
 
-    /// The connections of a listener, for tonic. Those whose handshake fails are let go.
+    /// The connections of a listener, for tonic. Those whose handshake fails are closed.
     pub fn incoming(
         &self,
         listener: TcpListener,
@@ -118,7 +119,7 @@ impl TlsServer {
             let take = move |stream| {
                 let sender = sender.clone();
                 async move {
-                    // Nobody takes it when the server is on its way out.
+                    // Nobody receives it when the server is shutting down.
                     let _ = sender.send(Ok(stream)).await;
                 }
             };
@@ -130,7 +131,7 @@ impl TlsServer {
         ReceiverStream::new(receiver)
     }
 
-    /// Hands what comes in at a listener on to a server without TLS of this same process.
+    /// Forwards the connections of a listener to a server without TLS in this same process.
     #[must_use]
     pub fn forward(&self, listener: TcpListener, to: SocketAddr) -> JoinHandle<()> {
         let tls = self.clone();
@@ -138,14 +139,14 @@ impl TlsServer {
             let carry = move |mut stream: Connection<TlsStream<TcpStream>>| async move {
                 let Ok(mut inner) = TcpStream::connect(to).await else { return };
                 let _ = inner.set_nodelay(true);
-                // Either side may end it at any time.
+                // Either side may end the connection at any time.
                 let _ = tokio::io::copy_bidirectional(&mut stream, &mut inner).await;
             };
             tls.accept(listener, carry).await;
         })
     }
 
-    /// Shakes hands with whoever comes, each in a task of its own.
+    /// Does the handshake with each peer, in a task of its own.
     async fn accept<F>(
         &self,
         listener: TcpListener,
@@ -203,11 +204,11 @@ fn server_config(files: &TlsFiles) -> Result<Arc<ServerConfig>> {
 /// The client's side of TLS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TlsClient {
-    /// The certificates that the server's has to come from; those of the system, if none is given.
+    /// The certificates that the server's certificate must come from; the system's, if none is given.
     pub authority: Option<PathBuf>,
     /// This process's certificate and key, where the server asks for one.
     pub identity: Option<(PathBuf, PathBuf)>,
-    /// The name that the server's certificate has to be for; the host that is connected to, if none is given.
+    /// The name that the server's certificate must be for; the host that is connected to, if none is given.
     pub server_name: Option<String>,
 }
 
@@ -215,7 +216,7 @@ impl TlsClient {
     /// Reads the files.
     ///
     /// # Errors
-    /// Files that cannot be read.
+    /// When a file cannot be read.
     pub fn config(&self) -> Result<ClientTlsConfig> {
         let read = |file: &Path| fs::read(file).map_err(|error| unusable(file, error));
         let mut config = ClientTlsConfig::new();

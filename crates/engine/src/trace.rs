@@ -13,7 +13,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 /// What travels with a plan beside Ballista's settings.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Trace {
-    /// The span that the plan is run in, as a `traceparent` of W3C's Trace Context; empty where nothing is traced.
+    /// The span that the plan runs in, as a `traceparent` of W3C's Trace Context; empty where nothing is traced.
     parent: String,
 }
 
@@ -45,7 +45,7 @@ impl ExtensionOptions for Trace {
     }
 
     fn entries(&self) -> Vec<ConfigEntry> {
-        // By their whole names, as they are set by at the other end.
+        // By their full names, because the other end sets them by these.
         vec![ConfigEntry {
             key: format!("{}.{PARENT}", Self::PREFIX),
             value: Some(self.parent.clone()),
@@ -54,7 +54,7 @@ impl ExtensionOptions for Trace {
     }
 }
 
-/// The settings of a plan that is run in the current span.
+/// The settings of a plan that runs in the current span.
 pub(crate) fn carried(mut config: SessionConfig) -> SessionConfig {
     if let Some(trace) = config.options_mut().extensions.get_mut::<Trace>() {
         trace.parent = write(Span::current().context().span().span_context());
@@ -62,7 +62,7 @@ pub(crate) fn carried(mut config: SessionConfig) -> SessionConfig {
     config
 }
 
-/// Makes a task's span a child of the one that its plan is run in.
+/// Makes a task's span a child of the span that its plan runs in.
 pub(crate) fn adopt(config: &SessionConfig, task: &Span) {
     let parent = config.options().extensions.get::<Trace>().and_then(|trace| read(&trace.parent));
     if let Some(parent) = parent {

@@ -1,4 +1,4 @@
-//! Removes what runs left that nobody goes on with.
+//! Removes what earlier runs left behind and no run will continue.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::work::Work;
 
 /// Where a job's record is, below its output.
 const RECORD: &str = "_work/job.json";
-/// Where its leases are. The last one stays: their numbers must not start anew.
+/// Where its leases are. The last one stays, because their numbers must not start again from the beginning.
 const LEASE: &str = "_work/lease/";
 
 /// What was found at one output.
@@ -46,12 +46,12 @@ pub enum Kept {
     InUse,
 }
 
-/// Removes the work prefixes of the outputs at and below `location` (a URL that ends in `/`) that nothing was written to
-/// for `age`; a resume has nothing to go on with then. Where no manifest says that the output is whole, what a run
-/// published of it goes as well. Published results stay.
+/// Removes the work prefixes of the outputs at and below `location` (a URL that ends in `/`) to which nothing was
+/// written for `age`. A run can then no longer resume there. Where no manifest says that the output is complete, files
+/// that a run published there are removed as well. Published results stay.
 ///
 /// # Errors
-/// A place that cannot be listed or written to.
+/// When a place cannot be listed or written to.
 pub async fn clean(runtime: &Arc<RuntimeEnv>, location: &str, age: Duration, dry_run: bool) -> Result<Vec<Cleaned>> {
     let (store, prefix) = resolve(runtime, location)?;
     let objects = match store.list(Some(&prefix)).try_collect::<Vec<_>>().await {
@@ -78,7 +78,8 @@ pub async fn clean(runtime: &Arc<RuntimeEnv>, location: &str, age: Duration, dry
     Ok(cleaned)
 }
 
-/// What of an output nobody needs: the work folder, and files of publications that came to nothing, or that no manifest names any more.
+/// What at an output nobody needs: the work folder, and files of publications that were never completed or that no
+/// manifest names any more.
 async fn dead<'a>(
     runtime: &RuntimeEnv,
     output: &str,
@@ -89,11 +90,11 @@ async fn dead<'a>(
     let has_manifest = objects.iter().any(|(path, _)| *path == "manifest.json");
     let is_left = |path: &str| match (&manifest, has_manifest) {
         (Some(_), _) => Kind::Results.owns(path) && !named.contains(path),
-        // Of another form: it stays as it is.
+        // The manifest has another format: it stays as it is.
         (None, true) => false,
         (None, false) => Kind::Results.owns(path) || publish::DOCUMENTS.contains(&path),
     };
-    // The lease tells late processes that they have lost theirs, and the lock may be held.
+    // A late process sees from the lease that it has lost its own, and the lock may be held.
     let is_work = |path: &str| path.starts_with("_work/") && !path.starts_with(LEASE) && path != LOCK;
     Ok(objects.iter().filter(|(path, _)| is_work(path) || is_left(path)).copied().collect())
 }
@@ -127,7 +128,7 @@ async fn clean_output(
         cleaned.kept = Some(Kept::InUse);
         return Ok(cleaned);
     };
-    // A run may have ended just before, and named what nobody did.
+    // A run may have ended just before, and its manifest now names files that no manifest named.
     let found = dead(runtime, output, &found).await?;
     if found.iter().any(|(path, _)| !path.starts_with("_work/")) {
         fence(runtime, output, &lease).await?;
@@ -147,7 +148,7 @@ async fn clean_output(
     for stage in stages {
         work.clear(stage, &lease).await?;
     }
-    // The record goes last: it says that this is a job's output as long as anything is there.
+    // The record goes last, because it marks this as a job's output for as long as anything is left.
     lease.check()?;
     remove(runtime, &format!("{output}{RECORD}")).await?;
     lease.release().await;
@@ -170,7 +171,7 @@ mod tests {
         (folder, runtime, url)
     }
 
-    /// The files that are there, but for leases.
+    /// The files that are there, except leases.
     fn left(folder: &std::path::Path) -> Vec<String> {
         let mut files = Vec::new();
         let mut folders = vec![folder.to_owned()];

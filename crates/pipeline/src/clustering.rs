@@ -1,4 +1,4 @@
-//! A clustering as a value: what those need of it that judge, describe and publish its clusters.
+//! A clustering as a value: what the code that judges, describes and publishes its clusters needs to know about it.
 
 use segmenta_engine::artifact::Part;
 use segmenta_results::clusterings::Algorithm;
@@ -9,27 +9,27 @@ pub trait Clustering {
     /// Which way.
     fn algorithm(&self) -> Algorithm;
 
-    /// The least number that a row may have in its column, and how many numbers there are from there on. Clusters beyond are not
-    /// described.
+    /// The least number that a row may have in its column, and how many numbers follow from there. Clusters beyond that
+    /// are not described.
     fn numbers(&self) -> (i32, usize);
 
-    /// Its numbers, row for row those of the prepared points, with its other columns; `None` where the assignments have them by
-    /// themselves.
+    /// Its numbers, row for row those of the prepared points, with its other columns; `None` where the assignments
+    /// already have them.
     fn labels(&self) -> Option<&[Part]> {
         None
     }
 
-    /// Its columns besides that of the numbers, which say how a row belongs to its cluster.
+    /// Its columns besides the numbers. They say how a row belongs to its cluster.
     fn columns(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// Whether its segments get names: not where they are of any size and shape.
+    /// Whether its segments get names. They do not where clusters may have any size and shape.
     fn has_names(&self) -> bool {
         true
     }
 
-    /// Adds to a segment what it alone knows of it.
+    /// Adds to a segment what only this clustering knows about it.
     fn complete(&self, _segment: &mut Segment) {}
 
     /// What a user should know.

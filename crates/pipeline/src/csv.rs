@@ -12,8 +12,9 @@ use segmenta_engine::{EngineError, Result};
 
 use segmenta_results::manifest::Output;
 
-/// Writes the published `folder` (such as `assignments/`) of `output`, a URL that ends in `/`, to a local file: one line a row in the
-/// order of the parts, with a header. The file appears when it is whole. Gives back the rows. Holds a batch.
+/// Writes the published `folder` (such as `assignments/`) of `output`, a URL that ends in `/`, to a local file: a
+/// header, and one line for each row in the order of the parts. The file appears when it is complete. Returns the
+/// number of rows. Holds a batch.
 ///
 /// # Errors
 /// A part that is gone or damaged; a file that cannot be written.

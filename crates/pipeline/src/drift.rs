@@ -8,7 +8,7 @@ use segmenta_engine::operators::CountBins;
 use crate::stage::StageContext;
 use crate::stages::{Draw, draw, singly};
 
-/// The deciles come from a sample of this many rows: they only have to be near, the shares between them are exact.
+/// The deciles come from a sample of this many rows. They need not be exact, because the shares between them are.
 const SAMPLE_ROWS: usize = 10_000;
 const SAMPLE_SEED: u64 = 0x0064_7269_6674;
 

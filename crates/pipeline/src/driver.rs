@@ -1,4 +1,4 @@
-//! Runs the stages of a job, each resumed where its manifest is already there. It knows none of them by name.
+//! Runs the stages of a job and skips those whose manifest is already there. It knows none of them by name.
 
 use std::collections::HashSet;
 use std::marker::PhantomData;
@@ -40,9 +40,9 @@ pub(crate) trait AnyStage: Sync {
     fn is_in(&self, spec: &JobSpec) -> bool;
     /// [`Stage::check`].
     fn check(&self, given: &Given<'_>) -> Result<()>;
-    /// The stage as it is planned after others.
+    /// The stage as it is planned after the stages `before`.
     fn planned(&self, given: &Given<'_>, before: &[PlannedStage]) -> Result<PlannedStage>;
-    /// Takes what an earlier run made, or runs the stage; adds it to what was made.
+    /// Takes what an earlier run made, or runs the stage, and adds the result to `made`.
     async fn drive(&self, driver: &mut Driver<'_>, given: &Given<'_>, made: &mut Made) -> Result<()>;
 }
 
@@ -77,10 +77,11 @@ impl<S: Stage> AnyStage for Declared<S> {
 }
 
 impl PlannedStage {
-    /// Of the settings, and of the stages `before` that it comes `after`: its fingerprint hashes theirs.
+    /// Plans a stage from its settings and from the stages `before` that it comes `after`; its fingerprint hashes
+    /// theirs.
     ///
     /// # Errors
-    /// Settings that cannot be written as JSON.
+    /// When the settings cannot be written as JSON.
     pub(crate) fn new(
         name: &'static str,
         what: String,
@@ -97,14 +98,14 @@ impl PlannedStage {
     }
 }
 
-/// Runs stages and keeps the books.
+/// Runs stages and records how each went.
 pub(crate) struct Driver<'a> {
     pub(crate) cluster: &'a Cluster,
     pub(crate) work: &'a Work,
     pub(crate) observer: &'a dyn Observer,
     plan: &'a [PlannedStage],
     pub(crate) lease: &'a Lease,
-    /// Stages that are done again, whatever an earlier run has left of them.
+    /// Stages that are done again, whatever an earlier run left of them.
     redone: Vec<&'static str>,
     pub(crate) stages: Vec<StageReport>,
     pub(crate) warnings: Vec<String>,
@@ -126,7 +127,7 @@ fn parts_in(output: &serde_json::Value, parts: &mut Vec<Part>) {
 }
 
 impl<'a> Driver<'a> {
-    /// Of planned stages, on an output that this process has the lease of.
+    /// Drives planned stages on an output whose lease this process holds.
     pub(crate) fn new(
         cluster: &'a Cluster,
         work: &'a Work,
@@ -137,8 +138,9 @@ impl<'a> Driver<'a> {
         Self { cluster, work, observer, plan, lease, redone: vec![], stages: vec![], warnings: vec![] }
     }
 
-    /// Finds the stages that are done again: those that an earlier run did not complete, those with a file that is gone or not what
-    /// was written, and those that have a file of such a stage as their own. Where everything is published, files are not looked at.
+    /// Finds the stages that are done again: those that an earlier run did not complete, those with a file that is gone
+    /// or changed, and those that list a file of such a stage as their own. Where everything is published, files are
+    /// not checked.
     pub(crate) async fn find_redone(&mut self, is_published: bool) -> Result<()> {
         let mut complete: Vec<(&'static str, Vec<Part>)> = vec![];
         for stage in self.plan {
@@ -166,7 +168,8 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Reads the files of complete stages, and has those done again whose files are not what was written.
+    /// Reads the files of complete stages, and marks those stages to be done again whose files have changed since they
+    /// were written.
     async fn check_parts(&mut self, complete: &[(&'static str, Vec<Part>)]) -> Result<()> {
         let mut parts: Vec<Part> = complete.iter().flat_map(|(_, parts)| parts.iter().cloned()).collect();
         parts.sort_by(|a, b| a.url.cmp(&b.url));
@@ -216,7 +219,7 @@ impl<'a> Driver<'a> {
         let prefix = self.work.artifact_prefix(name, &planned.fingerprint, self.lease);
         let context = StageContext::new(self.cluster, prefix, name, self.observer);
         let output = S::run(&context, given, made).instrument(tracing::info_span!("stage", name)).await;
-        // Where nobody else is to blame, one has to know where to look.
+        // If nobody else is at fault, the user has to know in which stage to look.
         let output = output.map_err(|error| match error.fault {
             Fault::Job => EngineError::job(format!("stage {name}: {}", error.message)),
             _ => error,

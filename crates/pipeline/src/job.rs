@@ -1,4 +1,4 @@
-//! A job: its stages in order, each resumed where its manifest is already there.
+//! A job: its stages in order. A stage whose manifest is already there is not run again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ static STAGES: [&dyn AnyStage; 9] = [
     &Declared::<ProfileStage>::new(),
 ];
 
-/// What comes after them: results at hand are put to where readers look for them.
+/// The step after all stages: it puts the results where readers look for them.
 const PUBLISH: &str = "publish";
 
 /// What `check` finds out.
@@ -59,7 +59,7 @@ pub struct Plan {
     pub tables: Vec<SourceTable>,
     /// The stages, in order.
     pub stages: Vec<PlannedStage>,
-    /// Where the job publishes to.
+    /// Where the job publishes.
     pub output: String,
     /// What was noticed about the query.
     pub warnings: Vec<String>,
@@ -70,9 +70,9 @@ pub struct Plan {
 pub struct RunOptions {
     /// Start over instead of resuming.
     pub fresh: bool,
-    /// Scan each shard in so many partitions; by default as many as its size asks for. Changes no result.
+    /// Scan each shard in this many partitions; by default the number follows from its size. Changes no result.
     pub partitions_per_shard: Option<usize>,
-    /// How the lease on the output is held meanwhile.
+    /// How the lease on the output is held during the run.
     pub lease: LeaseOptions,
 }
 
@@ -82,7 +82,7 @@ impl Default for RunOptions {
     }
 }
 
-/// What came out.
+/// The result of a run.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// What was published.
@@ -93,7 +93,8 @@ pub struct Outcome {
     pub customers: u64,
     /// Customers set aside as outliers.
     pub rejected: u64,
-    /// The share of the monetary feature that they hold; `None` where no feature is monetary, or some of it is negative.
+    /// The share of the monetary feature that they hold; `None` where no feature is monetary or some values are
+    /// negative.
     pub rejected_share: Option<f64>,
     /// The hierarchy, where the spec asks for it.
     pub hierarchy: Option<Linked>,
@@ -116,7 +117,7 @@ pub struct Job {
     base: PathBuf,
 }
 
-/// What a run goes by.
+/// What a run is prepared with.
 struct Prepared {
     sources: Sources,
     moment: String,
@@ -137,7 +138,8 @@ impl Job {
         Self::parse(&text, &origin, base)
     }
 
-    /// A job of the text of a spec; relative paths of the spec start from `base`, and are mistakes where it is empty.
+    /// A job from the text of a spec. Relative paths of the spec start from `base`; if that is empty, they are
+    /// mistakes.
     ///
     /// # Errors
     /// Every mistake of the spec, with `origin` in front.
@@ -146,7 +148,7 @@ impl Job {
         Ok(Self::new(spec, base))
     }
 
-    /// A job of a spec; relative paths of the spec start from `base`.
+    /// A job from a spec; relative paths of the spec start from `base`.
     #[must_use]
     pub fn new(spec: JobSpec, base: impl Into<PathBuf>) -> Self {
         Self { spec, base: base.into() }
@@ -158,7 +160,7 @@ impl Job {
         &self.spec
     }
 
-    /// Where it reads from, the previous output included, as URLs: a glob stays in them.
+    /// Where it reads from, including the previous output, as URLs. Globs are not expanded.
     ///
     /// # Errors
     /// A path that cannot be written as a URL.
@@ -167,7 +169,7 @@ impl Job {
         tables.chain(&self.spec.previous).map(|location| to_url(location, &self.base)).collect()
     }
 
-    /// Where it publishes to, a URL that ends in `/`.
+    /// Where it publishes, a URL that ends in `/`.
     ///
     /// # Errors
     /// A path that cannot be written as a URL.
@@ -178,7 +180,7 @@ impl Job {
     /// Checks the spec against the sources' footers and plans the stages, without running anything.
     ///
     /// # Errors
-    /// Sources that cannot be read or do not fit the spec; an output of another job.
+    /// When sources cannot be read or do not fit the spec, or the output belongs to another job.
     pub async fn check(&self, state: &SessionState) -> Result<Plan> {
         let runtime = state.runtime_env();
         let output = self.output()?;
@@ -212,8 +214,8 @@ impl Job {
         self.run_until(cluster, options, observer, std::future::pending()).await
     }
 
-    /// Runs the job until it is done, or until `stop` completes, with what it says as the error. The driver then does
-    /// nothing more; a plan that is running on the cluster has to be cancelled there.
+    /// Runs the job until it is done or until `stop` completes, whose value is then the error. The driver does nothing
+    /// more after that; a plan that is running on the cluster has to be cancelled there.
     ///
     /// # Errors
     /// As [`Job::run`].
@@ -234,7 +236,7 @@ impl Job {
             prepared = prepared => prepared?,
             error = &mut stop => return Err(error),
         };
-        // For traces alone: in the log of a process that runs one job it would say what everybody knows.
+        // At debug level, for traces alone: in the log of a process that runs one job it would say nothing new.
         let span = tracing::debug_span!("run", job = self.spec.name, output = prepared.output);
         let result = tokio::select! {
             outcome = self.run_stages(cluster, options, observer, &prepared, &lease).instrument(span) => outcome,
@@ -245,12 +247,12 @@ impl Job {
         result
     }
 
-    /// What can be found out, and refused, before the job has the output to itself.
+    /// Everything that can be found out and refused before the job has the output to itself.
     async fn prepare(&self, cluster: &Cluster, options: &RunOptions) -> Result<Prepared> {
         let runtime = cluster.runtime();
         let (spec, output) = (&self.spec, self.output()?);
         let sources = Sources::find(&runtime, &spec.source, &self.base, &output).await?;
-        // Mistakes in the query come out before anything is written.
+        // Mistakes in the query are reported before anything is written.
         let features = sources.features(cluster.state(), &spec.source, options.partitions_per_shard).await?;
         let moment = features.dependence.moment.clone();
         extract::check_query(cluster.state(), features, &spec.source, &sources).await?;
@@ -271,7 +273,7 @@ impl Job {
         lease: &Lease,
     ) -> Result<Outcome> {
         let Prepared { sources, moment, previous, plan, work, output } = prepared;
-        // Another job may have had it, while this one waited for the lease.
+        // Another job may have taken the output while this one waited for the lease.
         check_owner(&cluster.runtime(), output, &self.spec.name).await?;
         if options.fresh {
             for stage in plan {
@@ -325,7 +327,7 @@ impl Job {
         let runtime = driver.cluster.runtime();
         let started = Instant::now();
         driver.observer.stage_started(PUBLISH, rows);
-        // Starting over leaves the old results to their readers until now.
+        // With `--fresh`, readers keep the old results until now.
         let existing = if fresh { None } else { self.is_published(&runtime, output, &planned.fingerprint).await? };
         let resumed = existing.is_some();
         let manifest = match existing {
@@ -351,7 +353,7 @@ impl Job {
         Ok(manifest)
     }
 
-    /// The manifest of what is published, when it is whole and of this spec and these inputs.
+    /// The published manifest, if it is complete and belongs to this spec and these inputs.
     async fn is_published(&self, runtime: &RuntimeEnv, output: &str, fingerprint: &str) -> Result<Option<Manifest>> {
         match read_manifest(runtime, output).await? {
             Some(manifest) if manifest.fingerprint == fingerprint && is_whole(runtime, output, &manifest).await? => {
@@ -361,7 +363,7 @@ impl Job {
         }
     }
 
-    /// The share of what all customers have spent that those have who were set aside.
+    /// The share of all customers' spending that belongs to the customers set aside.
     fn rejected_share(&self, imputed: &Imputed, split: &Split) -> Option<f64> {
         let monetary = self.spec.profile.monetary.as_ref()?;
         let j = self.spec.source.features.iter().position(|feature| feature == monetary)?;
@@ -374,7 +376,7 @@ impl Job {
         Some((1.0 - kept / all).clamp(0.0, 1.0))
     }
 
-    /// The segments whose numbers are kept, where the spec names an earlier run.
+    /// The segments of an earlier run whose numbers are kept, if the spec names such a run.
     async fn previous(&self, runtime: &RuntimeEnv, output: &str) -> Result<Option<Previous>> {
         let Some(location) = &self.spec.previous else { return Ok(None) };
         let url = to_folder_url(location, &self.base)?;
@@ -386,7 +388,7 @@ impl Job {
         Previous::read(runtime, &url, &self.spec.source.features).await.map(Some)
     }
 
-    /// The stages that the spec has.
+    /// The stages that the spec asks for.
     fn stages(&self) -> impl Iterator<Item = &'static dyn AnyStage> {
         STAGES.into_iter().filter(|stage| stage.is_in(&self.spec))
     }
@@ -401,7 +403,8 @@ impl Job {
         Given { spec: &self.spec, base: &self.base, output, sources, moment, previous, partitions_per_shard: None }
     }
 
-    /// The stages with their fingerprints, publishing last: each hashes its part of the spec and the fingerprints of those it reads from.
+    /// The stages with their fingerprints, publishing last. Each hashes its settings and the fingerprints of the stages
+    /// it reads from.
     fn plan(&self, given: &Given<'_>) -> Result<Vec<PlannedStage>> {
         let mut planned: Vec<PlannedStage> = vec![];
         for stage in self.stages() {

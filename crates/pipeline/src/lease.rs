@@ -1,15 +1,15 @@
-//! Leases: one process at a time drives a job, and one coordinator its queue.
+//! Leases: only one process at a time drives a job, and only one coordinator drives its queue.
 //!
 //! ```text
-//!   <folder>/<token>.json   who holds it, and how often it was renewed; of a job: <output>/_work/lease/
+//!   <folder>/<token>.json   who holds it, and how often it was renewed; for a job: <output>/_work/lease/
 //! ```
 //!
-//! The highest token has the lease. A token is taken by creating its object, which every store can do for one and refuse
-//! to others, and is renewed by writing it again. Whoever wants a lease that is held watches it: when it was not renewed for
-//! as long as a lease lasts, by the watcher's own clock, the next token may be taken. A holder that could not renew for so
-//! long has lost it, whether somebody took it or not, and must write no more: [`Lease::check`] before each commit. What it
-//! may still have in flight does no harm: what a stage makes lies in a folder of the token, and a publication that was overtaken
-//! comes to nothing (see `publication.rs`).
+//! The highest token has the lease. A process takes a token by creating its object, which every store allows to one
+//! process and refuses to all others, and renews it by writing the object again. A process that wants a lease watches
+//! it. When it was not renewed for as long as a lease lasts, by the watcher's own clock, the next token may be taken. A
+//! holder that could not renew for that long has lost the lease, whether somebody took it or not, and must write no
+//! more: it calls [`Lease::check`] before each commit. Its writes that are still on their way do no harm: what a stage
+//! makes lies in a folder of the token, and a publication that was overtaken is never completed (see `publication.rs`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,22 +25,22 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-/// Digits that tell a lease from others.
+/// Digits that distinguish a lease from others.
 pub(crate) const SHORT_ID: usize = 8;
 
 /// How leases are held.
 #[derive(Debug, Clone)]
 pub struct LeaseOptions {
-    /// Who holds it, for people.
+    /// Who holds it, as a text for people.
     pub holder: String,
-    /// A lease that was not renewed for so long may be taken.
+    /// A lease that was not renewed for this long may be taken.
     pub lasts: Duration,
-    /// Wait so long for a lease that another process holds; it is an error after that.
+    /// How long to wait for a lease that another process holds. After that it is an error.
     pub patience: Duration,
 }
 
 impl LeaseOptions {
-    /// Held by this process, for a minute at a time, which is also how long one waits for it.
+    /// A lease for this process: it lasts a minute, and the process waits a minute for it.
     #[must_use]
     pub fn of_this_process() -> Self {
         let host = sysinfo::System::host_name().unwrap_or_else(|| "an unnamed host".to_owned());
@@ -51,23 +51,24 @@ impl LeaseOptions {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
-    /// For people.
+    /// A text for people.
     holder: String,
-    /// Tells one lease from any other.
+    /// Distinguishes this lease from every other one.
     id: String,
-    /// Where the platform tells, for those on the same machine: they need not wait for a process that is no more.
+    /// The holder, where the platform tells. Processes on the same machine then need not wait for one that has ended.
     process: Option<Process>,
     renewed: u64,
     released: bool,
 }
 
-/// A process of a machine: names and numbers alone mean different processes in different containers.
+/// A process of a machine. The number alone is not enough, because different containers have different processes with
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Process {
     boot: String,
     namespace: String,
     number: u32,
-    /// When it started, in ticks since the machine did: numbers are used again.
+    /// When it started, in ticks since the machine did. Process numbers are used again.
     started: u64,
 }
 
@@ -84,33 +85,34 @@ impl Process {
         let same = here.is_some_and(|here| (here.boot, here.namespace) == (self.boot.clone(), self.namespace.clone()));
         same && match started(self.number) {
             Some(started) => started != self.started,
-            // Of another user's process `/proc` may say nothing (`hidepid`).
+            // For another user's process, `/proc` may show nothing (`hidepid`).
             None => !exists(self.number),
         }
     }
 }
 
-/// Whether there is a process of this number, whoever's. What cannot be asked is there.
+/// Whether any user has a process with this number. If the system cannot be asked, the answer is yes.
 #[cfg(not(unix))]
 fn exists(_process: u32) -> bool {
     true
 }
 
-/// Whether there is a process of this number, whoever's. What cannot be asked is there.
+/// Whether any user has a process with this number. If the system cannot be asked, the answer is yes.
 #[cfg(unix)]
 fn exists(process: u32) -> bool {
     let process = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
     process.is_none_or(|process| rustix::process::test_kill_process(process) != Err(rustix::io::Errno::SRCH))
 }
 
-/// The 22nd field of `/proc/<pid>/stat`; the second, the name, may hold anything and ends at the last parenthesis.
+/// The 22nd field of `/proc/<pid>/stat`. The second field, the name, may contain anything and ends at the last
+/// parenthesis.
 fn started(process: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
-/// A lease that is held, and renewed in the background. Dropping it stops that; [`Lease::release`] lets the next one have
-/// it at once.
+/// A lease that is held, and renewed in the background. Dropping it stops the renewals; [`Lease::release`] also frees
+/// it for the next process at once.
 #[derive(Debug)]
 pub struct Lease {
     runtime: Arc<RuntimeEnv>,
@@ -124,7 +126,7 @@ pub struct Lease {
 #[derive(Debug)]
 struct State {
     lasts: Duration,
-    /// When the last renewal that went well was begun.
+    /// When the last successful renewal began.
     renewed: Mutex<Instant>,
     taken: AtomicBool,
 }
@@ -146,11 +148,11 @@ fn token_url(folder: &str, token: u64) -> String {
 }
 
 impl Lease {
-    /// Takes the lease whose tokens are in `folder` (a URL that ends in `/`), waiting for another holder as long as the
-    /// options say.
+    /// Takes the lease whose tokens are in `folder` (a URL that ends in `/`). It waits for another holder as long as
+    /// the options say.
     ///
     /// # Errors
-    /// Another process that holds it; a store that cannot be read or written.
+    /// When another process holds it, or the store cannot be read or written.
     pub async fn take(runtime: &Arc<RuntimeEnv>, folder: &str, options: &LeaseOptions) -> Result<Self> {
         let started = Instant::now();
         let mut seen: Option<(u64, Record, Instant)> = None;
@@ -226,16 +228,16 @@ impl Lease {
         self.token
     }
 
-    /// Eight hexadecimal digits that tell it from other leases, of other folders too.
+    /// Eight hexadecimal digits that distinguish it from other leases, including those of other folders.
     #[must_use]
     pub fn short_id(&self) -> &str {
         self.record.id.get(..SHORT_ID).unwrap_or(&self.record.id)
     }
 
-    /// Whether it is still held: to be asked before anything is committed.
+    /// Whether it is still held. To be called before anything is committed.
     ///
     /// # Errors
-    /// A lease that was taken by another process, or that could not be renewed in time.
+    /// When another process took the lease, or it could not be renewed in time.
     pub fn check(&self) -> Result<()> {
         if self.state.is_held() { Ok(()) } else { Err(lost()) }
     }
@@ -248,7 +250,7 @@ impl Lease {
         lost()
     }
 
-    /// Lets it go.
+    /// Gives the lease up.
     pub async fn release(&self) {
         self.renewing.abort();
         if self.state.is_held() {
@@ -268,7 +270,7 @@ pub(crate) fn lost() -> EngineError {
     EngineError::job(LOST)
 }
 
-/// Whether this is what [`Lease::lost`] and [`Lease::check`] say.
+/// Whether an error is the one that [`Lease::lost`] and [`Lease::check`] give.
 #[must_use]
 pub fn is_lost(error: &EngineError) -> bool {
     error.message == LOST
@@ -304,7 +306,7 @@ fn encode(record: &Record) -> Result<Vec<u8>> {
 /// `None` when it is gone, because somebody took the next one.
 async fn read(runtime: &RuntimeEnv, url: &str) -> Result<Option<Record>> {
     let Some(content) = get(runtime, url).await? else { return Ok(None) };
-    // Local files are not replaced in one step on every system: a torn one counts as renewed just now.
+    // Not every system replaces local files in one step. A half-written one counts as renewed just now.
     let torn = || Record {
         holder: "another process".to_owned(),
         id: String::new(),
@@ -400,7 +402,7 @@ mod tests {
     async fn a_holder_notices_that_another_one_took_it() {
         let (_kept, runtime, folder) = folder();
         let first = Lease::take(&runtime, &folder, &options("a", 300, 0)).await.unwrap();
-        // As if this process had been stopped for longer than a lease lasts.
+        // This is what it looks like when the process was stopped for longer than a lease lasts.
         put(&runtime, &token_url(&folder, 2), "{}").await.unwrap();
         let error = tokio::time::timeout(Duration::from_secs(5), first.lost()).await.unwrap();
         assert!(error.message.contains("was lost"), "{error}");

@@ -1,4 +1,5 @@
-//! The segmentation job: its sources, its stages, their checkpoints, publishing, and scoring by what was published.
+//! The segmentation job: its sources, its stages and their checkpoints, publishing, and scoring with what was
+//! published.
 //!
 //! ```text
 //!   spec ──▶ sources ──▶ extract ▶ impute ▶ outliers ▶ scale ▶ kmeans ▶ evaluate ▶ profile ▶ publish

@@ -5,8 +5,8 @@ use std::path::{Component, Path, PathBuf};
 use segmenta_engine::{EngineError, Result};
 use url::Url;
 
-/// Turns a location of the spec into a URL string: one with a scheme stays as it is, a path is taken relative to
-/// `base` (the folder of the job spec). A glob stays in it.
+/// Turns a location of the spec into a URL string. A location with a scheme stays as it is; a path is relative to
+/// `base` (the folder of the job spec). Globs are not expanded.
 ///
 /// # Errors
 /// A path that cannot be written as a URL.

@@ -1,4 +1,4 @@
-//! Whose an output is: one job's, by its name.
+//! Which job an output belongs to. It belongs to one job, by its name.
 
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::StreamExt;
@@ -18,7 +18,7 @@ struct JobRecord {
     segmenta: String,
 }
 
-/// Refuses an output that holds another job's results, or files that are not a job's at all.
+/// Refuses an output that holds another job's results, or files that no job wrote.
 pub(crate) async fn check_owner(runtime: &RuntimeEnv, output: &str, name: &str) -> Result<()> {
     let theirs = |owner: &str| {
         EngineError::spec(format!(
@@ -45,7 +45,7 @@ pub(crate) async fn check_owner(runtime: &RuntimeEnv, output: &str, name: &str) 
         return claimed(&content);
     }
     let (store, path) = resolve(runtime, output)?;
-    // What `segmenta clean` leaves is nobody's.
+    // Files that `segmenta clean` leaves belong to no job.
     let is_left = |object: &ObjectMeta| {
         let below: Vec<_> = object.location.prefix_match(&path).into_iter().flatten().collect();
         let below: Vec<&str> = below.iter().map(AsRef::as_ref).collect();
@@ -54,7 +54,7 @@ pub(crate) async fn check_owner(runtime: &RuntimeEnv, output: &str, name: &str) 
     let mut objects =
         store.list(Some(&path)).filter(|object| std::future::ready(!object.as_ref().is_ok_and(is_left))).boxed();
     let object = objects.next().await;
-    // Another process may have put its name there after this one looked.
+    // Another process may have written its name there after this one looked.
     if matches!(object, Some(Ok(_)))
         && let Some(content) = get(runtime, &record).await.map_err(unreadable)?
     {
@@ -70,8 +70,8 @@ pub(crate) async fn check_owner(runtime: &RuntimeEnv, output: &str, name: &str) 
     }
 }
 
-/// Puts the job's name on the work prefix, if none is there; the first write, so that an output that is not writable is
-/// found at once.
+/// Writes the job's name to the work prefix, if none is there. This is the first write, so an output that is not
+/// writable is found at once.
 pub(crate) async fn claim(runtime: &RuntimeEnv, work: &Work, name: &str) -> Result<()> {
     let record = JobRecord { job: name.to_owned(), segmenta: env!("CARGO_PKG_VERSION").to_owned() };
     let content = serde_json::to_vec_pretty(&record)

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Previous {
     /// Each segment's number and its centroid, in raw units.
     pub clusters: Vec<PreviousCluster>,
-    /// The least number that none has had.
+    /// The least number that no segment has had.
     pub next_number: i32,
 }
 
@@ -26,10 +26,10 @@ pub struct PreviousCluster {
 }
 
 impl Previous {
-    /// From the model that is published under `output`, a URL that ends in `/`.
+    /// Reads them from the model that is published under `output`, a URL that ends in `/`.
     ///
     /// # Errors
-    /// None there, or one of another form or of other features.
+    /// When there is no model, or it has another format or other features.
     pub async fn read(runtime: &RuntimeEnv, output: &str, features: &[String]) -> Result<Self> {
         let url = format!("{output}model.json");
         let broken = |what: String| EngineError::spec(format!("previous: {url}: {what}"));
@@ -41,7 +41,7 @@ impl Previous {
         let model = read_whole(runtime, output, read).await.map_err(|error| broken(error.message))?;
         if model.features != features {
             return Err(broken(format!(
-                "its features are {}, not {}; segments can be compared by the same features alone",
+                "its features are {}, not {}; only segments with the same features can be compared",
                 model.features.join(", "),
                 features.join(", ")
             )));

@@ -1,6 +1,6 @@
-//! What a process takes of the machine.
+//! How much of the machine's memory a process uses.
 
-/// Starts measuring the peak anew, where the platform allows it (Linux).
+/// Restarts the measurement of the peak, where the platform allows it (Linux).
 pub fn reset_peak_memory() {
     // "5" resets the high-water mark; see proc(5). Elsewhere there is nothing to reset.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
@@ -18,12 +18,12 @@ pub fn resident_memory() -> Option<u64> {
     status("self", "VmRSS:")
 }
 
-/// As [`reset_peak_memory`], of a process that this one has started.
+/// As [`reset_peak_memory`], for a process that this one has started.
 pub fn reset_peak_memory_of(id: u32) {
     let _ = std::fs::write(format!("/proc/{id}/clear_refs"), "5");
 }
 
-/// As [`peak_memory`], of any process.
+/// As [`peak_memory`], for any process.
 #[must_use]
 pub fn peak_memory_of(id: u32) -> Option<u64> {
     status(&id.to_string(), "VmHWM:")

@@ -1,23 +1,24 @@
-//! Publication: a run's files take the place of the last run's, for all readers of the manifest at once.
+//! Publication: a run's files replace those of the last run, for all readers of the manifest at once.
 //!
 //! ```text
 //!   <output>/assignments/part-00000-7-1f2e3d4c.parquet   names that no other publication has
 //!   <output>/documents/7-1f2e3d4c/model.json
-//!   <output>/manifest.json                               replaced where it still is the one that was found at the start
-//!   <output>/model.json                                  documents once more, at paths that stay
+//!   <output>/manifest.json                               replaced only if it is still the one found at the start
+//!   <output>/model.json                                  the documents again, at paths that do not change
 //! ```
 //!
-//! The edition, 7, is one more than that of the manifest that was found; the digits after it are those of the lease. The manifest is
-//! replaced by a conditional put (on local disks under a lock), so that of several who found the same one a single one replaces
-//! it. What a process that lost its lease may still write is therefore harmless wherever it wakes up:
+//! The edition, 7, is one more than that of the manifest that was found; the digits after it are those of the lease.
+//! The manifest is replaced by a conditional put (on local disks under a lock), so that of several processes that found
+//! the same manifest only one replaces it. A process that has lost its lease may wake up and go on writing, but
+//! wherever it does so, that is harmless:
 //!
 //! | it wakes up | and writes |
 //! |---|---|
 //! | before its manifest | files under names of its own, which no manifest has |
-//! | at its manifest | nothing, for another manifest is there than the one that it found |
-//! | after its manifest | removes files of its edition and of those before, and no later manifest names any of these; and leaves the documents alone |
+//! | at its manifest | nothing, because the manifest there is not the one that it found |
+//! | after its manifest | nothing but removals of files that no later manifest names; the documents stay as they are |
 //!
-//! The conditional put takes the place of a store that checks fencing tokens (Kleppmann, How to do distributed locking, 2016).
+//! The conditional put replaces a store that checks fencing tokens (Kleppmann, How to do distributed locking, 2016).
 
 use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
@@ -42,11 +43,11 @@ use crate::lease::{self, Lease};
 const MANIFEST: &str = "manifest.json";
 /// Where documents are.
 const DOCUMENTS: &str = "documents/";
-/// The lock of an output on a local disk, which is never removed: another process may hold it.
+/// The lock of an output on a local disk. It is never removed, because another process may hold it.
 pub(crate) const LOCK: &str = "_work/publish.lock";
-/// Copied, or looked for, at once.
+/// Files that are copied or looked up at the same time.
 const AT_ONCE: usize = 8;
-/// How long the manifest on a local disk may be locked by another process: it replaces it, which takes no time.
+/// How long another process may lock the manifest on a local disk. It only replaces it, which takes no time.
 const LOCKED: Duration = Duration::from_secs(60);
 
 /// What is published.
@@ -59,7 +60,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Folders that publications have for themselves.
+    /// Folders that only publications write to.
     fn folders(self) -> &'static [&'static str] {
         match self {
             Self::Results => &["assignments/", "rejected/", "model/", DOCUMENTS],
@@ -67,7 +68,8 @@ impl Kind {
         }
     }
 
-    /// Whether a publication has written what is at a path below an output: its name says so, or is one that versions before gave.
+    /// Whether a publication wrote the file at a path below an output. Its name says so, or is one that earlier
+    /// versions used.
     #[must_use]
     pub fn owns(self, path: &str) -> bool {
         let in_folder = self.folders().iter().any(|folder| path.starts_with(folder));
@@ -75,14 +77,14 @@ impl Kind {
     }
 }
 
-/// Whether a path is one that versions gave which had no editions.
+/// Whether a path is one that versions without editions used.
 fn is_of_before(path: &str) -> bool {
     let number = path.rsplit('/').next().and_then(|file| file.strip_prefix("part-")?.strip_suffix(".parquet"));
     path == "model/forest.json"
         || number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// What of any manifest is looked at here.
+/// The fields of any manifest that are read here.
 #[derive(Debug, Default, Deserialize)]
 struct Edition {
     #[serde(default)]
@@ -110,22 +112,23 @@ pub struct Publication<'a> {
 }
 
 impl<'a> Publication<'a> {
-    /// Begins to publish under `output` (a URL that ends in `/`), for the holder of its lease.
+    /// Begins to publish under `output` (a URL that ends in `/`) as the holder of its lease.
     ///
     /// # Errors
-    /// A lease that was lost; an output that cannot be read.
+    /// When the lease was lost or the output cannot be read.
     pub async fn begin(runtime: &'a Arc<RuntimeEnv>, output: &'a str, lease: &'a Lease, kind: Kind) -> Result<Self> {
         lease.check()?;
         let found = find(runtime, &manifest_url(output)).await?;
         let before: Edition =
             found.as_ref().and_then(|found| serde_json::from_slice(&found.content).ok()).unwrap_or_default();
-        // Where the manifest was removed, files tell how many there were.
+        // Where the manifest was removed, the files show how many editions there were.
         let left = left(runtime, output, kind).await?;
         let edition = left.iter().filter_map(|path| edition_of(path)).fold(before.edition, u64::max).saturating_add(1);
         Ok(Self { runtime, output, lease, kind, edition, name: format!("{edition}-{}", lease.short_id()), found })
     }
 
-    /// Goes on with one whose manifest is there. `manifest` is what was read of it. `None` where another is there by now.
+    /// Continues a publication whose manifest is in place. `manifest` is what was read of it. `None` if another one is
+    /// there by now.
     ///
     /// # Errors
     /// As [`Publication::begin`].
@@ -146,13 +149,13 @@ impl<'a> Publication<'a> {
         Ok(Some(Self { runtime, output, lease, kind, edition, name: String::new(), found: Some(found) }))
     }
 
-    /// How many publications there were, this one included.
+    /// The number of publications, including this one.
     #[must_use]
     pub fn edition(&self) -> u64 {
         self.edition
     }
 
-    /// Where a file of this publication is, below the output: `name` is what it is in any.
+    /// Where a file of this publication is, below the output. `name` is the same in every publication.
     #[must_use]
     pub fn path(&self, name: &str) -> String {
         match name.rsplit_once('/') {
@@ -183,7 +186,7 @@ impl<'a> Publication<'a> {
     /// Copies the parts of a table.
     ///
     /// # Errors
-    /// A lease that was lost, a part that is gone, a place that cannot be written to.
+    /// When the lease was lost, a part is gone, or a place cannot be written to.
     pub async fn copy(&self, parts: &[Part], folder: &str) -> Result<()> {
         let target = |part: &Part| format!("{}{}", self.output, self.path(&part_name(folder, part.index)));
         let copies: Vec<_> = parts.iter().map(|part| copy_part(self.runtime, self.lease, part, target(part))).collect();
@@ -193,16 +196,16 @@ impl<'a> Publication<'a> {
     /// Writes a document.
     ///
     /// # Errors
-    /// A lease that was lost, a place that cannot be written to.
+    /// When the lease was lost, or a place cannot be written to.
     pub async fn put(&self, name: &str, content: impl Into<Bytes> + Send) -> Result<()> {
         self.lease.check()?;
         put(self.runtime, &format!("{}{}", self.output, self.path(name)), content).await
     }
 
-    /// Replaces the manifest, which from then on is what readers see. `outputs` are all files that it names.
+    /// Replaces the manifest, and readers see the new one from then on. `outputs` are all files that it names.
     ///
     /// # Errors
-    /// A manifest that another process has put there meanwhile; a place that cannot be written to.
+    /// When another process has replaced the manifest in the meantime, or a place cannot be written to.
     pub async fn commit(&self, manifest: Bytes, outputs: &[Output]) -> Result<()> {
         self.lease.check()?;
         if let Some(folder) = local(self.output) {
@@ -213,7 +216,7 @@ impl<'a> Publication<'a> {
         if self.replace(manifest).await? {
             return Ok(());
         }
-        // No manifest can name these any more.
+        // No manifest will ever name these.
         let own = outputs.iter().map(|output| output.path.clone()).collect();
         if let Err(error) = self.remove(own).await {
             tracing::debug!(%error, "what came too late could not be removed; the next publication does so");
@@ -221,7 +224,7 @@ impl<'a> Publication<'a> {
         Err(lease::lost())
     }
 
-    /// `false` when another manifest is there than the one that was found.
+    /// `false` when the manifest there is not the one that was found.
     async fn replace(&self, manifest: Bytes) -> Result<bool> {
         let url = manifest_url(self.output);
         if let Some(folder) = local(self.output) {
@@ -231,7 +234,7 @@ impl<'a> Publication<'a> {
         let version = self.found.as_ref().map(|found| found.version.clone());
         match put_where(self.runtime, &url, version, manifest.clone()).await {
             Ok(()) => Ok(true),
-            // The answer to an attempt that went well may have been lost, and the attempt made again.
+            // The answer to a successful attempt may have been lost, and the attempt made again.
             Err(error) => match get(self.runtime, &url).await? {
                 Some(there) if there == manifest => Ok(true),
                 _ if is_other(&error) => Ok(false),
@@ -240,10 +243,11 @@ impl<'a> Publication<'a> {
         }
     }
 
-    /// Puts documents at the paths that stay, unless somebody has published since. `manifest` is that of this publication.
+    /// Puts documents at the paths that do not change, unless somebody has published since. `manifest` is that of this
+    /// publication.
     ///
     /// # Errors
-    /// A place that cannot be written to. The publication is whole nonetheless.
+    /// When a place cannot be written to. The publication is complete nonetheless.
     pub async fn put_documents(&self, manifest: &Bytes, contents: &[(&str, Bytes)]) -> Result<()> {
         for (name, content) in contents {
             if let Some(folder) = local(self.output) {
@@ -259,14 +263,15 @@ impl<'a> Publication<'a> {
     async fn put_document(&self, manifest: &Bytes, name: &str, content: &Bytes) -> Result<()> {
         let url = format!("{}{name}", self.output);
         loop {
-            // In this order: a later publication puts its document after its manifest, and so after the version that is read here.
+            // The order matters: a later publication puts its document after its manifest, and so after the version
+            // that is read here.
             let there = version(self.runtime, &url).await?;
             if get(self.runtime, &manifest_url(self.output)).await?.as_ref() != Some(manifest) {
                 return Ok(());
             }
             match put_where(self.runtime, &url, there, content.clone()).await {
                 Ok(()) => return Ok(()),
-                // An earlier publication that comes late, or a later one: looked at again.
+                // Either a late earlier publication or a later one wrote it: check again.
                 Err(error) if is_other(&error) => self.lease.check()?,
                 Err(error) => return Err(EngineError::output(format!("{url}: cannot be written: {error}"))),
             }
@@ -279,10 +284,11 @@ impl<'a> Publication<'a> {
         self.found.as_ref().map(|found| &found.content)
     }
 
-    /// Removes what earlier publications, and those that came to nothing, have left. `outputs` are the files of this one.
+    /// Removes the files of earlier publications and of publications that were never completed. `outputs` are the files
+    /// of this one.
     ///
     /// # Errors
-    /// A place that cannot be listed or written to. The publication is whole nonetheless.
+    /// When a place cannot be listed or written to. The publication is complete nonetheless.
     pub async fn sweep(&self, outputs: &[Output]) -> Result<()> {
         let own: HashSet<&str> = outputs.iter().map(|output| output.path.as_str()).collect();
         let is_old = |path: &String| {
@@ -312,11 +318,12 @@ async fn copy_part(runtime: &RuntimeEnv, lease: &Lease, part: &Part, target: Str
         .map_err(|error| EngineError::output(format!("{target}: cannot be copied from {}: {error}", part.url)))
 }
 
-/// Makes every publication that has begun under `output` come to nothing: puts the manifest that is there once more, as that of the next
-/// edition. `false` where there is none, which takes none of theirs; who removes files then goes by their age.
+/// Makes sure that no publication that has begun under `output` can still complete: it puts the manifest that is there
+/// once more, as that of the next edition. `false` where there is no manifest. Those publications can then still
+/// complete, and whoever removes files has to go by their age.
 ///
 /// # Errors
-/// A manifest that somebody else has replaced meanwhile; a place that cannot be written to.
+/// When somebody else has replaced the manifest in the meantime, or a place cannot be written to.
 pub(crate) async fn fence(runtime: &Arc<RuntimeEnv>, output: &str, lease: &Lease) -> Result<bool> {
     let mut publication = Publication::begin(runtime, output, lease, Kind::Results).await?;
     let Some(found) = publication.found() else { return Ok(false) };
@@ -396,7 +403,7 @@ async fn version(runtime: &RuntimeEnv, url: &str) -> Result<Option<UpdateVersion
     }
 }
 
-/// Puts an object in the place of the version that was found, or where there was none.
+/// Puts an object in place of the version that was found, or only if there was none.
 async fn put_where(
     runtime: &RuntimeEnv,
     url: &str,
@@ -433,7 +440,8 @@ fn unwritable(path: &Path, error: &std::io::Error) -> EngineError {
     EngineError::output(format!("{}: cannot be written: {error}", path.display()))
 }
 
-/// Waits until files and their folders are on the disk: a manifest that outlives a loss of power must not name what did not.
+/// Waits until files and their folders are on the disk. A manifest that survives a loss of power must not name files
+/// that did not.
 fn persist(output: &Path, files: &[PathBuf]) -> Result<()> {
     if !cfg!(unix) {
         return Ok(());
@@ -457,8 +465,8 @@ fn sync_folder(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Holds the lock of an output on a local disk, as long as the file is open. Where the file system has no locks, the lease alone
-/// keeps others away.
+/// Holds the lock of an output on a local disk for as long as the file is open. Where the file system has no locks,
+/// only the lease keeps other processes away.
 fn lock(output: &Path) -> Result<Option<File>> {
     let path = output.join(LOCK);
     let open = || {
@@ -475,7 +483,8 @@ fn lock(output: &Path) -> Result<Option<File>> {
             }
             Err(TryLockError::WouldBlock) => {
                 return Err(EngineError::output(format!(
-                    "{}: another process holds the lock for {} seconds and does not go on; is it stopped? End it, and run again",
+                    "{}: another process has held the lock for more than {} seconds; end it if it is \
+                     stopped, and run again",
                     output.display(),
                     LOCKED.as_secs()
                 )));
@@ -496,7 +505,7 @@ fn read_locally(path: &Path) -> Result<Option<Bytes>> {
     }
 }
 
-/// A file in one step: whole, on the disk, or not at all.
+/// Writes a file in one step: afterwards it is complete and on the disk, or not there at all.
 fn write_locally(output: &Path, name: &str, content: &[u8], unfinished: &str) -> Result<()> {
     let (path, aside) = (output.join(name), output.join("_work").join(unfinished));
     let write = || {
@@ -520,7 +529,7 @@ fn replace_locally(output: &Path, expected: Option<&Bytes>, manifest: &Bytes, na
     Ok(true)
 }
 
-/// Writes a document, unless the manifest is another one by now.
+/// Writes a document, unless the manifest has been replaced by now.
 fn write_beside(output: &Path, manifest: &Bytes, name: &str, content: &[u8]) -> Result<()> {
     let _lock = lock(output)?;
     if read_locally(&output.join(MANIFEST))?.as_ref() == Some(manifest) {

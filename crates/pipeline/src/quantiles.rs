@@ -7,11 +7,11 @@ use segmenta_engine::{EngineError, Result};
 
 use crate::stage::StageContext;
 
-/// Narrowing 1,024-fold a pass, 64 bits take seven passes at most; one more fetches the values.
+/// A pass narrows a bracket 1,024-fold, so 64 bits take at most seven passes; one more fetches the values.
 const MAX_PASSES: usize = 9;
 
-/// A pass counts at most this many brackets, in at most so many lists of parts: 2^16 counts of up to 1,024 bins each is
-/// what the driver may have to take in.
+/// A pass counts at most this many brackets, in a limited number of lists of parts. The driver then receives at most
+/// 2^16 counts of up to 1,024 bins each.
 const BRACKETS_A_PASS: usize = 1_024;
 const LISTS_OF_PARTS: usize = 64;
 
@@ -22,7 +22,7 @@ pub struct Wanted {
     pub column: usize,
     /// Only the rows of this group.
     pub group: Group,
-    /// Of the absolute deviations from this instead of the values.
+    /// If given, the quantile is that of the absolute deviations from this instead of the values.
     pub center: Option<f64>,
     /// Where the search starts from; `None` for a quantile of no values.
     pub search: Option<QuantileSearch>,
@@ -39,7 +39,7 @@ pub struct Columns<'a> {
     pub group: Option<&'a str>,
 }
 
-/// Ends the searches for the wanted quantiles, which are exact. `None` for a quantile of no values.
+/// Completes the searches for the wanted quantiles, which are exact. `None` for a quantile of no values.
 ///
 /// # Errors
 /// Those of the passes.

@@ -47,7 +47,7 @@ pub struct ScoreJob {
     base: PathBuf,
 }
 
-/// What a run goes by.
+/// What a run is prepared with.
 struct Prepared {
     url: String,
     files: Files,
@@ -55,7 +55,7 @@ struct Prepared {
     source: Source,
     sources: Sources,
     fingerprint: String,
-    /// What an earlier run published of the same.
+    /// What an earlier run published from the same model and inputs.
     published: Option<ScoreManifest>,
 }
 
@@ -64,7 +64,7 @@ struct Prepared {
 pub struct ScoreManifest {
     /// Version of the published files.
     pub format: u32,
-    /// As of a job's manifest.
+    /// As in a job's manifest.
     #[serde(default)]
     pub edition: u64,
     /// URL of the model.
@@ -85,11 +85,12 @@ pub struct ScoreManifest {
     pub filled_cells: u64,
     /// Rows with a feature outside the model's fences.
     pub outside: u64,
-    /// The share of the monetary feature that these rows have; `None` where the model has no such feature, or some of it is negative.
+    /// The share of the monetary feature that these rows have; `None` where the model has no such feature or some
+    /// values are negative.
     pub outside_share: Option<OutsideShare>,
-    /// Rows that HDBSCAN calls noise; where the model has no such part, `None`.
+    /// Rows that HDBSCAN calls noise; `None` where the model has no HDBSCAN part.
     pub noise: Option<u64>,
-    /// What became of the rows since the model was made; `None` where the model does not say how they were.
+    /// How the rows have changed since the model was made; `None` where the model does not say how they were.
     pub drift: Option<DriftReport>,
     /// The published files.
     pub outputs: Vec<Output>,
@@ -100,7 +101,7 @@ pub struct ScoreManifest {
 pub struct OutsideShare {
     /// The feature.
     pub feature: String,
-    /// Of its sum over all rows, 0 to 1.
+    /// The share of its sum over all rows, 0 to 1.
     pub share: f64,
 }
 
@@ -110,13 +111,13 @@ struct Format {
     format: u32,
 }
 
-/// How cells are filled, where `missing` cells of each feature are.
+/// How cells are filled, given how many cells of each feature are `missing`.
 fn filling(model: ImputeModel, features: &[String], missing: &[u64], files: &Files) -> Result<Filling> {
     let has_value = |j: usize| model.fill.is_some() && model.fills[j] != Fill::None;
     if let Some(j) = (0..features.len()).find(|j| missing[*j] > 0 && !has_value(*j)) {
         return Err(EngineError::input(format!(
-            "--input: {} cells of `{}` are missing, and the model has nothing to fill them with, as none were where it \
-             comes from; leave such rows out",
+            "--input: {} cells of `{}` are missing, and the model has nothing to fill them with, because none were \
+             missing when it was made; leave such rows out",
             missing[j], features[j]
         )));
     }
@@ -132,7 +133,7 @@ fn filling(model: ImputeModel, features: &[String], missing: &[u64], files: &Fil
     })
 }
 
-/// With the trees, which lie in a document below the model.
+/// Loads the forest with its trees, which are in a document below the model.
 async fn load_forest(model: &ForestModel, runtime: &RuntimeEnv, files: &Files, features: usize) -> Result<ForestCut> {
     let url = files.url(FOREST_FILE);
     let broken = |what: &str| EngineError::input(format!("{url}: {what}; publish the model anew"));
@@ -154,7 +155,7 @@ fn centers(model: &KMeansModel, columns: usize) -> Centers {
     Centers::tree(centroids, columns, model.splits.clone())
 }
 
-/// HDBSCAN's part, with its tables where they are.
+/// HDBSCAN's part, with its tables located.
 fn density(model: HdbscanModel, files: &Files) -> DensityModel {
     let mut selected: Vec<(u32, i32)> = model.clusters.iter().map(|c| (c.node, c.cluster)).collect();
     selected.sort_unstable();
@@ -173,7 +174,7 @@ fn density(model: HdbscanModel, files: &Files) -> DensityModel {
 struct Files {
     /// The URL of the folder of the output.
     folder: String,
-    /// By name, the paths below it that the manifest gives. What it does not name is where its name says.
+    /// The paths below the folder that the manifest gives, by name. A file that it does not list is at its name.
     paths: BTreeMap<String, String>,
 }
 
@@ -182,7 +183,7 @@ impl Files {
         format!("{}{}", self.folder, self.paths.get(name).map_or(name, String::as_str))
     }
 
-    /// A part as it is read, of one as the model names it.
+    /// A part as the model names it, with the location to read it from.
     fn part(&self, part: Part) -> Part {
         Part { url: self.url(&part.url), ..part }
     }
@@ -191,7 +192,7 @@ impl Files {
 const STAGE: &str = "score";
 
 impl ScoreJob {
-    /// A job of a spec; relative paths of it start from `base`.
+    /// A job from a spec; relative paths of the spec start from `base`.
     #[must_use]
     pub fn new(spec: ScoreSpec, base: impl Into<PathBuf>) -> Self {
         Self { spec, base: base.into() }
@@ -203,7 +204,7 @@ impl ScoreJob {
         &self.spec
     }
 
-    /// Where it reads from, the model included, as URLs: a glob stays in them.
+    /// Where it reads from, including the model, as URLs. Globs are not expanded.
     ///
     /// # Errors
     /// A path that cannot be written as a URL.
@@ -213,7 +214,7 @@ impl ScoreJob {
         locations.map(|location| to_url(location, &self.base)).collect()
     }
 
-    /// Where it writes to, a URL that ends in `/`.
+    /// Where it writes, a URL that ends in `/`.
     ///
     /// # Errors
     /// A path that cannot be written as a URL.
@@ -235,7 +236,8 @@ impl ScoreJob {
         Ok(Prepared { url, files, model, source, sources, fingerprint, published })
     }
 
-    /// What is read, and the query over it: the input as it is, or the query of the model or of the spec over tables.
+    /// The tables to read, and the query over them: the input as it is, or the query of the model or of the spec over
+    /// tables.
     fn tables(&self, model: &str, of_model: &SourceModel) -> Result<(Vec<Table>, Option<String>)> {
         let spec = &self.spec;
         if spec.tables.is_empty() {
@@ -280,11 +282,11 @@ impl ScoreJob {
         Ok(Plan { tables: sources.tables, stages: vec![stage], output, warnings: vec![] })
     }
 
-    /// Scores rows, unless an earlier run did so: one pass to bring them into the form of a feature table, one to score them, one
-    /// to tell drift. Stops when `stop` completes, with what it says as the error.
+    /// Scores rows, unless an earlier run did so: one pass turns them into a feature table, one scores them, and one
+    /// measures drift. Stops when `stop` completes, whose value is then the error.
     ///
     /// # Errors
-    /// A model that cannot be read, input that does not have its columns, an output that holds other files.
+    /// When the model cannot be read, the input lacks its columns, or the output holds other files.
     pub async fn run_until(
         &self,
         cluster: &Cluster,
@@ -304,7 +306,7 @@ impl ScoreJob {
             error = &mut stop => return Err(error),
         };
         let run = async {
-            // Another process may have had it, while this one waited for the lease.
+            // Another process may have published them while this one waited for the lease.
             if let Some(manifest) = published(&runtime, &output, &prepared.fingerprint).await? {
                 return Ok(manifest);
             }
@@ -317,7 +319,7 @@ impl ScoreJob {
             error = &mut stop => Err(error),
         };
         if result.is_ok() {
-            // The scores are there; what is left behind harms nobody.
+            // The scores are published; leftover files harm nobody.
             if let Err(error) = work.clear(STAGE, &lease).await {
                 observer.warning(&format!("the work folder of the scores was not removed: {error}"));
             }
@@ -327,7 +329,7 @@ impl ScoreJob {
     }
 }
 
-/// Where scores go to, and who may write there.
+/// Where scores go, and who may write there.
 struct Destination<'a> {
     work: &'a Work,
     output: &'a str,
@@ -414,7 +416,8 @@ async fn score_into(
     Ok(manifest)
 }
 
-/// The share of the monetary feature that rows outside the fences have; `None` where some of it is negative, or all of it is 0.
+/// The share of the monetary feature that rows outside the fences have; `None` where some values are negative or all
+/// are 0.
 fn share_outside(scored: &[Scored]) -> Option<f64> {
     let spent: Vec<Spent> = scored.iter().map(|scored| scored.spent).collect::<Option<_>>()?;
     let sum = |of: fn(&Spent) -> f64| spent.iter().map(of).sum::<f64>();
@@ -427,14 +430,14 @@ struct Found {
     url: String,
     files: Files,
     model: Model,
-    /// Of its document.
+    /// Hash of its document.
     sha256: String,
 }
 
 const MODEL: &str = "model.json";
 
-/// Reads a model: the one that is published under a folder, or a document. What is in it is checked as far as anything here relies on
-/// it.
+/// Reads a model: the one that is published under a folder, or a document. Its content is checked as far as anything
+/// here relies on it.
 async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<Found> {
     let (url, folder, content, manifest) = if location.ends_with(".json") {
         let url = to_url(location, base)?;
@@ -444,7 +447,7 @@ async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result
         let content = content.ok_or_else(|| {
             EngineError::input(format!("{url}: there is no such model; a job publishes it as model.json"))
         })?;
-        // Its files are where the manifest beside it says, if that is of the same publication.
+        // Its files are where the manifest next to it says, if the two are of the same publication.
         let sha256 = hex(&Sha256::digest(&content));
         let is_its_own = |manifest: &Manifest| manifest.document(MODEL).is_some_and(|model| model.sha256 == sha256);
         let manifest = read_manifest(runtime, &folder).await?.filter(is_its_own);
@@ -485,32 +488,28 @@ async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result
     Ok(Found { url, files, model, sha256 })
 }
 
-/// Parents come before their children, and clusters are nodes of the tree.
+/// Its tree is one, and its tables lie below the model.
 fn is_sound(model: &HdbscanModel) -> bool {
-    let nodes = model.condensed_tree.len();
-    let tree = model.condensed_tree.iter().enumerate();
     let mut parts = model.points.iter().flat_map(|cell| [&cell.points, &cell.cores, &cell.tree]);
-    (1..=MOST_NEIGHBORS as u64).contains(&model.min_samples)
-        && parts.all(is_of_a_model)
-        && model.clusters.iter().all(|cluster| (cluster.node as usize) < nodes)
-        && tree.clone().all(|(i, node)| node.parent.map_or(i == 0, |parent| (parent as usize) < i))
+    (1..=MOST_NEIGHBORS as u64).contains(&model.min_samples) && parts.all(is_of_a_model) && model.has_sound_tree()
 }
 
-/// The most neighbours, or samples, that a spec may ask for.
+/// The largest number of neighbours or samples that a spec may ask for.
 const MOST_NEIGHBORS: usize = 1_000;
 
-/// Whether a part of a model lies below it, so that a model leads nowhere else, and has as many rows as one may have.
+/// Whether a part of a model lies below the model, so that a model cannot point anywhere else, and has no more rows
+/// than a part may have.
 fn is_of_a_model(part: &Part) -> bool {
     lies_below(&part.url) && part.rows < u64::from(u32::MAX)
 }
 
-/// Whether a name, or a path, leads to the tables of a model.
+/// Whether a name or a path points to the tables of a model.
 fn lies_below(path: &str) -> bool {
     path.starts_with("model/") && is_plain(path)
 }
 
-/// The manifest of what an earlier run made of the same. Scores may replace what a run left that did not come to its end, and
-/// nothing else.
+/// The manifest that an earlier run wrote for the same model and inputs. Scores may replace what an unfinished run
+/// left, and nothing else.
 async fn published(runtime: &RuntimeEnv, output: &str, fingerprint: &str) -> Result<Option<ScoreManifest>> {
     let (store, path) = resolve(runtime, output)?;
     let mut objects = store.list(Some(&path));

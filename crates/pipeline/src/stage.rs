@@ -1,4 +1,4 @@
-//! What a stage is: its name, what it reads from, which part of the spec it goes by, and how it runs.
+//! What a stage is: its name, the stages it reads from, the part of the spec that it uses, and how it runs.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ use crate::previous::Previous;
 use crate::process::{peak_memory, reset_peak_memory};
 use crate::source::Sources;
 
-/// A stage of a job. What it makes depends on its settings and on what the stages before it made, on nothing else.
+/// A stage of a job. What it makes depends only on its settings and on what the stages before it made.
 pub trait Stage {
     /// Its name, in the work folder and in messages.
     const NAME: &'static str;
@@ -31,13 +31,13 @@ pub trait Stage {
     /// What goes into its manifest.
     type Output: Serialize + DeserializeOwned + 'static;
 
-    /// Whether a job of this spec has it.
+    /// Whether a job with this spec has the stage.
     #[must_use]
     fn is_in(_spec: &JobSpec) -> bool {
         true
     }
 
-    /// What of the job its result depends on, besides the stages before it.
+    /// Everything in the job that its result depends on, besides the stages before it.
     ///
     /// # Errors
     /// Never for settings of a spec that was read.
@@ -46,10 +46,10 @@ pub trait Stage {
     /// What it will do, in a few words.
     fn describe(given: &Given<'_>) -> String;
 
-    /// Refuses what can be told from the job and the number of rows alone.
+    /// Refuses whatever the job and the number of rows alone show to be impossible.
     ///
     /// # Errors
-    /// The spec's.
+    /// When the spec is at fault.
     fn check(_given: &Given<'_>) -> Result<()> {
         Ok(())
     }
@@ -57,13 +57,13 @@ pub trait Stage {
     /// The rows that go in.
     ///
     /// # Errors
-    /// A stage before it that has not run.
+    /// When a stage before it has not run.
     fn rows(given: &Given<'_>, made: &Made) -> Result<u64>;
 
     /// Runs it.
     ///
     /// # Errors
-    /// Those of its passes, and what the data cannot give.
+    /// Those of its passes, and errors about what the data cannot give.
     #[allow(async_fn_in_trait)]
     async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Self::Output>;
 }
@@ -83,12 +83,12 @@ pub struct Given<'a> {
     pub moment: &'a str,
     /// The segments whose numbers are kept.
     pub previous: Option<&'a Previous>,
-    /// Scan each shard in so many partitions. Changes no result.
+    /// Scan each shard in this many partitions. Changes no result.
     pub partitions_per_shard: Option<usize>,
 }
 
 impl Given<'_> {
-    /// The customers, where no query stands between them and the sources.
+    /// The number of customers, where no query stands between them and the sources.
     #[must_use]
     pub fn customers(&self) -> Option<u64> {
         let rows = self.sources.rows();
@@ -101,15 +101,15 @@ impl Given<'_> {
 pub struct Made(HashMap<&'static str, Box<dyn Any>>);
 
 impl Made {
-    /// Of a stage that comes before.
+    /// What a stage that comes before has made.
     ///
     /// # Errors
-    /// One that has not run.
+    /// When that stage has not run.
     pub fn of<S: Stage>(&self) -> Result<&S::Output> {
         self.find::<S>().ok_or_else(|| EngineError::job(format!("the stage {} has not run", S::NAME)))
     }
 
-    /// Of a stage that the job may have.
+    /// What a stage made that the job may not have.
     #[must_use]
     pub fn find<S: Stage>(&self) -> Option<&S::Output> {
         self.0.get(S::NAME)?.downcast_ref()
@@ -139,7 +139,7 @@ pub struct StageContext<'a> {
     steps: Mutex<Steps>,
 }
 
-/// The steps of a stage: those that are done, and the one that goes on.
+/// The steps of a stage: those that are done, and the one that is running.
 #[derive(Default)]
 struct Steps {
     done: Vec<StepCost>,
@@ -168,7 +168,7 @@ impl<'a> StageContext<'a> {
         }
     }
 
-    /// Starts a step of the stage, for stages whose cost is of several kinds; the one before it ends.
+    /// Starts a step of the stage, for stages whose cost has several kinds; the step before it ends.
     pub fn begin_step(&self, step: &'static str) {
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         steps.close();
@@ -177,7 +177,7 @@ impl<'a> StageContext<'a> {
         self.observer.step_started(self.stage, step);
     }
 
-    /// Tells how far a step is that goes over no rows.
+    /// Reports the progress of a step that passes over no rows.
     pub fn step_progress(&self, done: u64, total: u64) {
         self.observer.step_progress(self.stage, done, total);
     }

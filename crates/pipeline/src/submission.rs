@@ -1,4 +1,4 @@
-//! What can be submitted: a job that segments, or one that scores.
+//! What can be submitted: a job that segments customers, or one that scores them.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub enum Submission {
     Score(ScoreJob),
 }
 
-/// What came out of it.
+/// The result of a job.
 #[derive(Debug, Clone)]
 pub enum Done {
     /// Segments.
@@ -30,7 +30,7 @@ pub enum Done {
 }
 
 impl Submission {
-    /// Of the text of a spec; relative paths of the spec start from `base`, and are mistakes where it is empty.
+    /// Reads the text of a spec. Relative paths of the spec start from `base`; if that is empty, they are mistakes.
     ///
     /// # Errors
     /// Every mistake of the spec, with `origin` in front.
@@ -51,7 +51,7 @@ impl Submission {
         }
     }
 
-    /// Where it reads from, as URLs: a glob stays in them.
+    /// Where it reads from, as URLs. Globs are not expanded.
     ///
     /// # Errors
     /// A path that cannot be written as a URL.
@@ -62,7 +62,7 @@ impl Submission {
         }
     }
 
-    /// Where it publishes to, a URL that ends in `/`.
+    /// Where it publishes, a URL that ends in `/`.
     ///
     /// # Errors
     /// A path that cannot be written as a URL.
@@ -84,7 +84,7 @@ impl Submission {
         }
     }
 
-    /// Runs it until it is done, or until `stop` completes, with what it says as the error.
+    /// Runs it until it is done or until `stop` completes, whose value is then the error.
     ///
     /// # Errors
     /// Input, output, spec or cluster at fault; the error says which.

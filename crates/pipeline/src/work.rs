@@ -1,4 +1,4 @@
-//! The work prefix of a job and the manifests of its stages: what a job resumes from.
+//! The work prefix of a job and the manifests of its stages. A job resumes from these.
 //!
 //! ```text
 //!   <output>/_work/job.json               which job owns the output
@@ -8,9 +8,9 @@
 //! ```
 //!
 //! A stage is reused when its *fingerprint* is the same: the hash of its part of the spec, of the version of the format
-//! and of the fingerprint of the stage before it. The first one hashes the inputs (location, size, version). The artifact lies
-//! in a folder named by the fingerprint and the token of the lease: what a run that lost its lease still writes lies beside what a later
-//! run makes, and it removes nothing of a later token.
+//! and of the fingerprint of the stage before it. The first stage hashes the inputs (location, size, version). The
+//! artifact lies in a folder named by the fingerprint and the token of the lease. So what a run without its lease still
+//! writes lies beside the files of a later run, and it removes nothing of a later token.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ const FORMAT: u32 = 7;
 /// Digits of a fingerprint that name a folder.
 const SHORT: usize = 16;
 
-/// Removed at once.
+/// Objects that are removed at the same time.
 const DELETES_AT_ONCE: usize = 16;
 
 /// The manifest of a complete stage.
@@ -43,7 +43,7 @@ pub struct StageManifest<T> {
     pub stage: String,
     /// What it was made from.
     pub fingerprint: String,
-    /// What it took.
+    /// What it cost.
     pub cost: StageCost,
     /// What a user should know about the data, for example cells that were not finite.
     pub warnings: Vec<String>,
@@ -69,13 +69,13 @@ pub fn fingerprint(stage: &str, settings: &impl Serialize, before: &str) -> Resu
 }
 
 impl Work {
-    /// Under `output`, a URL that ends in `/`.
+    /// The work prefix under `output`, a URL that ends in `/`.
     #[must_use]
     pub fn new(runtime: Arc<RuntimeEnv>, output: &str) -> Self {
         Self { runtime, prefix: format!("{output}_work/") }
     }
 
-    /// The URL of the folder of what a stage makes, ending in `/`.
+    /// The URL of the folder for what a stage makes, ending in `/`.
     #[must_use]
     pub fn artifact_prefix(&self, stage: &str, fingerprint: &str, lease: &Lease) -> String {
         let short = fingerprint.get(..SHORT).unwrap_or(fingerprint);
@@ -95,7 +95,8 @@ impl Work {
     /// The manifest of a stage, if it is complete and was made from the same things.
     ///
     /// # Errors
-    /// A manifest that cannot be read, or that names files outside of the work prefix. One of another form counts as none.
+    /// When a manifest cannot be read, or names files outside of the work prefix. A manifest of another format counts
+    /// as none.
     pub async fn complete<T: DeserializeOwned>(
         &self,
         stage: &str,
@@ -105,7 +106,8 @@ impl Work {
         let Some(content) = get(&self.runtime, &url).await? else { return Ok(None) };
         let manifest: Option<StageManifest<T>> = serde_json::from_slice(&content).ok();
         let Some(manifest) = manifest.filter(|manifest| manifest.fingerprint == fingerprint) else { return Ok(None) };
-        // Whoever may write to the output may have written this, and is not to read what only this process can.
+        // Whoever may write to the output may have written this, and must not make this process read what only it can
+        // read.
         let written: Value = serde_json::from_slice(&content).unwrap_or_default();
         if let Some(outside) = leads_out(&written, &self.prefix) {
             return Err(EngineError::input(format!(
@@ -127,7 +129,7 @@ impl Work {
         put(&self.runtime, &format!("{}manifest.json", self.stage_prefix(&manifest.stage)), content).await
     }
 
-    /// Bytes that are in a stage's folder.
+    /// Total bytes in a stage's folder.
     ///
     /// # Errors
     /// A place that cannot be listed.
@@ -142,7 +144,7 @@ impl Work {
         }
     }
 
-    /// Removes what runs up to the holder of the lease left of a stage; its manifest first.
+    /// Removes what runs up to the holder of the lease left of a stage. Its manifest goes first.
     ///
     /// # Errors
     /// A place that cannot be written to.
@@ -186,7 +188,8 @@ pub async fn remove_all(runtime: &RuntimeEnv, prefix: &str) -> Result<()> {
     remove_where(runtime, prefix, |_| true, None).await
 }
 
-/// Removes the objects under a prefix that are wanted gone, by their paths below it; as long as the lease is held, if one is given.
+/// Removes the objects under a prefix whose paths below it are wanted gone. If a lease is given, only as long as it is
+/// held.
 async fn remove_where(
     runtime: &RuntimeEnv,
     prefix: &str,

@@ -1,5 +1,5 @@
-//! Two publishers on a store that misbehaves, in simulated time: at every moment the manifest's files are there with its checksums,
-//! and what was acknowledged is not lost.
+//! Two publishers on a store that misbehaves, in simulated time. At every moment the files that the manifest names are
+//! there with their checksums, and nothing that was acknowledged is lost.
 //!
 //! `SEGMENTA_SEEDS=FROM..TO cargo test -p segmenta-pipeline --test publication` tries other seeds than the few here.
 
@@ -36,11 +36,12 @@ use url::Url;
 const OUTPUT: &str = "trial://store/out/";
 /// How long a lease lasts here.
 const LASTS: Duration = Duration::from_secs(60);
-/// Published by each of the two.
+/// Publications that each of the two makes.
 const PUBLICATIONS: u64 = 4;
 
-/// The store as one process sees it: it delays, fails before and after an operation, and goes on with one whose caller is gone. Now
-/// and then it stops the process, its renewals of the lease too, between deciding on an operation and sending it.
+/// The store as one process sees it. It delays, fails before and after an operation, and continues an operation whose
+/// caller is gone. Now and then it stops the process, including its renewals of the lease, between deciding on an
+/// operation and sending it.
 #[derive(Debug)]
 struct Misbehaving {
     inner: Arc<InMemory>,
@@ -59,7 +60,7 @@ impl fmt::Display for Misbehaving {
     }
 }
 
-/// What becomes of an operation.
+/// What happens to an operation.
 #[derive(Debug, Clone, Copy)]
 struct Fate {
     stop: Duration,
@@ -69,7 +70,7 @@ struct Fate {
     is_answer_lost: bool,
 }
 
-/// Half of what a lease lasts, to two and a half times that.
+/// Between half of a lease's duration and two and a half times that.
 fn delay_beyond_a_lease(random: u64) -> Duration {
     LASTS.mul_f64(0.5 + 2.0 * unit_interval(random))
 }
@@ -86,7 +87,7 @@ impl Misbehaving {
         }
         let random = combine(self.seed, self.asked.fetch_add(1, Ordering::Relaxed));
         let delay = |salt: u64| match unit_interval(combine(random, salt)) {
-            // Longer than a lease lasts, at times.
+            // Sometimes longer than a lease lasts.
             u if u < 0.03 => delay_beyond_a_lease(combine(random, salt + 10)),
             u if u < 0.5 => Duration::from_millis((1_000.0 * u) as u64),
             _ => Duration::ZERO,
@@ -110,7 +111,7 @@ impl Misbehaving {
         }
     }
 
-    /// An operation that goes on by itself, as one on its way to a store does when its process is gone.
+    /// An operation that continues by itself, as one on its way to a store does when its process is gone.
     async fn sent<T: Send + 'static>(&self, operation: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
         let (fate, store, manifests) = (self.fate(), Arc::clone(&self.inner), Arc::clone(&self.manifests));
         self.stopped(fate).await;
@@ -198,7 +199,7 @@ fn now(store: &InMemory, path: &str) -> Option<Bytes> {
     read.now_or_never().expect("memory answers at once")
 }
 
-/// The invariant: what the manifest names is there, as it says.
+/// The invariant: what the manifest names is there, as the manifest says.
 fn check(store: &InMemory, manifests: &Mutex<Vec<Bytes>>) {
     let Some(content) = now(store, "out/manifest.json") else {
         assert!(manifests.lock().is_empty(), "the manifest was removed");
@@ -249,7 +250,7 @@ async fn publish(runtime: &Arc<RuntimeEnv>, store: &InMemory, publisher: u64, ru
     let manifest = json!({"edition": publication.edition(), "by": [publisher, run], "outputs": outputs});
     let manifest = Bytes::from(manifest.to_string());
     publication.commit(manifest.clone(), &outputs).await.map_err(failed)?;
-    // What comes after may fail: the publication is whole.
+    // Later steps may fail: the publication is complete.
     let after = async {
         publication.put_documents(&manifest, &stay).await?;
         publication.sweep(&outputs).await
@@ -259,7 +260,7 @@ async fn publish(runtime: &Arc<RuntimeEnv>, store: &InMemory, publisher: u64, ru
     Ok(manifest)
 }
 
-/// One trial; how many publications there were, and how many attempts failed.
+/// Runs one trial. Returns the number of publications, and of failed attempts.
 async fn trial(seed: u64) -> (usize, u64) {
     let inner = Arc::new(InMemory::new());
     let manifests = Arc::new(Mutex::new(vec![]));
@@ -287,7 +288,7 @@ async fn trial(seed: u64) -> (usize, u64) {
                 attempt += 1;
                 let random = combine(seed, combine(publisher, attempt));
                 let run = publish(&runtime, &inner, publisher, attempt);
-                // Killed in the middle, at times; what it had sent goes on.
+                // Sometimes the process is killed in the middle; what it had sent continues.
                 let killed = LASTS.mul_f64(if unit_interval(random) < 0.3 {
                     2.0 * unit_interval(combine(random, 1))
                 } else {
@@ -303,7 +304,7 @@ async fn trial(seed: u64) -> (usize, u64) {
         })
     };
     let (one, other) = tokio::join!(publisher(1), publisher(2));
-    // What is still on its way arrives.
+    // Operations that are still on their way arrive.
     tokio::time::sleep(LASTS * 100).await;
     is_calm.store(true, Ordering::Relaxed);
     let last = publish(&process(3), &inner, 3, 0).await.unwrap();
@@ -316,7 +317,7 @@ async fn trial(seed: u64) -> (usize, u64) {
     let edition = |manifest: &Bytes| serde_json::from_slice::<Value>(manifest).unwrap()["edition"].as_u64().unwrap();
     let editions: Vec<u64> = there.iter().map(edition).collect();
     assert!(editions.is_sorted_by(|a, b| a < b), "each replaces one before it: {editions:?}");
-    // Nothing is left but the last one, and its documents are at the paths that stay.
+    // Only the last publication is left, and its documents are at the paths that do not change.
     let files: Vec<ObjectMeta> = inner.list(Some(&Path::from("out"))).try_collect().await.unwrap();
     let left = files.iter().filter(|file| !file.location.as_ref().starts_with("out/_work")).count();
     assert_eq!(left, 4 + 2 + 1, "{files:?}");

@@ -5,10 +5,11 @@
 //!                                                              │ Jaccard index of each pair, over the customers of both runs
 //!   means of the segments, in standard deviations of then ─────┤ closeness: 1 / (1 + distance)
 //!                                                              ▼
-//!   score = share of common customers * Jaccard index + the rest of it * closeness ──▶ the matching of the highest total
+//!   score = share of common customers * Jaccard index + (1 - share) * closeness ──▶ the matching of the highest total
 //! ```
 //!
-//! A pair is taken for one segment where its score is at least [`SAME`]. Kuhn, "The Hungarian method for the assignment problem" (1955).
+//! A pair counts as one segment if its score is at least [`SAME`]. Kuhn, "The Hungarian method for the assignment
+//! problem" (1955).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,12 +32,12 @@ use segmenta_results::manifest::first_gone;
 use segmenta_results::published::{Published, damaged};
 use segmenta_results::segments::SegmentRow;
 
-/// From this score on a pair of segments is one segment.
+/// From this score on, a pair of segments counts as one segment.
 pub const SAME: f64 = 1.0 / 3.0;
 
-/// What a customer is in where no segment holds it.
+/// The label of a customer that was set aside.
 const OUTLIER: i32 = i32::MIN;
-/// See above.
+/// The label of a customer that is not in the run.
 const ABSENT: i32 = i32::MIN + 1;
 
 /// What has changed between two runs.
@@ -84,9 +85,9 @@ pub struct ClusteringComparison {
     pub segments: Vec<Pair>,
     /// Common customers by where they were and are, the most first.
     pub moves: Vec<Move>,
-    /// Share of the customers in a segment both times that stayed in theirs; `None` where there are none.
+    /// Of the customers who are in a segment both times, the share that stayed in theirs; `None` where there are none.
     pub stayed: Option<f64>,
-    /// Of these customers; 1 where the segments are the same but for their numbers.
+    /// The index over these customers; 1 where the segments are the same but for their numbers.
     pub adjusted_rand_index: Option<f64>,
 }
 
@@ -97,11 +98,12 @@ pub struct Pair {
     pub old: Option<SegmentRef>,
     /// Now; `None` for one that is gone.
     pub new: Option<SegmentRef>,
-    /// How much they are one, 0 to 1; of a segment that is gone or new, how much it is the one that it was matched with.
+    /// How alike the two are, 0 to 1. For a segment that is gone or new: how alike it is to the one that it was matched
+    /// with.
     pub score: f64,
     /// Of the common customers that are in either, the share that is in both; `None` without common customers.
     pub jaccard: Option<f64>,
-    /// Between the means of the features, in standard deviations of then.
+    /// Distance between the means of the features, in standard deviations of then.
     pub distance: Option<f64>,
 }
 
@@ -137,7 +139,7 @@ pub struct Move {
 pub enum Place {
     /// In a segment; -1 is HDBSCAN's noise.
     Segment(i32),
-    /// Cut as an outlier.
+    /// Set aside as an outlier.
     Outlier,
     /// Not in the run.
     Absent,

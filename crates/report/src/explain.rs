@@ -1,16 +1,16 @@
 //! Explain: why one customer is in its segment.
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, RecordBatch, StringArray};
 use arrow::compute::cast_with_options;
 use arrow::compute::kernels::cast::CastOptions;
 use arrow::compute::kernels::cmp::eq;
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Schema};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::StreamExt;
 use segmenta_algorithms::hdbscan::condensed_tree::CondensedCluster;
-use segmenta_algorithms::matrix::squared_distance;
+use segmenta_algorithms::rows::squared_distance;
 use segmenta_engine::artifact::{Part, append_rows, part_of, part_schema, read_part};
-use segmenta_engine::functions::row_id;
+use segmenta_engine::functions::{is_bytes, row_id};
 use segmenta_engine::{EngineError, Result};
 use serde::Serialize;
 
@@ -26,7 +26,7 @@ pub struct Explanation {
     pub id: Vec<(String, String)>,
     /// The features.
     pub features: Vec<FeatureCell>,
-    /// Why it was cut; `None` for a customer that is in a segment.
+    /// Why it was set aside; `None` for a customer that is in a segment.
     pub rejected: Option<Rejected>,
     /// K-Means.
     pub kmeans: Option<KMeansPlace>,
@@ -41,7 +41,7 @@ pub struct Explanation {
 pub struct FeatureCell {
     /// Its name.
     pub feature: String,
-    /// Raw; imputed where that says so.
+    /// The raw value, or the imputed one where `imputed` is true.
     pub value: f64,
     /// Whether the cell was missing.
     pub imputed: bool,
@@ -53,7 +53,7 @@ pub struct FeatureCell {
     pub mean: f64,
 }
 
-/// Why a customer was cut.
+/// Why a customer was set aside.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Rejected {
     /// The rule.
@@ -62,9 +62,9 @@ pub struct Rejected {
     pub feature: String,
     /// Its value; of a forest, the score.
     pub value: f64,
-    /// The fence.
+    /// The lower end of the fence.
     pub fence_low: f64,
-    /// See above.
+    /// The upper end of the fence.
     pub fence_high: f64,
 }
 
@@ -84,7 +84,7 @@ pub struct KMeansPlace {
 /// How far a centroid is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CentroidDistance {
-    /// Of which segment.
+    /// The number of its segment.
     pub cluster: i32,
     /// Its label.
     pub label: Option<String>,
@@ -112,7 +112,7 @@ pub struct DensityPlace {
     pub label: Option<String>,
     /// How firmly the customer belongs to it.
     pub probability: f64,
-    /// GLOSH.
+    /// The outlier score (GLOSH).
     pub outlier_score: f64,
     /// The clusters of the condensed tree that hold the customer, from the root down.
     pub path: Vec<DensityNode>,
@@ -162,7 +162,7 @@ pub async fn explain(runtime: &RuntimeEnv, output: &str, id: &[String]) -> Resul
     let columns = &published.model.id;
     if id.len() != columns.len() {
         return Err(EngineError::spec(format!(
-            "{output}: a customer is told by {}; {} {} given",
+            "{output}: a customer is identified by {}; {} {} given",
             columns.join(" and "),
             id.len(),
             plural(id.len() as u64, "value was", "values were")
@@ -170,7 +170,7 @@ pub async fn explain(runtime: &RuntimeEnv, output: &str, id: &[String]) -> Resul
     }
     let Some((row, is_assigned)) = find(runtime, output, &published, id).await? else {
         let named: Vec<String> = columns.iter().zip(id).map(|(column, value)| format!("{column} {value}")).collect();
-        return Err(EngineError::input(format!("{output}: there is no customer of {}", named.join(", "))));
+        return Err(EngineError::input(format!("{output}: there is no customer with {}", named.join(", "))));
     };
     let model = &published.model;
     let cluster = if is_assigned { Some(row.number("kmeans_cluster")? as i32) } else { None };
@@ -236,21 +236,38 @@ async fn find(runtime: &RuntimeEnv, output: &str, published: &Published, id: &[S
     Ok(None)
 }
 
+/// A value that does not fit is an error, not a null.
+const EXACTLY: CastOptions<'static> =
+    CastOptions { safe: false, format_options: arrow::util::display::FormatOptions::new() };
+
 /// The values of an id, of the types of its columns.
 fn values(schema: &Schema, columns: &[String], id: &[String]) -> Result<Vec<ArrayRef>> {
     let of = |(column, value): (&String, &String)| -> Result<ArrayRef> {
         let field = schema.field_with_name(column).map_err(|error| EngineError::input(error.to_string()))?;
-        let text = StringArray::from(vec![value.as_str()]);
-        cast_with_options(&text, field.data_type(), &CastOptions { safe: false, ..CastOptions::default() }).map_err(
-            |_| {
+        if is_bytes(field.data_type()) {
+            return bytes(value, field.data_type()).ok_or_else(|| {
                 EngineError::spec(format!(
-                    "{value}: is none of the values of {column}, which are of the type {}",
-                    field.data_type()
+                    "{value}: {column} holds bytes; give them as hexadecimal digits, or as a UUID"
                 ))
-            },
-        )
+            });
+        }
+        let text = StringArray::from(vec![value.as_str()]);
+        cast_with_options(&text, field.data_type(), &EXACTLY).map_err(|_| {
+            EngineError::spec(format!(
+                "{value}: is none of the values of {column}, which are of the type {}",
+                field.data_type()
+            ))
+        })
     };
     columns.iter().zip(id).map(of).collect()
+}
+
+/// Bytes that are written as hexadecimal digits, with or without the hyphens of a UUID.
+fn bytes(text: &str, data_type: &DataType) -> Option<ArrayRef> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
+    let pairs = digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+    let value: Vec<u8> = pairs.collect::<Option<_>>()?;
+    cast_with_options(&BinaryArray::from(vec![value.as_slice()]), data_type, &EXACTLY).ok()
 }
 
 async fn find_in(runtime: &RuntimeEnv, part: &Part, columns: &[String], wanted: &[ArrayRef]) -> Result<Option<Row>> {

@@ -1,4 +1,5 @@
-//! What people read of a job, from its results alone: its page, the explanation of a customer, the comparison of two runs.
+//! What people read about a job, made from its results alone: its page, the explanation of a customer, and the
+//! comparison of two runs.
 
 pub mod compare;
 pub mod explain;

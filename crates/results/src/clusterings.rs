@@ -1,4 +1,4 @@
-//! What is told of each clustering.
+//! What is published about each clustering.
 
 use segmenta_algorithms::hdbscan::condensed_tree::infinite;
 use segmenta_algorithms::hierarchy::Cell;
@@ -20,38 +20,53 @@ pub enum Algorithm {
     Hdbscan,
 }
 
+/// How a clustering is told of.
+struct Words {
+    /// As it is written in the published tables.
+    name: &'static str,
+    /// The column that holds the numbers of its clusters.
+    column: &'static str,
+    /// As people call it.
+    title: &'static str,
+    /// What one of its clusters is called before its number.
+    cluster: &'static str,
+}
+
 impl Algorithm {
     /// Every clustering, in the order of the tables.
     pub const ALL: [Self; 3] = [Self::Kmeans, Self::Hierarchy, Self::Hdbscan];
 
+    #[rustfmt::skip]
+    const fn words(self) -> Words {
+        match self {
+            Self::Kmeans => Words { name: "kmeans", column: KMEANS_COLUMN, title: "K-Means", cluster: "Segment" },
+            Self::Hierarchy => Words { name: "hierarchy", column: HIERARCHY_COLUMN, title: "Hierarchical clustering", cluster: "Cluster" },
+            Self::Hdbscan => Words { name: "hdbscan", column: CLUSTER_COLUMN, title: "HDBSCAN", cluster: "Cluster" },
+        }
+    }
+
     /// The column that holds the numbers of its clusters.
     #[must_use]
     pub fn column(self) -> &'static str {
-        match self {
-            Self::Kmeans => KMEANS_COLUMN,
-            Self::Hierarchy => HIERARCHY_COLUMN,
-            Self::Hdbscan => CLUSTER_COLUMN,
-        }
+        self.words().column
     }
 
     /// As people call it.
     #[must_use]
     pub fn title(self) -> &'static str {
-        match self {
-            Self::Kmeans => "K-Means",
-            Self::Hierarchy => "Hierarchical clustering",
-            Self::Hdbscan => "HDBSCAN",
-        }
+        self.words().title
     }
 
     /// As it is written in the published tables.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Kmeans => "kmeans",
-            Self::Hierarchy => "hierarchy",
-            Self::Hdbscan => "hdbscan",
-        }
+        self.words().name
+    }
+
+    /// What a cluster without a name of its own is called. Below 0 there is noise.
+    #[must_use]
+    pub fn unnamed(self, cluster: i32) -> String {
+        if cluster < 0 { "Noise".to_owned() } else { format!("{} {cluster}", self.words().cluster) }
     }
 }
 
@@ -144,10 +159,10 @@ pub struct DensityCluster {
     pub size: u64,
     /// Its cluster in the condensed tree.
     pub node: u32,
-    /// Stability, and persistence: its share of what it could be.
+    /// Its stability.
     #[serde(with = "infinite")]
     pub stability: f64,
-    /// See above.
+    /// Its persistence: the stability as a share of what it could be.
     pub persistence: f64,
 }
 
@@ -167,9 +182,9 @@ pub struct NeighborGraph {
 /// How far two clusterings of the same rows agree.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Agreement {
-    /// The two columns of labels.
+    /// The first column of labels.
     pub first: String,
-    /// See above.
+    /// The second column of labels.
     pub second: String,
     /// 1 where both are the same but for names, about 0 where they have nothing to do with each other.
     pub adjusted_rand_index: f64,

@@ -17,19 +17,19 @@ pub struct DriftReport {
 pub struct FeatureDrift {
     /// Its name.
     pub feature: String,
-    /// Between the deciles of then, missing cells a bin of their own.
+    /// The shift, in bins between the deciles of then; missing cells are a bin of their own.
     #[serde(flatten)]
     pub shift: Shift,
-    /// Share of the rows without a value, then.
+    /// Share of the rows that had no value then.
     pub missing_before: f64,
-    /// And now.
+    /// Share of the rows that have no value now.
     pub missing_now: f64,
 }
 
 /// Drift of the segments' sizes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SegmentDrift {
-    /// Of their shares.
+    /// The shift of their shares.
     #[serde(flatten)]
     pub shift: Shift,
     /// Shares then, by cluster.
@@ -39,7 +39,7 @@ pub struct SegmentDrift {
 }
 
 impl DriftReport {
-    /// From the distributions of `features` then and now, and the rows of each segment then and now.
+    /// The drift from the distributions of `features` and the rows of each segment, both then and now.
     #[must_use]
     pub fn new(
         features: &[String],
@@ -65,7 +65,7 @@ impl DriftReport {
         }
     }
 
-    /// What has drifted so far that the model should be made anew, in words; `None` when nothing has.
+    /// Names what has drifted so far that the model should be made anew; `None` when nothing has.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let large = self.features.iter().filter(|feature| feature.shift.drift == Drift::Large);

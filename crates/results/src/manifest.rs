@@ -93,7 +93,7 @@ pub struct Manifest {
 pub async fn read_manifest(runtime: &RuntimeEnv, output: &str) -> Result<Option<Manifest>> {
     let content = get(runtime, &manifest_url(output)).await?;
     let manifest: Option<Manifest> = content.and_then(|content| serde_json::from_slice(&content).ok());
-    // Whoever may write to the output may have written this, and is not to read what only this process can.
+    // Whoever may write to the output may have written this, and must not get to read what only this process can.
     if let Some(file) = manifest.iter().flat_map(|m| &m.outputs).find(|file| !is_plain(&file.path)) {
         return Err(EngineError::input(format!(
             "{}: names {}, which is not below the output; remove the manifest, and run the job again",

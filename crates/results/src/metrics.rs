@@ -22,11 +22,11 @@ pub struct Metrics {
     pub parameters: Map<String, Value>,
     /// How many rows there were.
     pub rows: Rows,
-    /// A feature each.
+    /// One for each feature.
     pub features: Vec<FeatureMetrics>,
-    /// Which features rows miss: those that most rows miss together.
+    /// Combinations of features that rows miss: those that most rows miss.
     pub missing_patterns: Vec<Pattern>,
-    /// Rows that miss others.
+    /// Rows that miss other combinations.
     pub missing_otherwise: u64,
     /// The hierarchy, where the job has one.
     pub hierarchy: Option<HierarchyMetrics>,
@@ -78,7 +78,8 @@ pub struct FeatureMetrics {
     pub cut_by_forest: u64,
 }
 
-/// How far off a feature is: root mean squares, in standard deviations of the feature. That of its mean is 1.
+/// How far off the filled cells of a feature are: root mean squares, in standard deviations of the feature. Filling in
+/// the mean would give 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FeatureError {
     /// Cells that were masked.

@@ -64,7 +64,7 @@ pub struct SourceModel {
 /// How missing cells are filled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ImputeModel {
-    /// A feature each.
+    /// One for each feature.
     pub fills: Vec<Fill>,
     /// Nearest neighbours of a row.
     pub neighbors: usize,
@@ -74,7 +74,7 @@ pub struct ImputeModel {
     pub donors: Option<u64>,
     /// The tables that these are in.
     pub donor_parts: Vec<Part>,
-    /// Of each feature, over all rows.
+    /// The bounds of each feature over all rows.
     pub bounds: Vec<Bounds>,
     /// What cells are filled with where there is no neighbour, or always; `None` where no cell was missing.
     pub fill: Option<Vec<f64>>,
@@ -83,9 +83,9 @@ pub struct ImputeModel {
 /// Who is set aside.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OutlierModel {
-    /// A feature each.
+    /// One for each feature.
     pub rules: Vec<OutlierRule>,
-    /// What they came to.
+    /// The fences that the rules gave.
     pub fences: Vec<Option<Fence>>,
     /// The forest, where the job has one.
     pub forest: Option<ForestModel>,
@@ -103,7 +103,7 @@ pub struct ForestModel {
 /// How features are scaled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScaleModel {
-    /// A feature each.
+    /// One for each feature.
     pub scalers: Vec<Scaler>,
 }
 
@@ -150,7 +150,7 @@ pub struct HierarchyModel {
     pub clusters: Vec<LinkedCluster>,
     /// Height of the highest merge within a cluster.
     pub cut_below: f64,
-    /// And of the lowest between two; `None` for a single cluster.
+    /// Height of the lowest merge between two clusters; `None` for a single cluster.
     pub cut_above: Option<f64>,
     /// The highest merges.
     pub dendrogram: DendrogramModel,
@@ -204,8 +204,17 @@ impl Model {
     /// Whether the trees are trees: children come before their parents in a dendrogram, and after them in a condensed tree.
     #[must_use]
     pub fn has_sound_trees(&self) -> bool {
-        let dendrogram = self.hierarchy.as_ref().is_none_or(|hierarchy| hierarchy.dendrogram.is_sound());
-        let tree = self.hdbscan.iter().flat_map(|hdbscan| hdbscan.condensed_tree.iter().enumerate());
-        dendrogram && { tree }.all(|(i, node)| node.parent.map_or(i == 0, |parent| (parent as usize) < i))
+        self.hierarchy.as_ref().is_none_or(|hierarchy| hierarchy.dendrogram.is_sound())
+            && self.hdbscan.as_ref().is_none_or(HdbscanModel::has_sound_tree)
+    }
+}
+
+impl HdbscanModel {
+    /// Whether the condensed tree is a tree: parents come before their children, and clusters are nodes of it.
+    #[must_use]
+    pub fn has_sound_tree(&self) -> bool {
+        let mut tree = self.condensed_tree.iter().enumerate();
+        tree.all(|(i, node)| node.parent.map_or(i == 0, |parent| (parent as usize) < i))
+            && self.clusters.iter().all(|cluster| (cluster.node as usize) < self.condensed_tree.len())
     }
 }

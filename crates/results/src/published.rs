@@ -36,7 +36,7 @@ pub struct Published {
 }
 
 impl Published {
-    /// From what is published under `output`, a URL that ends in `/`.
+    /// Reads what is published under `output`, a URL that ends in `/`.
     ///
     /// # Errors
     /// Nothing there, something damaged, or of another version.
@@ -95,11 +95,7 @@ impl Published {
     /// Whether the job has this clustering.
     #[must_use]
     pub fn has(&self, algorithm: Algorithm) -> bool {
-        match algorithm {
-            Algorithm::Kmeans => true,
-            Algorithm::Hierarchy => self.model.hierarchy.is_some(),
-            Algorithm::Hdbscan => self.model.hdbscan.is_some(),
-        }
+        self.sample.labels(algorithm.column()).is_some()
     }
 }
 
@@ -124,7 +120,7 @@ pub async fn manifest_of(runtime: &RuntimeEnv, output: &str) -> Result<Manifest>
     Ok(manifest)
 }
 
-/// Reads what a manifest names, and reads it again where something else was published meanwhile and took it away.
+/// Reads what a manifest names. Reads it again if a newer publication has removed the files meanwhile.
 ///
 /// # Errors
 /// Those of `read`; no manifest, or one of another version.
@@ -180,7 +176,7 @@ pub async fn file(runtime: &RuntimeEnv, output: &str, manifest: &Manifest, name:
 pub struct Columns(RecordBatch);
 
 impl Columns {
-    /// Of a table that is at hand.
+    /// The columns of a table in memory.
     #[must_use]
     pub fn new(batch: RecordBatch) -> Self {
         Self(batch)
@@ -191,7 +187,7 @@ impl Columns {
             .map_err(|error| EngineError::input(format!("{output}{name}: cannot be read: {error}")))
     }
 
-    /// Of the bytes of a Parquet file.
+    /// The columns of a Parquet file, from its bytes.
     ///
     /// # Errors
     /// A file that is damaged.

@@ -18,9 +18,10 @@ use crate::words::percent;
 /// The quantiles of each feature in a segment.
 pub const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
 
-/// Of more segments the names would tell nobody apart.
+/// With more segments than this, the names would not tell them apart.
 pub const MOST_LABELS: usize = 12;
-/// Of less than this share of the customers, who they are is chance, and one odd customer makes the name.
+/// In a segment with less than this share of the customers, chance decides who is in it, and one odd customer decides
+/// its name.
 pub const LEAST_SHARE: f64 = 0.001;
 
 /// One segment.
@@ -34,7 +35,7 @@ pub struct Segment {
     pub tree_path: Option<Vec<u32>>,
     /// Its rows.
     pub size: u64,
-    /// Of all rows that were clustered.
+    /// Its share of all rows that were clustered.
     pub share: f64,
     /// Mean silhouette of its rows, where it is known.
     pub silhouette: Option<f64>,
@@ -69,7 +70,7 @@ pub struct SegmentRow {
     pub cluster: i32,
     /// Its rows.
     pub size: u64,
-    /// Of all rows in segments.
+    /// Its share of all rows in segments.
     pub share: f64,
     /// Its name.
     pub label: Option<String>,

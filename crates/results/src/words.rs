@@ -25,7 +25,7 @@ pub fn plural<'a>(n: u64, one: &'a str, many: &'a str) -> &'a str {
     if n == 1 { one } else { many }
 }
 
-/// Names in a sentence, of which the first few stand for many: "feature `a`", "features `a`, `b` and 28 more".
+/// Names in a sentence; of many names, only the first few: "feature `a`", "features `a`, `b` and 28 more".
 #[must_use]
 pub fn features(names: &[&str]) -> String {
     const SHOWN: usize = 5;
@@ -56,7 +56,8 @@ pub fn number(value: f64) -> String {
     }
 }
 
-/// A share as `12.3 %`; one that is little, but not none, as `<0.1 %`, and one that is most, but not all, as `>99.9 %`.
+/// A share as `12.3 %`. A very small share that is not zero is `<0.1 %`, and one that is nearly everything is
+/// `>99.9 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
     match share {

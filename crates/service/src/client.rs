@@ -14,10 +14,10 @@ use tonic::{Code, Request, Status};
 use crate::api::jobs_client::JobsClient;
 use crate::coordinator::service::FAULT_KEY;
 
-/// Connecting takes no longer.
+/// The longest that connecting may take.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// A coordinator that does not answer for so long is asked whether it still is there.
+/// A coordinator that has not answered for this long is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
 /// A client of the job service.
@@ -43,7 +43,7 @@ pub struct Target {
     pub coordinator: String,
     /// A bearer token, where the coordinator asks for one.
     pub token: Option<String>,
-    /// For `https://`.
+    /// How TLS is set up, for `https://`.
     pub tls: TlsClient,
 }
 
@@ -51,7 +51,7 @@ impl Target {
     /// Connects.
     ///
     /// # Errors
-    /// A URL or token of no use, or a coordinator that cannot be reached.
+    /// A URL or token that is not valid, or a coordinator that cannot be reached.
     pub async fn connect(&self) -> Result<Client> {
         let unreachable = |error: &dyn std::error::Error| {
             let why = std::iter::successors(error.source(), |error| error.source()).last();
@@ -75,7 +75,7 @@ impl Target {
         let token = self.token.as_deref().map(|token| {
             let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.trim())
                 .parse()
-                .map_err(|_| EngineError::spec("the token has characters that no token has"))?;
+                .map_err(|_| EngineError::spec("the token has characters that a token cannot have"))?;
             value.set_sensitive(true);
             Ok::<_, EngineError>(value)
         });
@@ -94,11 +94,11 @@ pub fn read_token(file: &Path) -> Result<String> {
     Ok(text.trim().to_owned())
 }
 
-/// What a refusal means to whoever asked.
+/// A refusal as an error of the caller's command.
 #[must_use]
 pub fn explain(status: &Status) -> EngineError {
     let told = status.metadata().get(FAULT_KEY).and_then(|fault| fault.to_str().ok()).and_then(Fault::by_name);
-    // What the service itself refuses says whose fault it is; the rest comes from what lies between.
+    // A refusal by the service itself says whose fault it is; any other comes from something in between.
     let fault = told.unwrap_or(match status.code() {
         Code::InvalidArgument
         | Code::Unauthenticated

@@ -1,15 +1,17 @@
-//! The configuration of a process: its flags over its environment (`SEGMENTA_…`) over a file over the defaults.
+//! The configuration of a process. Flags override the environment (`SEGMENTA_…`), which overrides a file, which
+//! overrides the defaults.
 //!
 //! Every key of a configuration has a flag (`--max-running-jobs`), a variable (`SEGMENTA_MAX_RUNNING_JOBS`) and a key in the
 //! file (`max_running_jobs`, TOML). A key that is not known is an error that says where it stands.
 
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use clap::Args;
-use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
+use config::{Config, ConfigError, Environment, File, FileFormat};
 use segmenta_engine::cluster::MemberTls;
 use segmenta_engine::runtime::MemoryPlan;
 use segmenta_engine::tls::TlsFiles;
@@ -26,30 +28,46 @@ const OF_THE_COMMAND_LINE: &[&str] = &["config", "coordinator", "token"];
 /// Reads a configuration.
 ///
 /// # Errors
-/// A file that cannot be read; a key that is not known, or a value that is of no use to it, and where it stands.
+/// A file that cannot be read; a key that is not known, or a value that does not fit its key, and where it stands.
 pub fn load<C, F>(file: Option<&Path>, flags: &F) -> Result<C>
 where
     C: Serialize + DeserializeOwned + Default,
     F: Serialize,
 {
-    let mut layers = Figment::from(Serialized::defaults(C::default()));
+    let mut layers = Config::builder().add_source(Config::try_from(&C::default()).map_err(|error| refused(&error))?);
     if let Some(file) = file {
-        if !file.is_file() {
-            return Err(EngineError::spec(format!("{}: the configuration file is not there", file.display())));
-        }
-        layers = layers.merge(Toml::file_exact(file));
+        let name = file.display();
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| EngineError::spec(format!("{name}: the configuration file cannot be read: {error}")))?;
+        // By itself, so that a mistake is told with its line.
+        toml::from_str::<C>(&text).map_err(|error| EngineError::spec(format!("configuration: {name}: {error}")))?;
+        layers = layers.add_source(File::from_str(&text, FileFormat::Toml));
     }
-    let known = serde_json::to_value(C::default()).unwrap_or_default();
-    let is_known = move |key: &str| known.get(key).is_some();
-    let environment = Env::prefixed(ENVIRONMENT).filter(move |key| {
-        let key = key.as_str().to_ascii_lowercase();
-        is_known(&key) || !(OF_THE_COMMAND_LINE.contains(&key.as_str()) || is_service_link(&key))
-    });
-    layers = layers.merge(environment).merge(Serialized::defaults(flags));
-    layers.extract().map_err(|errors| {
-        let errors: Vec<String> = errors.into_iter().map(|error| error.to_string()).collect();
-        EngineError::spec(format!("configuration: {}", errors.join("\n")))
-    })
+    let environment = Environment::default().source(Some(variables(&C::default()))).try_parsing(true);
+    let lists = environment.list_separator(",").with_list_parse_key("allow");
+    layers = layers.add_source(lists).add_source(Config::try_from(flags).map_err(|error| refused(&error))?);
+    layers.build().and_then(Config::try_deserialize).map_err(|error| refused(&error))
+}
+
+/// The file has been checked, and flags have types: what is wrong comes from a variable.
+fn refused(error: &ConfigError) -> EngineError {
+    let key = match error {
+        ConfigError::At { key: Some(key), .. } | ConfigError::Type { key: Some(key), .. } => key.to_ascii_uppercase(),
+        _ => "…".to_owned(),
+    };
+    EngineError::spec(format!("configuration: a variable {ENVIRONMENT}{key}: {error}"))
+}
+
+/// The variables that are keys of a configuration, by these keys.
+fn variables(defaults: &impl Serialize) -> HashMap<String, String> {
+    let known = serde_json::to_value(defaults).unwrap_or_default();
+    let of_ours = |(name, value): (OsString, OsString)| {
+        let key = name.to_str()?.strip_prefix(ENVIRONMENT)?.to_ascii_lowercase();
+        let is_other = OF_THE_COMMAND_LINE.contains(&key.as_str()) || is_service_link(&key);
+        let is_key = known.get(&key).is_some() || !is_other;
+        is_key.then(|| (key, value.to_string_lossy().into_owned()))
+    };
+    std::env::vars_os().filter_map(of_ours).collect()
 }
 
 /// Kubernetes puts variables for every service into every pod; those of a service named `segmenta…` look like ours.
@@ -65,7 +83,7 @@ pub fn print<C: Serialize>(config: &C) -> Result<String> {
     toml::to_string(config).map_err(|error| EngineError::job(format!("the configuration cannot be written: {error}")))
 }
 
-/// Splits a configured size, or what the machine offers.
+/// The plan for a configured size, or for what the machine offers.
 fn memory_plan(memory: Option<ByteSize>) -> MemoryPlan {
     memory.map_or_else(MemoryPlan::detect, |memory| MemoryPlan::new(memory.as_u64() as usize))
 }
@@ -91,7 +109,7 @@ fn member_tls(
     }
 }
 
-/// Refuses to listen where strangers may be, without certificates that tell them from members.
+/// Refuses to listen where strangers can connect if there are no certificates that tell members from strangers.
 fn check_exposed(key: &str, address: IpAddr, has_certificate: bool, insecure: bool) -> Result<()> {
     if has_certificate || insecure || address.is_loopback() {
         return Ok(());
@@ -106,28 +124,28 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// How a coordinator runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct CoordinatorConfig {
     /// Where the job service listens.
     pub listen: SocketAddr,
     /// Where the scheduler listens, for workers alone: whoever reaches it can run any plan.
     pub scheduler_listen: SocketAddr,
-    /// Where probes and metrics are told over HTTP; nowhere, if it is left out.
+    /// Where probes and metrics are served over HTTP; nowhere, if it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_listen: Option<SocketAddr>,
     /// Host that workers reach the scheduler at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// File of the tokens that callers have to show one of; everybody may do everything, if it is left out.
+    /// File of the tokens; callers have to show one of them. Everybody may do everything, if it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
-    /// Certificate of the job service, in PEM; it speaks TLS with one, and then `key` is needed as well.
+    /// Certificate of the job service, in PEM. With it the service speaks TLS, and `key` is needed as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate: Option<PathBuf>,
     /// Its key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<PathBuf>,
-    /// What callers' certificates have to come from; they need none, if it is left out.
+    /// Authority that callers' certificates have to come from; callers need none, if it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_authority: Option<PathBuf>,
     /// Certificate of this process towards the other members of the cluster, in PEM. With it, coordinator and workers speak
@@ -137,13 +155,13 @@ pub struct CoordinatorConfig {
     /// Its key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_key: Option<PathBuf>,
-    /// What every member's certificate has to come from.
+    /// Authority that every member's certificate has to come from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_authority: Option<PathBuf>,
     /// The name that every member's certificate has to be for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_name: Option<String>,
-    /// Listen beyond loopback without certificates of members: only where nobody but members reaches these ports.
+    /// Listen beyond loopback without members' certificates. Set it only where nobody but members reaches these ports.
     pub insecure: bool,
     /// URL of the folder that the coordinator keeps its jobs in.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -154,7 +172,7 @@ pub struct CoordinatorConfig {
     pub max_running_jobs: usize,
     /// Jobs that may wait.
     pub max_waiting_jobs: usize,
-    /// Jobs of one owner, which is the name of a token, that run at once; as many as of all, if it is left out.
+    /// Jobs of one owner that run at once; an owner is the name of a token. As many as of all, if it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_running_jobs_per_owner: Option<usize>,
     /// Jobs of one owner that may wait; as many as of all, if it is left out.
@@ -164,7 +182,7 @@ pub struct CoordinatorConfig {
     pub check_timeout_seconds: u64,
     /// Memory that a check may take, in a process of its own.
     pub check_memory: ByteSize,
-    /// Jobs that are over and are still told of; of more, those that were over first are forgotten.
+    /// Jobs that are over and are still listed; if there are more, those that ended first are forgotten.
     pub max_finished_jobs: usize,
     /// Seconds that a job may run; 0 for no limit.
     pub job_timeout_seconds: u64,
@@ -240,7 +258,7 @@ impl CoordinatorConfig {
     /// Whether strangers are kept from the scheduler.
     ///
     /// # Errors
-    /// An address that others reach, without certificates and without leave.
+    /// An address that others can reach, with neither certificates nor `insecure`.
     pub fn check_exposed(&self) -> Result<()> {
         let address = self.scheduler_listen.ip();
         check_exposed("scheduler_listen", address, self.cluster_certificate.is_some(), self.insecure)
@@ -274,11 +292,11 @@ pub struct CoordinatorFlags {
     #[arg(long, value_name = "ADDRESS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     scheduler_listen: Option<SocketAddr>,
-    /// Where probes and metrics are told over HTTP [default: nowhere]
+    /// Where probes and metrics are served over HTTP [default: nowhere]
     #[arg(long, value_name = "ADDRESS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     probe_listen: Option<SocketAddr>,
-    /// File of the tokens that callers have to show one of [default: everybody may do everything]
+    /// File of the tokens; callers have to show one of them [default: everybody may do everything]
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     token_file: Option<PathBuf>,
@@ -286,15 +304,15 @@ pub struct CoordinatorFlags {
     #[arg(long, value_name = "HOST")]
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<String>,
-    /// Certificate of the job service: it speaks TLS with one
+    /// Certificate of the job service, which speaks TLS with it
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate: Option<PathBuf>,
-    /// Its key
+    /// Key of that certificate
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<PathBuf>,
-    /// What callers' certificates have to come from [default: they need none]
+    /// Authority that callers' certificates have to come from [default: callers need no certificate]
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     client_authority: Option<PathBuf>,
@@ -302,11 +320,11 @@ pub struct CoordinatorFlags {
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_certificate: Option<PathBuf>,
-    /// Its key
+    /// Key of that certificate
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_key: Option<PathBuf>,
-    /// What every member's certificate has to come from
+    /// Authority that every member's certificate has to come from
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_authority: Option<PathBuf>,
@@ -314,7 +332,7 @@ pub struct CoordinatorFlags {
     #[arg(long, value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_name: Option<String>,
-    /// Listen beyond loopback without certificates of members: only where nobody but members reaches these ports
+    /// Listen beyond loopback without members' certificates; set it only where nobody but members reaches these ports
     #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     insecure: bool,
@@ -334,7 +352,7 @@ pub struct CoordinatorFlags {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_waiting_jobs: Option<usize>,
-    /// Jobs of one owner, which is the name of a token, that run at once [default: as many as of all]
+    /// Jobs of one owner (the name of a token) that run at once [default: as many as of all]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_running_jobs_per_owner: Option<usize>,
@@ -350,7 +368,7 @@ pub struct CoordinatorFlags {
     #[arg(long, value_name = "SIZE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     check_memory: Option<ByteSize>,
-    /// Jobs that are over and are still told of [default: 10000]
+    /// Jobs that are over and are still listed [default: 10000]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_finished_jobs: Option<usize>,
@@ -390,7 +408,7 @@ pub struct CoordinatorFlags {
 
 /// How a worker runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct WorkerConfig {
     /// The coordinator's scheduler, `host:port`.
     pub scheduler: String,
@@ -403,7 +421,7 @@ pub struct WorkerConfig {
     pub flight_port: u16,
     /// Port that tasks come in on.
     pub task_port: u16,
-    /// Where probes and metrics are told over HTTP; nowhere, if it is left out.
+    /// Where probes and metrics are served over HTTP; nowhere, if it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_listen: Option<SocketAddr>,
     /// Tasks that run at once; 0 for as many as the machine has cores.
@@ -421,13 +439,13 @@ pub struct WorkerConfig {
     /// Its key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_key: Option<PathBuf>,
-    /// What every member's certificate has to come from.
+    /// Authority that every member's certificate has to come from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_authority: Option<PathBuf>,
     /// The name that every member's certificate has to be for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_name: Option<String>,
-    /// Listen beyond loopback without certificates of members: only where nobody but members reaches these ports.
+    /// Listen beyond loopback without members' certificates. Set it only where nobody but members reaches these ports.
     pub insecure: bool,
     /// Seconds after which a task is tried again elsewhere; 0 for no limit.
     pub task_timeout_seconds: u64,
@@ -471,7 +489,7 @@ impl WorkerConfig {
     /// Whether strangers are kept from the worker.
     ///
     /// # Errors
-    /// An address that others reach, without certificates and without leave.
+    /// An address that others can reach, with neither certificates nor `insecure`.
     pub fn check_exposed(&self) -> Result<()> {
         check_exposed("bind", self.bind, self.cluster_certificate.is_some(), self.insecure)
     }
@@ -508,7 +526,7 @@ pub struct WorkerFlags {
     #[arg(long, value_name = "PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     task_port: Option<u16>,
-    /// Where probes and metrics are told over HTTP [default: nowhere]
+    /// Where probes and metrics are served over HTTP [default: nowhere]
     #[arg(long, value_name = "ADDRESS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     probe_listen: Option<SocketAddr>,
@@ -528,11 +546,11 @@ pub struct WorkerFlags {
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_certificate: Option<PathBuf>,
-    /// Its key
+    /// Key of that certificate
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_key: Option<PathBuf>,
-    /// What every member's certificate has to come from
+    /// Authority that every member's certificate has to come from
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_authority: Option<PathBuf>,
@@ -540,7 +558,7 @@ pub struct WorkerFlags {
     #[arg(long, value_name = "NAME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_name: Option<String>,
-    /// Listen beyond loopback without certificates of members: only where nobody but members reaches these ports
+    /// Listen beyond loopback without members' certificates; set it only where nobody but members reaches these ports
     #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     insecure: bool,

@@ -13,7 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// Whichever of OpenTelemetry's own variables names a collector turns the export on.
+/// The variables of OpenTelemetry that name a collector. Each of them turns the export on.
 pub(crate) const COLLECTOR: &[&str] = &["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 /// How lines are written.
@@ -25,7 +25,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Which lines there are, unless `RUST_LOG` says.
+/// Which lines the log has, unless `RUST_LOG` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
     /// Our warnings, and everybody's errors.
@@ -39,7 +39,7 @@ pub enum Detail {
 }
 
 impl Detail {
-    /// Ballista's failures we report ourselves.
+    /// Ballista is silent, as we report its failures ourselves.
     fn filter(self) -> &'static str {
         match self {
             Self::Warnings => "error,segmenta=warn,ballista_core=off,ballista_executor=off,ballista_scheduler=off",
@@ -59,7 +59,7 @@ pub struct Log(Option<Export>);
 #[derive(Debug)]
 struct Export {
     provider: SdkTracerProvider,
-    /// Of the connection to the collector.
+    /// Runs the connection to the collector.
     runtime: Runtime,
 }
 
@@ -74,12 +74,12 @@ impl Drop for Log {
     }
 }
 
-/// Starts the log; `RUST_LOG` says which lines it holds, and else `detail`. Spans go to the collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names,
-/// over gRPC, as coming from `service` where `OTEL_SERVICE_NAME` says nothing else. To be called once, before anything is
-/// logged.
+/// Starts the log. `RUST_LOG` says which lines it holds, or `detail` if that is not set. Spans go over gRPC to the
+/// collector that `OTEL_EXPORTER_OTLP_ENDPOINT` names; they come from `service`, unless `OTEL_SERVICE_NAME` says
+/// otherwise. Call it only once, before anything is logged.
 ///
 /// # Errors
-/// A collector's address, or other variable of OpenTelemetry's, that is of no use.
+/// A collector's address, or another variable of OpenTelemetry, that is not valid.
 pub fn init(format: LogFormat, detail: Detail, service: &'static str) -> Result<Log> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(detail.filter()));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
@@ -90,7 +90,7 @@ pub fn init(format: LogFormat, detail: Detail, service: &'static str) -> Result<
     let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let export = if COLLECTOR.iter().any(is_set) { Some(Export::start(service)?) } else { None };
     let spans = export.as_ref().map(|export| {
-        // Only ours: the connection to the collector makes spans of its own.
+        // Only our own spans are exported, as the connection to the collector makes spans, too.
         let ours = Targets::new().with_target("segmenta", LevelFilter::DEBUG);
         tracing_opentelemetry::layer().with_tracer(export.tracer()).with_filter(ours)
     });

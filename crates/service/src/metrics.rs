@@ -14,7 +14,7 @@ use segmenta_engine::object_stores::requests;
 use segmenta_pipeline::process::resident_memory;
 use segmenta_results::cost::StageReport;
 
-/// A label for where jobs are on their way, or how they ended.
+/// A label for the state of jobs, or how they ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StateLabel {
     /// As [`crate::coordinator::record::State::name`] has it.
@@ -28,7 +28,7 @@ pub struct StageLabel {
     pub stage: String,
 }
 
-/// What either process asks of object stores.
+/// The requests of either process to object stores.
 #[derive(Debug, Clone, Default)]
 struct StoreMetrics {
     sent: Counter,
@@ -55,7 +55,7 @@ fn count(counter: &Counter, total: u64) {
     counter.inner().store(total, Ordering::Relaxed);
 }
 
-/// The version, of which dashboards tell which members have which.
+/// The version, from which dashboards tell which members have which.
 fn register_build(registry: &mut Registry) {
     let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
     registry.register("build", "Version of the program", version);
@@ -114,7 +114,7 @@ impl Default for CoordinatorMetrics {
 }
 
 impl CoordinatorMetrics {
-    /// Names them.
+    /// Registers them under their names.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("segmenta");
         register_build(registry);
@@ -175,7 +175,7 @@ impl CoordinatorMetrics {
     }
 }
 
-/// What a worker tells. Clones share it.
+/// What a worker counts and measures. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct WorkerMetrics {
     rows: Counter,
@@ -193,7 +193,7 @@ pub struct WorkerMetrics {
 }
 
 impl WorkerMetrics {
-    /// Names them.
+    /// Registers them under their names.
     pub fn register(&self, registry: &mut Registry) {
         let registry = registry.sub_registry_with_prefix("segmenta_worker");
         register_build(registry);
@@ -203,13 +203,13 @@ impl WorkerMetrics {
         registry.register("store_hits", "Partitions served from the store since it started", self.hits.clone());
         registry.register("store_misses", "Partitions that had to be loaded since it started", self.misses.clone());
         registry.register("store_evictions", "Partitions dropped since it started", self.evictions.clone());
-        let hit = "Of the partitions served from the store since it started";
+        let hit = "Size of the partitions served from the store since it started";
         registry.register_with_unit("store_hit", hit, Unit::Bytes, self.hit_bytes.clone());
-        let loaded = "Of the partitions that had to be loaded since it started";
+        let loaded = "Size of the partitions that had to be loaded since it started";
         registry.register_with_unit("store_loaded", loaded, Unit::Bytes, self.loaded_bytes.clone());
-        let held = "Of the partitions that the store holds";
+        let held = "Size of the partitions that the store holds";
         registry.register_with_unit("store_held", held, Unit::Bytes, self.store_bytes.clone());
-        registry.register_with_unit("pool_reserved", "Reserved of the memory pool", Unit::Bytes, self.reserved.clone());
+        registry.register_with_unit("pool_reserved", "Reserved memory of the pool", Unit::Bytes, self.reserved.clone());
         registry.register_with_unit("resident", "Resident memory of the process", Unit::Bytes, self.resident.clone());
         self.stores.register(registry);
     }

@@ -21,16 +21,16 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 type Ready = Box<dyn Fn() -> bool + Send + Sync>;
 type Refresh = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// What is asked when somebody looks.
+/// What answers the probes.
 pub struct Probes {
     ready: Ready,
-    /// Brings the metrics up to date that nobody counts as they happen.
+    /// Brings those metrics up to date that are not counted as things happen.
     refresh: Refresh,
     registry: Mutex<Registry>,
 }
 
 impl Probes {
-    /// With metrics of a registry, refreshed before each look.
+    /// Probes with the metrics of a registry, which are refreshed before each look.
     pub fn new(
         registry: Registry,
         ready: impl Fn() -> bool + Send + Sync + 'static,

@@ -14,7 +14,7 @@ use crate::metrics::WorkerMetrics;
 use crate::probes::Probes;
 use crate::shutdown;
 
-/// The certificate files are looked at so often.
+/// How often the certificate files are checked for changes.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long a coordinator may take to answer before a worker says that there is none.
 const REACH: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ const REACH: Duration = Duration::from_secs(2);
 pub enum Ended {
     /// It was asked to.
     Stopped,
-    /// Its certificate changed. Connections that are made again would show the one that it began with.
+    /// Its certificate changed. New connections would still show the old one.
     Outdated,
     /// Its scheduler went away, or told it to go.
     Dismissed,
@@ -33,11 +33,11 @@ pub enum Ended {
 /// Runs a worker until the process is asked to stop, or its scheduler is gone for good.
 ///
 /// # Errors
-/// A configuration of no use, a port or a folder that cannot be had, a scheduler that cannot be reached.
+/// A configuration that cannot work, a port or folder that cannot be used, or a scheduler that cannot be reached.
 pub async fn run(config: &WorkerConfig) -> Result<Ended> {
     let (scheduler_host, scheduler_port) = host_and_port(&config.scheduler)?;
     config.check_exposed()?;
-    // A folder of its own below the configured one: workers may share that, and what a dead one left is removed.
+    // Workers may share the configured folder, so each has its own below it. What a dead worker left there is removed.
     let folder = WorkFolder::create(config.work_dir.as_deref())
         .map_err(|error| EngineError::output(format!("work_dir: no folder can be made there: {error}")))?;
     let slots = match config.slots {
@@ -49,7 +49,7 @@ pub async fn run(config: &WorkerConfig) -> Result<Ended> {
         tracing::warn!(bind = %config.bind, "insecure: whoever reaches this worker can run tasks and read what plans leave");
     }
     for (key, port) in [("flight_port", config.flight_port), ("task_port", config.task_port)] {
-        // Ballista listens there later on, and would not say on which port it cannot.
+        // Ballista listens on these ports later, and would not say which of them it cannot use.
         TcpListener::bind((config.bind, port)).await.map_err(|error| {
             EngineError::new(
                 Fault::Cluster,
@@ -101,7 +101,7 @@ pub async fn run(config: &WorkerConfig) -> Result<Ended> {
         "worker started"
     );
     let (asking, asked) = watch::channel(false);
-    // Ballista listens for the same signals, and drains.
+    // Ballista listens for the same signals, and lets its tasks end.
     let listening = tokio::spawn(async move {
         if let Err(error) = shutdown::requested().await {
             tracing::error!(%error, "signals cannot be listened for");
@@ -124,8 +124,8 @@ pub async fn run(config: &WorkerConfig) -> Result<Ended> {
     Ok(ended)
 }
 
-/// Waits for other files of a certificate, and asks this process to stop then, some time within `spread` seconds: workers whose
-/// certificates change at one time are not to stop all at one time.
+/// Waits until the files of a certificate change, and then asks this process to stop after a random pause of up to
+/// `spread` seconds. The pause keeps workers whose certificates change together from stopping together.
 async fn outdated(tls: MemberTls, spread: u64) {
     let before = tls.modified();
     while tls.modified() == before {

@@ -1,19 +1,29 @@
 //! The job spec: what a user writes. Strict YAML (JSON is YAML too).
 //!
-//! Every key is known, every value is checked, and all mistakes are reported at once with their key and line. The types
-//! here are what the stages work from; `parse.rs` has their keys, limits and defaults.
+//! Every key is known, every value is checked, and all mistakes are reported at once with their key and line.
+//!
+//! ```text
+//!   document.rs   what a user writes: keys, kinds, limits, descriptions ──▶ JSON Schema
+//!   check.rs      a document against that schema
+//!   parse.rs      from what was written to the types here: defaults, and what depends on more than one key
+//!   lib.rs        the types that the stages work from
+//! ```
 
+mod check;
 pub mod depth;
+mod document;
 mod parse;
 mod reader;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use segmenta_algorithms::hdbscan::selection::SelectionOptions;
 use segmenta_algorithms::hierarchy::Linkage;
 use segmenta_algorithms::imputation::NeighborWeights;
 use serde::{Deserialize, Serialize};
 
+pub use check::schema;
 pub use reader::{SpecError, SpecErrors};
 
 /// Coordinates of the centroids of a sweep, one start each, up to which the gap statistic takes no more than seconds.
@@ -156,7 +166,7 @@ impl OutlierRule {
 }
 
 /// How the quantiles behind a fence are found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantiles {
     /// Exactly.
@@ -200,7 +210,7 @@ pub struct Outliers {
 }
 
 /// How a feature is scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScaleMethod {
     /// To mean 0 and population variance 1.
@@ -214,7 +224,7 @@ pub enum ScaleMethod {
 }
 
 /// What a feature is transformed by before it is scaled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TransformMethod {
     /// Nothing.
@@ -244,7 +254,7 @@ pub struct Scale {
 }
 
 /// What decides on k.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Select {
     /// The elbow of the inertia.

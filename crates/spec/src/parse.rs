@@ -1,22 +1,26 @@
-//! From YAML to [`JobSpec`]: keys, defaults and limits.
+//! From a document to [`JobSpec`]: defaults, and what depends on more than one key.
 
 use std::collections::BTreeMap;
 
-use marked_yaml::Node;
+use indexmap::IndexMap;
 use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions};
 use segmenta_algorithms::hierarchy::Linkage;
 use segmenta_algorithms::imputation::{MAX_FEATURES, NeighborWeights};
 
-use crate::depth::with_large_stack;
-
-use super::reader::{Errors, Section, SpecError, SpecErrors, integer, number};
 use super::{
     CutRule, Donors, Evaluate, FeatureScale, Fill, Forest, ForestThreshold, Graph, Hdbscan, Hierarchy, Impute, JobSpec,
     KMeans, KMeansAlgorithm, MAX_GAP_SWEEP, MinClusterSize, OutlierRule, Outliers, Profile, Quantiles, Resolution,
     Scale, ScaleMethod, ScoreSpec, Select, Source, Spec, Start, Table, TransformMethod,
 };
+use crate::check::read;
+use crate::depth::with_large_stack;
+use crate::document::{
+    self, Algorithm, Drawn, FillMethod, FillOf, GraphName, JobDocument, K, OrMethod, OutlierMethod, OutlierRuleOf,
+    ScaleOf, ScoreDocument, Tables, Texts,
+};
+use crate::reader::{Errors, Place, SpecError, SpecErrors};
 
-const MAX_K: u64 = 1_000;
+const MAX_K: usize = 1_000;
 /// Coordinates of all centroids of a sweep: they travel with every plan, which has a limit of 64 MiB.
 const MAX_SWEEP: usize = 2_000_000;
 /// Rows of a batch of mini-batch K-Means.
@@ -37,10 +41,10 @@ const OUTPUT_COLUMNS: &[&str] = &[
     "fence_low",
     "fence_high",
 ];
+/// Donors of KNN imputation, unless the spec says otherwise.
+const DONORS: u64 = 200_000;
 /// The points that HDBSCAN keeps in the coordinator's memory unless the spec says otherwise.
 const POINT_BUDGET: u64 = 20_000_000;
-/// Largest absolute value of a constant, as of a feature.
-const LARGEST_CONSTANT: f64 = 1e140;
 /// Rows that the trees of an isolation forest are grown on, together: the forest travels with every plan.
 const MAX_FOREST: usize = 262_144;
 /// Characters of a unit.
@@ -49,16 +53,20 @@ const LONGEST_UNIT: usize = 16;
 const NEIGHBORS: u64 = 15;
 
 pub(super) fn spec(text: &str, origin: &str) -> Result<Spec, SpecErrors> {
-    with_large_stack(|| read(text, origin)).unwrap_or_else(|message| {
+    with_large_stack(|| read_spec(text, origin)).unwrap_or_else(|message| {
         Err(SpecErrors(vec![SpecError { origin: origin.to_owned(), line: 1, column: 1, key: String::new(), message }]))
     })
 }
 
-fn read(text: &str, origin: &str) -> Result<Spec, SpecErrors> {
+fn read_spec(text: &str, origin: &str) -> Result<Spec, SpecErrors> {
     let errors = Errors::new(origin);
-    let Some(node) = errors.load(text) else { return Err(errors.finish()) };
-    let top = Section::top(&errors, &node);
-    let spec = if top.has("model") { Spec::Score(score(top)) } else { Spec::Job(Box::new(job(top))) };
+    let Some(root) = errors.load(text) else { return Err(errors.finish()) };
+    let top = Place::top(&errors, &root);
+    let spec = if root.get_node("model").is_some() {
+        Spec::Score(score(read::<ScoreDocument>(&errors, &root), &top))
+    } else {
+        Spec::Job(Box::new(job(read::<JobDocument>(&errors, &root), &top)))
+    };
     if errors.none() { Ok(spec) } else { Err(errors.finish()) }
 }
 
@@ -68,9 +76,8 @@ pub(super) fn not_a_job(origin: &str) -> SpecErrors {
     SpecErrors(vec![SpecError { origin: origin.to_owned(), line: 1, column: 1, key: "model".to_owned(), message }])
 }
 
-fn score(mut top: Section<'_>) -> ScoreSpec {
-    let name = name(&mut top);
-    let model = top.text("model").unwrap_or_default();
+fn score(document: ScoreDocument, top: &Place<'_>) -> ScoreSpec {
+    let ScoreDocument { name, model, input, tables: listed, sql, output } = document;
     if top.has("tables") == top.has("input") {
         let what = if top.has("input") { "stands beside `tables`; keep one of them" } else { "is missing" };
         top.wrong(
@@ -81,53 +88,40 @@ fn score(mut top: Section<'_>) -> ScoreSpec {
             ),
         );
     }
-    let input = match top.node("input") {
-        Some(node) => top.texts("input", node),
-        None => vec![],
-    };
-    let has_tables = top.has("tables");
-    let tables = tables(&top.section("tables"));
-    if has_tables && tables.is_empty() {
-        top.wrong("tables", "must name at least one table, for example {orders: data/*.parquet}");
-    }
-    let sql = top.text("sql");
-    if sql.is_some() && !has_tables {
+    if sql.is_some() && !top.has("tables") {
         top.wrong("sql", "asks for `tables`, which it reads");
     }
-    top.required("output", "the folder to write to");
-    let output = top.text("output").unwrap_or_default();
-    top.finish();
-    ScoreSpec { name, model, input, tables, sql, output }
+    ScoreSpec {
+        name: job_name(name, top),
+        model: model.unwrap_or_default(),
+        input: texts(input),
+        tables: tables(listed, &top.at("tables")),
+        sql,
+        output: output.unwrap_or_default(),
+    }
 }
 
-fn job(mut top: Section<'_>) -> JobSpec {
-    let name = name(&mut top);
-    top.required("source", "where the customers come from: {tables, sql, id, features}");
-    let source = source(top.section("source"));
-    let spec = JobSpec {
-        name,
-        impute: impute(top.section_or_method("impute"), &source.features),
-        outliers: outliers(top.section_or_method("outliers"), &source.features),
-        scale: scale(top.section_or_method("scale"), &source.features),
-        kmeans: kmeans(top.section("kmeans"), source.features.len()),
-        hierarchy: top.node("hierarchy").is_some().then(|| hierarchy(top.section("hierarchy"), source.features.len())),
-        hdbscan: top.node("hdbscan").is_some().then(|| hdbscan(top.section("hdbscan"))),
-        evaluate: evaluate(top.section("evaluate")),
-        profile: profile(top.section("profile"), &source.features),
+fn job(document: JobDocument, top: &Place<'_>) -> JobSpec {
+    let source = source(document.source.unwrap_or_default(), &top.at("source"));
+    let features = &source.features;
+    JobSpec {
+        name: job_name(document.name, top),
+        impute: impute(document.impute, features, &top.at("impute")),
+        outliers: outliers(document.outliers, features, &top.at("outliers")),
+        scale: scale(document.scale, features, &top.at("scale")),
+        kmeans: kmeans(document.kmeans.unwrap_or_default(), features.len(), &top.at("kmeans")),
+        hierarchy: document.hierarchy.map(|section| hierarchy(&section, features.len(), &top.at("hierarchy"))),
+        hdbscan: document.hdbscan.map(|section| hdbscan(section, &top.at("hdbscan"))),
+        evaluate: Evaluate { silhouette_rows: document.evaluate.and_then(|e| e.silhouette_rows).unwrap_or(25_000) },
+        profile: profile(document.profile.unwrap_or_default(), features, &top.at("profile")),
         source,
-        previous: top.text("previous"),
-        output: {
-            top.required("output", "the folder to publish under");
-            top.text("output").unwrap_or_default()
-        },
-    };
-    top.finish();
-    spec
+        previous: document.previous,
+        output: document.output.unwrap_or_default(),
+    }
 }
 
-fn name(top: &mut Section<'_>) -> String {
-    top.required("name", "a name for the job");
-    let name = top.text("name").unwrap_or_default();
+fn job_name(name: Option<String>, top: &Place<'_>) -> String {
+    let name = name.unwrap_or_default();
     let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && name.len() <= 100;
     if !fits {
         top.wrong("name", "must be at most 100 letters, digits, `.`, `_` or `-`");
@@ -135,315 +129,301 @@ fn name(top: &mut Section<'_>) -> String {
     name
 }
 
+fn texts(texts: Option<Texts>) -> Vec<String> {
+    texts.map(Texts::into_list).unwrap_or_default()
+}
+
 /// Names and locations of tables.
-fn tables(listed: &Section<'_>) -> Vec<Table> {
-    let mut tables = Vec::new();
-    for (name, node) in listed.entries() {
+fn tables(listed: Option<Tables>, place: &Place<'_>) -> Vec<Table> {
+    let mut tables: Vec<Table> = Vec::new();
+    for (name, locations) in listed.unwrap_or_default().0 {
         let identifier = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if !identifier {
-            listed.wrong(name, "a table is named by letters, digits and `_`, and does not start with a digit");
+            place.wrong(&name, "a table is named by letters, digits and `_`, and does not start with a digit");
         }
         // In SQL a name that is not quoted is one in lower case.
-        if let Some(other) = tables.iter().find(|table: &&Table| table.name.eq_ignore_ascii_case(name)) {
-            listed.wrong(name, format!("is the same name in SQL as `{}`; name one of them otherwise", other.name));
+        if let Some(other) = tables.iter().find(|table| table.name.eq_ignore_ascii_case(&name)) {
+            place.wrong(&name, format!("is the same name in SQL as `{}`; name one of them otherwise", other.name));
         }
-        tables.push(Table { name: name.to_owned(), locations: listed.texts(name, node) });
+        tables.push(Table { name, locations: locations.into_list() });
     }
     tables
 }
 
-fn source(mut section: Section<'_>) -> Source {
-    section.required("tables", "a mapping of table names to locations, for example {orders: data/*.parquet}");
-    let tables = tables(&section.section("tables"));
-    if tables.is_empty() && section.has("tables") {
-        section.wrong("tables", "must name at least one table, for example {orders: data/*.parquet}");
+fn source(section: document::Source, place: &Place<'_>) -> Source {
+    let tables = tables(section.tables, &place.at("tables"));
+    if tables.len() > 1 && section.sql.is_none() {
+        place.wrong("sql", format!("is missing: with {} tables, a query has to say how they become one", tables.len()));
     }
-    let sql = section.text("sql");
-    if tables.len() > 1 && !section.has("sql") {
-        section
-            .wrong("sql", format!("is missing: with {} tables, a query has to say how they become one", tables.len()));
-    }
-    let id = match section.required("id", "the column, or columns, that identify a customer") {
-        Some(node) => section.texts("id", node),
-        None => vec![],
-    };
-    let features = match section.required("features", "the columns to segment by") {
-        Some(node) => section.texts("features", node),
-        None => vec![],
-    };
+    let (id, features, weight) = (texts(section.id), texts(section.features), section.weight);
     if features.len() > MAX_FEATURES {
-        section.wrong("features", format!("{} features; at most {MAX_FEATURES} are supported", features.len()));
+        place.wrong("features", format!("{} features; at most {MAX_FEATURES} are supported", features.len()));
     }
-    let weight = section.text("weight");
     let weights: Vec<String> = weight.iter().cloned().collect();
     for (key, names) in [("id", &id), ("features", &features), ("weight", &weights)] {
         for (i, name) in names.iter().enumerate() {
             if names[..i].contains(name) || (key == "features" && id.contains(name)) {
-                section.wrong(key, format!("`{name}` is listed twice"));
+                place.wrong(key, format!("`{name}` is listed twice"));
             }
             let taken = OUTPUT_COLUMNS.contains(&name.as_str())
                 || features.iter().any(|feature| *name == format!("{feature}_imputed"));
             if taken || name.starts_with("__") {
-                section.wrong(key, format!("`{name}` is a name that the output uses; rename it in source.sql"));
+                place.wrong(key, format!("`{name}` is a name that the output uses; rename it in source.sql"));
             }
         }
     }
     if let Some(name) = weight.as_ref().filter(|name| id.contains(name) || features.contains(name)) {
-        section.wrong("weight", format!("`{name}` is an id or a feature already; a weight is neither"));
+        place.wrong("weight", format!("`{name}` is an id or a feature already; a weight is neither"));
     }
-    section.finish();
-    Source { tables, sql, id, features, weight }
+    Source { tables, sql: section.sql, id, features, weight }
 }
 
 /// The settings of each feature: `own` reads those of the key `features`, starting from what holds for all.
-fn by_feature<T: Copy>(
-    section: &mut Section<'_>,
+fn by_feature<T: Copy, O>(
+    listed: Option<IndexMap<String, O>>,
     features: &[String],
     all: T,
-    own: impl Fn(&mut Section<'_>, T) -> T,
+    place: &Place<'_>,
+    own: impl Fn(O, T, &Place<'_>) -> T,
 ) -> Vec<T> {
-    let listed = section.section("features");
+    let place = place.at("features");
     let mut settings = vec![all; features.len()];
-    for (name, node) in listed.entries() {
-        let Some(j) = features.iter().position(|feature| feature == name) else {
-            listed.wrong(name, format!("is not one of source.features ({})", features.join(", ")));
-            continue;
-        };
-        let mut of_feature = listed.within_or_method(name, Some(node));
-        settings[j] = own(&mut of_feature, all);
-        of_feature.finish();
+    for (name, section) in listed.unwrap_or_default() {
+        match features.iter().position(|feature| *feature == name) {
+            Some(j) => settings[j] = own(section, all, &place.at(&name)),
+            None => place.wrong(&name, not_a_feature(features)),
+        }
     }
     settings
 }
 
-fn impute(mut section: Section<'_>, features: &[String]) -> Impute {
-    let all = fill(&mut section, Fill::Knn);
-    let fills = by_feature(&mut section, features, all, fill);
-    let neighbors = section.integer("neighbors", 5, 1, 1_000) as usize;
-    let weights = [("uniform", NeighborWeights::Uniform), ("distance", NeighborWeights::Distance)];
-    let weights = section.choice("weights", &weights, NeighborWeights::Uniform);
-    let donors = match section.node("donors") {
-        None => Donors::AtMost(200_000),
-        Some(Node::Scalar(scalar)) if scalar.as_str() == "all" => Donors::All,
-        Some(node) => match integer(node) {
-            Some(rows) if rows > 0 => Donors::AtMost(rows),
-            _ => {
-                section.wrong("donors", "must be `all`, or the largest number of donor rows");
-                Donors::All
-            }
-        },
+fn not_a_feature(features: &[String]) -> String {
+    format!("is not one of source.features ({})", features.join(", "))
+}
+
+fn impute(section: Option<OrMethod<FillMethod, document::Impute>>, features: &[String], place: &Place<'_>) -> Impute {
+    let section = match section {
+        Some(OrMethod::Method(method)) => document::Impute { method: Some(method), ..document::Impute::default() },
+        Some(OrMethod::Section(section)) => section,
+        None => document::Impute::default(),
     };
+    let all = fill(&FillOf { method: section.method, value: section.value }, Fill::Knn, place);
+    let fills = by_feature(section.features, features, all, place, |own, all, place| match own {
+        OrMethod::Method(method) => fill(&FillOf { method: Some(method), value: None }, all, place),
+        OrMethod::Section(section) => fill(&section, all, place),
+    });
     if !fills.contains(&Fill::Knn) && all != Fill::Knn {
-        unused(&section, &["neighbors", "weights", "donors"], "only `method: knn` uses it; remove it");
+        let (neighbors, weights) = (section.neighbors.is_some(), section.weights.is_some());
+        let keys = [("neighbors", neighbors), ("weights", weights), ("donors", section.donors.is_some())];
+        place.unused(&keys, "only `method: knn` uses it; remove it");
     }
-    section.finish();
-    Impute { fills, neighbors, weights, donors }
+    Impute {
+        fills,
+        neighbors: section.neighbors.unwrap_or(5) as usize,
+        weights: section.weights.unwrap_or(NeighborWeights::Uniform),
+        donors: match section.donors {
+            None => Donors::AtMost(DONORS),
+            Some(document::Donors::All(_)) => Donors::All,
+            Some(document::Donors::AtMost(rows)) => Donors::AtMost(rows),
+        },
+    }
 }
 
-fn fill(section: &mut Section<'_>, all: Fill) -> Fill {
-    const METHODS: [&str; 5] = ["knn", "mean", "median", "constant", "none"];
+fn fill(section: &FillOf, all: Fill, place: &Place<'_>) -> Fill {
     let inherited = match all {
-        Fill::Knn => "knn",
-        Fill::Mean => "mean",
-        Fill::Median => "median",
-        Fill::Constant(_) => "constant",
-        Fill::None => "none",
+        Fill::Knn => FillMethod::Knn,
+        Fill::Mean => FillMethod::Mean,
+        Fill::Median => FillMethod::Median,
+        Fill::Constant(_) => FillMethod::Constant,
+        Fill::None => FillMethod::None,
     };
-    let method = section.choice("method", &METHODS.map(|method| (method, method)), inherited);
-    if method != "constant" {
-        unused(section, &["value"], "only `method: constant` uses it; remove it");
-        // So that the key is known.
-        section.node("value");
+    let method = section.method.unwrap_or(inherited);
+    if method != FillMethod::Constant {
+        place.unused(&[("value", section.value.is_some())], "only `method: constant` uses it; remove it");
     }
-    match method {
-        "mean" => Fill::Mean,
-        "median" => Fill::Median,
-        "none" => Fill::None,
-        "constant" => {
-            if !matches!(all, Fill::Constant(_)) {
-                section.required("value", "what missing cells are filled with");
+    match (method, all) {
+        (FillMethod::Knn, _) => Fill::Knn,
+        (FillMethod::Mean, _) => Fill::Mean,
+        (FillMethod::Median, _) => Fill::Median,
+        (FillMethod::None, _) => Fill::None,
+        (FillMethod::Constant, Fill::Constant(value)) => Fill::Constant(section.value.unwrap_or(value)),
+        (FillMethod::Constant, _) => {
+            if !place.has("value") {
+                place.wrong("value", "is missing: what missing cells are filled with");
             }
-            let value = if let Fill::Constant(value) = all { value } else { 0.0 };
-            let limits = |value: f64| value.abs() <= LARGEST_CONSTANT;
-            Fill::Constant(section.number("value", value, limits, "of up to 1e140"))
-        }
-        _ => Fill::Knn,
-    }
-}
-
-fn unused(section: &Section<'_>, keys: &[&str], why: &str) {
-    for key in keys {
-        if section.has(key) {
-            section.wrong(key, why);
+            Fill::Constant(section.value.unwrap_or_default())
         }
     }
 }
 
-fn outliers(mut section: Section<'_>, features: &[String]) -> Outliers {
-    let all = outlier_rule(&mut section, OutlierRule::Iqr { factor: 1.5 });
-    let rules = by_feature(&mut section, features, all, outlier_rule);
-    let choices = [("exact", Quantiles::Exact), ("sketch", Quantiles::Sketch)];
-    let quantiles = section.choice("quantiles", &choices, Quantiles::Exact);
+fn outliers(
+    section: Option<OrMethod<OutlierMethod, document::Outliers>>,
+    features: &[String],
+    place: &Place<'_>,
+) -> Outliers {
+    let section = match section {
+        Some(OrMethod::Method(method)) => document::Outliers { method: Some(method), ..document::Outliers::default() },
+        Some(OrMethod::Section(section)) => section,
+        None => document::Outliers::default(),
+    };
+    let document::Outliers { method, factor, low, high, quantiles, forest: grown, features: listed } = section;
+    let all = outlier_rule(&OutlierRuleOf { method, factor, low, high }, OutlierRule::Iqr { factor: 1.5 }, place);
+    let rules = by_feature(listed, features, all, place, |own, all, place| match own {
+        OrMethod::Method(method) => {
+            outlier_rule(&OutlierRuleOf { method: Some(method), ..OutlierRuleOf::default() }, all, place)
+        }
+        OrMethod::Section(section) => outlier_rule(&section, all, place),
+    });
     let needs_quantiles = |rule: &OutlierRule| !matches!(rule, OutlierRule::None | OutlierRule::Zscore { .. });
     if !rules.iter().any(needs_quantiles) && !needs_quantiles(&all) {
-        unused(&section, &["quantiles"], "only the methods iqr, mad and percentile use it; remove it");
+        let why = "only the methods iqr, mad and percentile use it; remove it";
+        place.unused(&[("quantiles", quantiles.is_some())], why);
     }
-    let forest = section.node("forest").is_some().then(|| forest(section.section("forest")));
-    section.finish();
-    Outliers { rules, quantiles, forest }
+    let forest = grown.map(|section| forest(&section, &place.at("forest")));
+    Outliers { rules, quantiles: quantiles.unwrap_or(Quantiles::Exact), forest }
 }
 
-fn outlier_rule(section: &mut Section<'_>, all: OutlierRule) -> OutlierRule {
-    const METHODS: [&str; 5] = ["iqr", "zscore", "mad", "percentile", "none"];
-    let method = section.choice("method", &METHODS.map(|method| (method, method)), all.name());
-    let factor = match (method, all) {
-        ("iqr", OutlierRule::Iqr { factor })
-        | ("zscore", OutlierRule::Zscore { factor })
-        | ("mad", OutlierRule::Mad { factor }) => factor,
-        ("iqr", _) => 1.5,
-        ("zscore", _) => 3.0,
+fn outlier_rule(section: &OutlierRuleOf, all: OutlierRule, place: &Place<'_>) -> OutlierRule {
+    let method = section.method.unwrap_or(match all {
+        OutlierRule::Iqr { .. } => OutlierMethod::Iqr,
+        OutlierRule::Zscore { .. } => OutlierMethod::Zscore,
+        OutlierRule::Mad { .. } => OutlierMethod::Mad,
+        OutlierRule::Percentile { .. } => OutlierMethod::Percentile,
+        OutlierRule::None => OutlierMethod::None,
+    });
+    let of_all = match (method, all) {
+        (OutlierMethod::Iqr, OutlierRule::Iqr { factor })
+        | (OutlierMethod::Zscore, OutlierRule::Zscore { factor })
+        | (OutlierMethod::Mad, OutlierRule::Mad { factor }) => factor,
+        (OutlierMethod::Iqr, _) => 1.5,
+        (OutlierMethod::Zscore, _) => 3.0,
         _ => 3.5,
     };
-    let factor = section.number("factor", factor, |value| value > 0.0, "above 0");
+    let factor = section.factor.unwrap_or(of_all);
     let (low, high) = match all {
         OutlierRule::Percentile { low, high } => (low, high),
         _ => (0.01, 0.99),
     };
-    let is_share = |value: f64| (0.0..=1.0).contains(&value);
-    let low = section.number("low", low, is_share, "from 0 to 1");
-    let high = section.number("high", high, is_share, "from 0 to 1");
-    if method == "percentile" && low >= high {
-        section.wrong(if section.has("low") { "low" } else { "high" }, format!("{low} is not below {high}"));
+    let (low, high) = (section.low.unwrap_or(low), section.high.unwrap_or(high));
+    let has_shares = [("low", section.low.is_some()), ("high", section.high.is_some())];
+    if method == OutlierMethod::Percentile {
+        if low >= high {
+            place.wrong(if section.low.is_some() { "low" } else { "high" }, format!("{low} is not below {high}"));
+        }
+    } else {
+        place.unused(&has_shares, "only `method: percentile` uses it; remove it");
     }
-    if method != "percentile" {
-        unused(section, &["low", "high"], "only `method: percentile` uses it; remove it");
-    }
-    if matches!(method, "percentile" | "none") {
-        unused(section, &["factor"], &format!("`method: {method}` does not use it; remove it"));
-    }
+    let has_factor = [("factor", section.factor.is_some())];
     match method {
-        "iqr" => OutlierRule::Iqr { factor },
-        "zscore" => OutlierRule::Zscore { factor },
-        "mad" => OutlierRule::Mad { factor },
-        "percentile" => OutlierRule::Percentile { low, high },
-        _ => OutlierRule::None,
+        OutlierMethod::Iqr => OutlierRule::Iqr { factor },
+        OutlierMethod::Zscore => OutlierRule::Zscore { factor },
+        OutlierMethod::Mad => OutlierRule::Mad { factor },
+        OutlierMethod::Percentile => {
+            place.unused(&has_factor, "`method: percentile` does not use it; remove it");
+            OutlierRule::Percentile { low, high }
+        }
+        OutlierMethod::None => {
+            place.unused(&has_factor, "`method: none` does not use it; remove it");
+            OutlierRule::None
+        }
     }
 }
 
-fn forest(mut section: Section<'_>) -> Forest {
-    let contamination =
-        section.number("contamination", 0.01, |share| share > 0.0 && share <= 0.5, "above 0, up to 0.5");
-    let score = section.number("score", 0.6, |score| score > 0.0 && score < 1.0, "between 0 and 1");
-    if section.has("contamination") && section.has("score") {
-        section.wrong("score", "`contamination` says already who is cut; remove one");
-    }
-    let threshold = if section.has("score") {
-        ForestThreshold::Score(score)
-    } else {
-        ForestThreshold::Contamination(contamination)
+fn forest(section: &document::Forest, place: &Place<'_>) -> Forest {
+    let threshold = match (section.contamination, section.score) {
+        (Some(_), Some(score)) => {
+            place.wrong("score", "`contamination` says already who is set aside; remove one");
+            ForestThreshold::Score(score)
+        }
+        (None, Some(score)) => ForestThreshold::Score(score),
+        (contamination, None) => ForestThreshold::Contamination(contamination.unwrap_or(0.01)),
     };
-    let trees = section.integer("trees", 100, 1, 1_000) as usize;
-    let rows = section.integer("rows", 256, 2, 65_536) as usize;
+    let trees = section.trees.unwrap_or(100) as usize;
+    let rows = section.rows.unwrap_or(256) as usize;
     if trees * rows > MAX_FOREST {
-        section.wrong(
+        place.wrong(
             "trees",
             format!("{trees} trees of {rows} rows are more than {MAX_FOREST} rows; grow fewer, or smaller ones"),
         );
     }
-    let seed = section.integer("seed", 0, 0, u64::MAX);
-    section.finish();
-    Forest { threshold, trees, rows, seed }
+    Forest { threshold, trees, rows, seed: section.seed.unwrap_or(0) }
 }
 
-fn scale(mut section: Section<'_>, features: &[String]) -> Scale {
+fn scale(section: Option<OrMethod<ScaleMethod, document::Scale>>, features: &[String], place: &Place<'_>) -> Scale {
+    let section = match section {
+        Some(OrMethod::Method(method)) => document::Scale { method: Some(method), ..document::Scale::default() },
+        Some(OrMethod::Section(section)) => section,
+        None => document::Scale::default(),
+    };
+    let of = |section: &ScaleOf, all: FeatureScale| FeatureScale {
+        method: section.method.unwrap_or(all.method),
+        transform: section.transform.unwrap_or(all.transform),
+    };
     let all = FeatureScale { method: ScaleMethod::Standard, transform: TransformMethod::None };
-    let all = feature_scale(&mut section, all);
-    let features = by_feature(&mut section, features, all, feature_scale);
-    section.finish();
+    let all = of(&ScaleOf { method: section.method, transform: section.transform }, all);
+    let features = by_feature(section.features, features, all, place, |own, all, _| match own {
+        OrMethod::Method(method) => of(&ScaleOf { method: Some(method), transform: None }, all),
+        OrMethod::Section(section) => of(&section, all),
+    });
     Scale { features }
 }
 
-fn feature_scale(section: &mut Section<'_>, all: FeatureScale) -> FeatureScale {
-    let methods = [
-        ("standard", ScaleMethod::Standard),
-        ("robust", ScaleMethod::Robust),
-        ("minmax", ScaleMethod::Minmax),
-        ("none", ScaleMethod::None),
-    ];
-    let method = section.choice("method", &methods, all.method);
-    let transforms = [
-        ("none", TransformMethod::None),
-        ("log1p", TransformMethod::Log1p),
-        ("signed_log1p", TransformMethod::SignedLog1p),
-        ("yeo_johnson", TransformMethod::YeoJohnson),
-    ];
-    FeatureScale { method, transform: section.choice("transform", &transforms, all.transform) }
-}
-
-fn kmeans(mut section: Section<'_>, features: usize) -> KMeans {
-    let given = section.node("start").and_then(Node::as_sequence).map(|rows| rows.len());
-    let k: Vec<usize> = match section.node("k") {
-        None => given.map_or_else(|| (2..=10).collect(), |k| vec![k]),
-        Some(Node::Mapping(_)) => {
-            let mut range = section.section("k");
-            let from = range.integer("from", 2, 2, MAX_K);
-            let to = range.integer("to", 10, 2, MAX_K);
+fn kmeans(section: document::KMeans, features: usize, place: &Place<'_>) -> KMeans {
+    let k: Vec<usize> = match (&section.k, &section.start) {
+        (None, Some(document::Start::Centroids(rows))) => vec![rows.len()],
+        // A k that is there and wrong has been told already.
+        (None, _) => (2..=10).collect(),
+        (Some(K::One(k)), _) => vec![*k as usize],
+        (Some(K::Range(range)), _) => {
+            let (from, to) = (range.from.unwrap_or(2) as usize, range.to.unwrap_or(10) as usize);
             if to < from {
-                range.wrong("to", format!("must be at least `from`, which is {from}"));
+                place.at("k").wrong("to", format!("must be at least `from`, which is {from}"));
             }
-            range.finish();
-            (from as usize..=to as usize).collect()
+            (from..=to).collect()
         }
-        Some(node) => match integer(node) {
-            Some(k) if (1..=MAX_K).contains(&k) => vec![k as usize],
-            _ => {
-                section.wrong("k", format!("must be a whole number from 1 to {MAX_K}, or a range {{from: 2, to: 10}}"));
-                vec![]
-            }
-        },
     };
-    let select = section.choice("select", &Select::ALL.map(|rule| (rule.name(), rule)), Select::Elbow);
-    let algorithm = kmeans_algorithm(&mut section);
-    if algorithm == KMeansAlgorithm::Bisecting && k.contains(&1) {
-        section.wrong("k", "`algorithm: bisecting` makes two clusters or more");
+    if let Some(k) = k.iter().find(|k| **k > MAX_K) {
+        place.wrong("start", format!("{k} centroids; at most {MAX_K} are supported"));
     }
-    let seed = section.integer("seed", 0, 0, u64::MAX);
-    let restarts = section.integer("restarts", 1, 1, 100) as usize;
-    let max_iterations = section.integer("max_iterations", 300, 1, 1_000_000) as usize;
-    let tolerance = section.number("tolerance", 1e-4, |value| value >= 0.0, "of at least 0");
-    let start = match section.node("start") {
-        None => Start::KmeansPlusPlus,
+    let select = section.select.unwrap_or(Select::Elbow);
+    let has_batches = [("batch_rows", section.batch_rows.is_some())];
+    let algorithm = match section.algorithm.unwrap_or(Algorithm::Lloyd) {
+        Algorithm::Minibatch => {
+            let why = "`algorithm: minibatch` stops when the batches' inertia does not fall; remove it";
+            place.unused(&[("tolerance", section.tolerance.is_some())], why);
+            KMeansAlgorithm::Minibatch { batch_rows: section.batch_rows.unwrap_or(BATCH_ROWS) }
+        }
+        other => {
+            place.unused(&has_batches, "only `algorithm: minibatch` uses it; remove it");
+            if other == Algorithm::Bisecting { KMeansAlgorithm::Bisecting } else { KMeansAlgorithm::Lloyd }
+        }
+    };
+    if algorithm == KMeansAlgorithm::Bisecting && k.contains(&1) {
+        place.wrong("k", "`algorithm: bisecting` makes two clusters or more");
+    }
+    let restarts = section.restarts.unwrap_or(1) as usize;
+    let start = match section.start {
         Some(_) if algorithm == KMeansAlgorithm::Bisecting => {
-            section.wrong("start", "`algorithm: bisecting` starts each split by itself; remove it");
+            place.wrong("start", "`algorithm: bisecting` starts each split by itself; remove it");
             Start::KmeansPlusPlus
         }
-        Some(Node::Scalar(scalar)) if scalar.as_str() == "kmeans++" => Start::KmeansPlusPlus,
-        Some(Node::Scalar(scalar)) if scalar.as_str() == "kmeans||" => Start::KmeansParallel,
-        Some(node) => match centroids(node, features) {
-            Some(rows) if k.len() == 1 && rows.len() == k[0] => {
-                if restarts > 1 {
-                    section.wrong("restarts", "given centroids are one start; remove it");
-                }
-                Start::Centroids(rows)
+        None | Some(document::Start::Drawn(Drawn::PlusPlus)) => Start::KmeansPlusPlus,
+        Some(document::Start::Drawn(Drawn::Parallel)) => Start::KmeansParallel,
+        Some(document::Start::Centroids(rows)) => {
+            if rows.iter().any(|row| row.len() != features) {
+                place.wrong("start", format!("a centroid has {features} numbers, one of each feature, scaled"));
+            } else if k != [rows.len()] {
+                place.wrong("start", format!("{} centroids are given: set `k: {}`", rows.len(), rows.len()));
+            } else if restarts > 1 {
+                place.wrong("restarts", "given centroids are one start; remove it");
             }
-            Some(rows) => {
-                let message = format!("{} centroids are given: set `k: {}`", rows.len(), rows.len());
-                section.wrong("start", message);
-                Start::KmeansPlusPlus
-            }
-            None => {
-                let message = format!(
-                    "must be `kmeans++`, `kmeans||`, or a list of centroids of {features} numbers each (scaled features)"
-                );
-                section.wrong("start", message);
-                Start::KmeansPlusPlus
-            }
-        },
+            Start::Centroids(rows)
+        }
     };
     let values = k.iter().sum::<usize>() * restarts * features;
     if values > MAX_SWEEP {
-        section.wrong(
+        place.wrong(
             "k",
             format!(
                 "the sweep has {values} coordinates of centroids, more than {MAX_SWEEP}; try fewer k, or fewer restarts"
@@ -452,7 +432,7 @@ fn kmeans(mut section: Section<'_>, features: usize) -> KMeans {
     }
     let values = k.iter().sum::<usize>() * features;
     if select == Select::Gap && values > MAX_GAP_SWEEP {
-        section.wrong(
+        place.wrong(
             "select",
             format!(
                 "the gap statistic of a sweep of {values} coordinates of centroids takes too long, more than {MAX_GAP_SWEEP}; \
@@ -460,163 +440,127 @@ fn kmeans(mut section: Section<'_>, features: usize) -> KMeans {
             ),
         );
     }
-    section.finish();
-    KMeans { k, select, algorithm, seed, restarts, max_iterations, tolerance, start }
-}
-
-fn kmeans_algorithm(section: &mut Section<'_>) -> KMeansAlgorithm {
-    let minibatch = KMeansAlgorithm::Minibatch { batch_rows: BATCH_ROWS };
-    let algorithms =
-        [("lloyd", KMeansAlgorithm::Lloyd), ("minibatch", minibatch), ("bisecting", KMeansAlgorithm::Bisecting)];
-    let algorithm = section.choice("algorithm", &algorithms, KMeansAlgorithm::Lloyd);
-    let batch_rows = section.integer("batch_rows", BATCH_ROWS, 1_000, u64::MAX);
-    if algorithm == minibatch {
-        unused(
-            section,
-            &["tolerance"],
-            "`algorithm: minibatch` stops when the batches' inertia does not fall; remove it",
-        );
-        return KMeansAlgorithm::Minibatch { batch_rows };
+    KMeans {
+        k,
+        select,
+        algorithm,
+        seed: section.seed.unwrap_or(0),
+        restarts,
+        max_iterations: section.max_iterations.unwrap_or(300) as usize,
+        tolerance: section.tolerance.unwrap_or(1e-4),
+        start,
     }
-    unused(section, &["batch_rows"], "only `algorithm: minibatch` uses it; remove it");
-    algorithm
 }
 
-fn centroids(node: &Node, features: usize) -> Option<Vec<Vec<f64>>> {
-    let rows = node.as_sequence()?.iter().map(|row| {
-        let row: Option<Vec<f64>> = row.as_sequence()?.iter().map(number).collect();
-        row.filter(|row| row.len() == features)
-    });
-    rows.collect()
-}
-
-fn hierarchy(mut section: Section<'_>, features: usize) -> Hierarchy {
-    let linkages = [
-        ("ward", Linkage::Ward),
-        ("average", Linkage::Average),
-        ("complete", Linkage::Complete),
-        ("single", Linkage::Single),
-    ];
-    let linkage = section.choice("linkage", &linkages, Linkage::Ward);
-    let clusters = section.integer("clusters", 3, 1, MAX_K) as usize;
-    let height = section.number("height", 1.0, |height| height > 0.0, "above 0");
-    if section.has("clusters") && section.has("height") {
-        section.wrong("height", "`clusters` says already where the dendrogram is cut; remove one");
-    }
-    let cut = if section.has("height") { CutRule::Height(height) } else { CutRule::Clusters(clusters) };
+fn hierarchy(section: &document::Hierarchy, features: usize, place: &Place<'_>) -> Hierarchy {
+    let linkage = section.linkage.unwrap_or(Linkage::Ward);
+    let cut = match (section.clusters, section.height) {
+        (Some(_), Some(height)) => {
+            place.wrong("height", "`clusters` says already where the dendrogram is cut; remove one");
+            CutRule::Height(height)
+        }
+        (None, Some(height)) => CutRule::Height(height),
+        (clusters, None) => CutRule::Clusters(clusters.unwrap_or(3) as usize),
+    };
     // What is linked travels to every worker, and that of a plan has its limits.
-    let most = (MAX_SWEEP / features.max(1)) as u64;
-    let budget = section.integer("budget", (linkage.exact_points(features) as u64).min(most), 2, most) as usize;
-    let default = (linkage.micro_clusters(features) as u64).min(budget as u64);
-    let micro_clusters = section.integer("micro_clusters", default, 2, most.min(100_000)) as usize;
-    let seed = section.integer("seed", 0, 0, u64::MAX);
-    section.finish();
-    Hierarchy { linkage, cut, budget, micro_clusters, seed }
+    let most = MAX_SWEEP / features.max(1);
+    let limited = |key: &str, given: Option<u64>, default: usize| {
+        let value = given.map_or(default, |given| usize::try_from(given).unwrap_or(usize::MAX));
+        if value > most {
+            place.wrong(key, format!("must be a whole number, from 2 to {most}"));
+        }
+        value.min(most)
+    };
+    let budget = limited("budget", section.budget, linkage.exact_points(features).min(most));
+    let default = linkage.micro_clusters(features).min(budget);
+    let micro_clusters = limited("micro_clusters", section.micro_clusters, default);
+    Hierarchy { linkage, cut, budget, micro_clusters, seed: section.seed.unwrap_or(0) }
 }
 
-fn hdbscan(mut section: Section<'_>) -> Hdbscan {
-    let size = |node: &Node| integer(node).filter(|size| *size >= 2);
-    let min_cluster_size = match section.node("min_cluster_size") {
-        None => MinClusterSize::Auto,
-        Some(Node::Scalar(scalar)) if scalar.as_str() == "auto" => MinClusterSize::Auto,
-        Some(node) => {
-            let sizes: Option<Vec<u64>> = match node.as_sequence() {
-                Some(nodes) => nodes.iter().map(size).collect(),
-                None => size(node).map(|size| vec![size]),
-            };
-            match sizes {
-                Some(mut sizes) if !sizes.is_empty() => {
-                    sizes.sort_unstable();
-                    sizes.dedup();
-                    MinClusterSize::OneOf(sizes)
-                }
-                _ => {
-                    section
-                        .wrong("min_cluster_size", "must be a whole number of at least 2, a list of such, or `auto`");
-                    MinClusterSize::Auto
-                }
-            }
+fn hdbscan(section: document::Hdbscan, place: &Place<'_>) -> Hdbscan {
+    let min_cluster_size = match section.min_cluster_size {
+        None | Some(document::MinClusterSize::Auto(_)) => MinClusterSize::Auto,
+        Some(document::MinClusterSize::One(size)) => MinClusterSize::OneOf(vec![size]),
+        Some(document::MinClusterSize::OneOf(mut sizes)) => {
+            sizes.sort_unstable();
+            sizes.dedup();
+            MinClusterSize::OneOf(sizes)
         }
     };
-    let min_samples = section.integer("min_samples", 10, 1, 1_000);
-    let budget = section.integer("budget", POINT_BUDGET, 1_000, u64::from(u32::MAX) - 1);
-    let resolution = match section.node("resolution") {
-        None => Resolution::Auto { budget },
-        Some(Node::Scalar(scalar)) if scalar.as_str() == "auto" => Resolution::Auto { budget },
-        Some(node) => match number(node).filter(|side| *side >= 0.0 && side.is_finite()) {
-            Some(side) => {
-                unused(&section, &["budget"], "only `resolution: auto` uses it; remove it");
-                Resolution::Side(side)
-            }
-            None => {
-                section.wrong("resolution", "must be `auto`, 0 to keep every distinct point, or the side of a grid");
-                Resolution::Auto { budget }
-            }
-        },
+    let min_samples = section.min_samples.unwrap_or(10);
+    let resolution = match section.resolution {
+        None | Some(document::Resolution::Auto(_)) => {
+            Resolution::Auto { budget: section.budget.unwrap_or(POINT_BUDGET) }
+        }
+        Some(document::Resolution::Side(side)) => {
+            place.unused(&[("budget", section.budget.is_some())], "only `resolution: auto` uses it; remove it");
+            Resolution::Side(side)
+        }
     };
-    let methods = [("eom", SelectionMethod::Eom), ("leaf", SelectionMethod::Leaf)];
-    let method = section.choice("selection", &methods, SelectionMethod::Eom);
-    let cluster_selection_epsilon =
-        section.number("cluster_selection_epsilon", 0.0, |value| value >= 0.0, "of at least 0");
-    let max_cluster_size = section.has("max_cluster_size").then(|| section.integer("max_cluster_size", 2, 2, u64::MAX));
-    let choices = [("true", true), ("false", false)];
-    let allow_single_cluster = section.choice("allow_single_cluster", &choices, false);
-    let cell_rows = section.integer("cell_rows", 256 * 1024, 100, 100_000_000);
+    let method = section.selection.unwrap_or(SelectionMethod::Eom);
     if method == SelectionMethod::Leaf {
-        unused(&section, &["max_cluster_size"], "`selection: leaf` does not use it; remove it");
+        let has_size = [("max_cluster_size", section.max_cluster_size.is_some())];
+        place.unused(&has_size, "`selection: leaf` does not use it; remove it");
     }
-    let graph = if section.choice("graph", &[("exact", false), ("knn", true)], false) {
-        let least = min_samples.saturating_sub(1).max(1);
-        Graph::Knn { neighbors: section.integer("neighbors", least.max(NEIGHBORS), least, 1_000) as usize }
-    } else {
-        unused(&section, &["neighbors"], "only `graph: knn` uses it; remove it");
-        Graph::Exact
-    };
-    section.finish();
-    let selection = SelectionOptions { method, cluster_selection_epsilon, max_cluster_size, allow_single_cluster };
-    Hdbscan { min_cluster_size, min_samples, resolution, graph, selection, cell_rows }
-}
-
-fn evaluate(mut section: Section<'_>) -> Evaluate {
-    let silhouette_rows = section.integer("silhouette_rows", 25_000, 100, 200_000);
-    section.finish();
-    Evaluate { silhouette_rows }
-}
-
-fn profile(mut section: Section<'_>, features: &[String]) -> Profile {
-    let mut role = |key: &'static str| {
-        let named = section.text(key);
-        match named {
-            Some(feature) if features.contains(&feature) => Some(feature),
-            Some(feature) => {
-                section.wrong(key, format!("`{feature}` is not one of source.features ({})", features.join(", ")));
-                None
+    let graph = match section.graph.unwrap_or(GraphName::Exact) {
+        GraphName::Exact => {
+            place.unused(&[("neighbors", section.neighbors.is_some())], "only `graph: knn` uses it; remove it");
+            Graph::Exact
+        }
+        GraphName::Knn => {
+            let least = min_samples.saturating_sub(1).max(1);
+            let neighbors = section.neighbors.unwrap_or(least.max(NEIGHBORS));
+            if neighbors < least {
+                place.wrong("neighbors", format!("must be a whole number, from {least} to 1000"));
             }
-            None => features.iter().find(|feature| *feature == key).cloned(),
+            Graph::Knn { neighbors: neighbors as usize }
         }
     };
-    let (recency, frequency, monetary) = (role("recency"), role("frequency"), role("monetary"));
-    let listed = section.section("units");
+    Hdbscan {
+        min_cluster_size,
+        min_samples,
+        resolution,
+        graph,
+        selection: SelectionOptions {
+            method,
+            cluster_selection_epsilon: section.cluster_selection_epsilon.unwrap_or(0.0),
+            max_cluster_size: section.max_cluster_size,
+            allow_single_cluster: section.allow_single_cluster.unwrap_or(false),
+        },
+        cell_rows: section.cell_rows.unwrap_or(256 * 1024),
+    }
+}
+
+fn profile(section: document::Profile, features: &[String], place: &Place<'_>) -> Profile {
+    let role = |key: &str, named: Option<String>| match named {
+        Some(feature) if features.contains(&feature) => Some(feature),
+        Some(feature) => {
+            place.wrong(key, format!("`{feature}` {}", not_a_feature(features)));
+            None
+        }
+        None => features.iter().find(|feature| *feature == key).cloned(),
+    };
     let mut units = BTreeMap::new();
-    for (feature, node) in listed.entries() {
-        if !features.iter().any(|name| name == feature) {
-            listed.wrong(feature, format!("is not one of source.features ({})", features.join(", ")));
+    let listed = place.at("units");
+    for (feature, unit) in section.units.unwrap_or_default() {
+        if !features.contains(&feature) {
+            listed.wrong(&feature, not_a_feature(features));
         }
-        if let [unit] = listed.texts(feature, node).as_slice() {
-            if unit.is_empty() || unit.chars().count() > LONGEST_UNIT || unit.chars().any(char::is_control) {
-                listed.wrong(feature, format!("a unit is 1 to {LONGEST_UNIT} characters, for example USD or days"));
-            }
-            units.insert(feature.to_owned(), unit.clone());
-        } else {
-            listed.wrong(feature, "a feature has one unit, for example USD or days");
+        if unit.chars().count() > LONGEST_UNIT || unit.chars().any(char::is_control) {
+            listed.wrong(&feature, format!("a unit is 1 to {LONGEST_UNIT} characters, for example USD or days"));
         }
+        units.insert(feature, unit);
     }
-    let as_of = section.text("as_of");
-    if as_of.as_ref().is_some_and(|day| chrono::NaiveDate::parse_from_str(day, "%Y-%m-%d").is_err()) {
-        section.wrong("as_of", "must be a day, for example 2026-11-27");
+    if section.as_of.as_ref().is_some_and(|day| chrono::NaiveDate::parse_from_str(day, "%Y-%m-%d").is_err()) {
+        place.wrong("as_of", "must be a day, for example 2026-11-27");
     }
-    section.finish();
-    Profile { recency, frequency, monetary, units, as_of }
+    Profile {
+        recency: role("recency", section.recency),
+        frequency: role("frequency", section.frequency),
+        monetary: role("monetary", section.monetary),
+        units,
+        as_of: section.as_of,
+    }
 }
 
 #[cfg(test)]

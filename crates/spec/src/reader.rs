@@ -1,4 +1,4 @@
-//! Reads a YAML mapping key by key and collects every mistake.
+//! Loads YAML with the lines that it has, and collects mistakes.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -178,17 +178,6 @@ fn nests_too_deep(text: &str) -> Option<usize> {
     None
 }
 
-/// Hands out the keys of one mapping; what is left at the end is unknown.
-pub(super) struct Section<'a> {
-    errors: &'a Errors<'a>,
-    path: String,
-    node: Option<&'a MarkedMappingNode>,
-    /// The value of the key `method` where the section is written as that alone: `outliers: none`.
-    method: Option<&'a Node>,
-    span: Span,
-    known: Vec<&'static str>,
-}
-
 /// Names that scikit-learn and the hdbscan package have for keys of a spec.
 const ELSEWHERE: &[(&str, &[&str])] = &[
     ("n_clusters", &["k", "clusters"]),
@@ -210,7 +199,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
 ];
 
 /// What a key of another package is called here, where this section has that.
-fn elsewhere(typed: &str, known: &[&'static str]) -> Option<String> {
+pub(super) fn elsewhere(typed: &str, known: &[&str]) -> Option<String> {
     let (_, ours) = ELSEWHERE.iter().find(|(name, _)| *name == typed)?;
     let ours = ours.iter().find(|key| known.contains(key))?;
     Some(match *ours {
@@ -221,196 +210,66 @@ fn elsewhere(typed: &str, known: &[&'static str]) -> Option<String> {
     })
 }
 
-impl<'a> Section<'a> {
-    pub(super) fn top(errors: &'a Errors<'a>, node: &'a MarkedMappingNode) -> Self {
-        Self { errors, path: String::new(), node: Some(node), method: None, span: *node.span(), known: vec![] }
+/// A place in a document: the mapping that some keys lead to.
+#[derive(Debug, Clone)]
+pub(super) struct Place<'a> {
+    errors: &'a Errors<'a>,
+    root: &'a MarkedMappingNode,
+    path: Vec<String>,
+}
+
+impl<'a> Place<'a> {
+    /// The whole document.
+    pub(super) fn top(errors: &'a Errors<'a>, root: &'a MarkedMappingNode) -> Self {
+        Self { errors, root, path: vec![] }
     }
 
-    /// The dotted path of a key of this section.
-    pub(super) fn key(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    /// The mapping at a key of this one.
+    pub(super) fn at(&self, key: &str) -> Self {
+        let mut place = self.clone();
+        place.path.push(key.to_owned());
+        place
     }
 
-    /// Adds a mistake at a key of this section, on its value's line when it is there.
+    /// Adds a mistake at a key of this mapping, on the line of its value, or of the nearest mapping around it that is there.
     pub(super) fn wrong(&self, key: &str, message: impl Into<String>) {
-        let span = self.get(key).map_or(self.span, |node| *node.span());
-        self.errors.add(&span, self.key(key), message);
-    }
-
-    fn get(&self, key: &str) -> Option<&'a Node> {
-        match self.method {
-            Some(method) => (key == "method").then_some(method),
-            None => self.node.and_then(|node| node.get_node(key)),
+        let mut span = *self.root.span();
+        let mut mapping = Some(self.root);
+        for key in self.path.iter().map(String::as_str).chain([key]) {
+            let Some(node) = mapping.and_then(|mapping| mapping.get_node(key)) else { break };
+            span = *node.span();
+            mapping = node.as_mapping();
         }
+        self.errors.add(&span, self.at(key).path.join("."), message);
     }
 
+    /// Whether the document has a key here.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.get(key).is_some()
-    }
-
-    pub(super) fn node(&mut self, key: &'static str) -> Option<&'a Node> {
-        if !self.known.contains(&key) {
-            self.known.push(key);
+        let mut mapping = Some(self.root);
+        for key in &self.path {
+            mapping = mapping.and_then(|mapping| mapping.get_mapping(key));
         }
-        self.get(key)
+        mapping.is_some_and(|mapping| mapping.get_node(key).is_some())
     }
 
-    pub(super) fn required(&mut self, key: &'static str, what: &str) -> Option<&'a Node> {
-        let node = self.node(key);
-        if node.is_none() && (self.node.is_some() || self.method.is_some()) {
-            self.errors.add(&self.span, self.key(key), format!("is missing: {what}"));
-        }
-        node
-    }
-
-    /// A section within this one; one that is not there has only defaults.
-    pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
-        let node = self.node(key);
-        self.within(key, node)
-    }
-
-    /// The section that is the value of a key.
-    pub(super) fn within(&self, key: &str, node: Option<&'a Node>) -> Section<'a> {
-        let span = node.map_or(self.span, |node| *node.span());
-        let mapping = node.and_then(Node::as_mapping);
-        if node.is_some() && mapping.is_none() {
-            self.wrong(key, "must be a mapping of keys; `{}` has the defaults");
-        }
-        Section { errors: self.errors, path: self.key(key), node: mapping, method: None, span, known: vec![] }
-    }
-
-    /// As [`Section::section`]; a name alone stands for `{method: name}`.
-    pub(super) fn section_or_method(&mut self, key: &'static str) -> Section<'a> {
-        let node = self.node(key);
-        self.within_or_method(key, node)
-    }
-
-    /// As [`Section::within`]; a name alone stands for `{method: name}`.
-    pub(super) fn within_or_method(&self, key: &str, node: Option<&'a Node>) -> Section<'a> {
-        match node {
-            Some(method) if text(method).is_some() => Section {
-                errors: self.errors,
-                path: self.key(key),
-                node: None,
-                method: Some(method),
-                span: *method.span(),
-                known: vec![],
-            },
-            node => self.within(key, node),
-        }
-    }
-
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, &'a Node)> + use<'a> {
-        self.node.into_iter().flat_map(|node| node.iter().map(|(key, value)| (key.as_str(), value)))
-    }
-
-    /// Reports the keys that nothing asked for.
-    pub(super) fn finish(self) {
-        let Some(node) = self.node else { return };
-        for (key, _) in node.iter() {
-            if self.known.contains(&key.as_str()) {
-                continue;
-            }
-            let mut message = "unknown key".to_owned();
-            if let Some(ours) = elsewhere(key.as_str(), &self.known) {
-                message += &ours;
-            } else if let Some(near) = nearest(key.as_str(), &self.known) {
-                message += &format!("; did you mean `{near}`?");
-            }
-            let mut known = self.known.clone();
-            known.sort_unstable();
-            message += &format!(" (known keys: {})", known.join(", "));
-            self.errors.add(key.span(), self.key(key.as_str()), message);
-        }
-    }
-
-    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
-        let node = self.node(key)?;
-        let text = text(node);
-        if text.is_none() {
-            self.wrong(key, "must be text");
-        }
-        text
-    }
-
-    /// Text, or a list of texts.
-    pub(super) fn texts(&self, key: &str, node: &'a Node) -> Vec<String> {
-        let one = |node: &Node| {
-            let text = text(node);
-            if text.is_none() {
-                self.errors.add(node.span(), self.key(key), "must be text, or a list of texts");
-            }
-            text
-        };
-        match node {
-            Node::Sequence(list) if list.is_empty() => {
-                self.wrong(key, "must not be an empty list");
-                vec![]
-            }
-            Node::Sequence(list) => list.iter().filter_map(one).collect(),
-            other => one(other).into_iter().collect(),
-        }
-    }
-
-    pub(super) fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)], default: T) -> T {
-        let Some(node) = self.node(key) else { return default };
-        let text = node.as_scalar().map_or("", |scalar| scalar.as_str());
-        if let Some((_, value)) = choices.iter().find(|(name, _)| *name == text) {
-            return *value;
-        }
-        let names: Vec<&'static str> = choices.iter().map(|(name, _)| *name).collect();
-        let near = nearest(text, &names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        self.wrong(key, format!("must be one of {}{near}", names.join(", ")));
-        default
-    }
-
-    pub(super) fn integer(&mut self, key: &'static str, default: u64, least: u64, most: u64) -> u64 {
-        let Some(node) = self.node(key) else { return default };
-        match integer(node) {
-            Some(value) if (least..=most).contains(&value) => value,
-            _ => {
-                let limit =
-                    if most == u64::MAX { format!("at least {least}") } else { format!("from {least} to {most}") };
-                self.wrong(key, format!("must be a whole number, {limit}"));
-                default
-            }
-        }
-    }
-
-    pub(super) fn number(&mut self, key: &'static str, default: f64, holds: impl Fn(f64) -> bool, what: &str) -> f64 {
-        let Some(node) = self.node(key) else { return default };
-        match number(node) {
-            Some(value) if holds(value) => value,
-            _ => {
-                self.wrong(key, format!("must be a number {what}"));
-                default
-            }
+    /// Adds the same mistake at each key that is there and of no use.
+    pub(super) fn unused(&self, keys: &[(&str, bool)], why: &str) {
+        for (key, _) in keys.iter().filter(|(_, is_there)| *is_there) {
+            self.wrong(key, why);
         }
     }
 }
 
 /// Text that is not empty; YAML's null is none.
-fn text(node: &Node) -> Option<String> {
+pub(super) fn text(node: &Node) -> Option<String> {
     let scalar = node.as_scalar()?;
     let text = scalar.as_str();
     let null = scalar.may_coerce() && matches!(text, "null" | "Null" | "NULL" | "~");
     (!null && !text.trim().is_empty()).then(|| text.to_owned())
 }
 
-/// A whole number that is not quoted.
-pub(super) fn integer(node: &Node) -> Option<u64> {
-    node.as_scalar().filter(|scalar| scalar.may_coerce()).and_then(|scalar| scalar.as_str().parse().ok())
-}
-
-/// A finite number that is not quoted.
-pub(super) fn number(node: &Node) -> Option<f64> {
-    let text = node.as_scalar().filter(|scalar| scalar.may_coerce())?.as_str();
-    // Rust reads "inf" and "nan" too; YAML's are ".inf" and ".nan". Neither is of use here.
-    text.parse().ok().filter(|value: &f64| value.is_finite())
-}
-
 /// The choice nearest to what was typed, if it is near.
-fn nearest(typed: &str, choices: &[&'static str]) -> Option<&'static str> {
+pub(super) fn nearest<'a>(typed: &str, choices: &[&'a str]) -> Option<&'a str> {
     if typed.len() > MOST_SHOWN {
         return None;
     }

@@ -1,13 +1,13 @@
 //! The condensed tree: how clusters of at least `min_cluster_size` rows are born, lose points, and split, as the distance
 //! falls (Campello, Moulavi and Sander 2013; McInnes and Healy 2017).
 //!
-//! It is built from the bottom up, straight from the sorted edges of the spanning tree, without a dendrogram in between.
-//! All merges at one height happen at once. So a cluster may split into more than two, and the tree depends on the set of
-//! points alone; the hdbscan package and scikit-learn split in two at a time, in an order that depends on that of the
-//! rows, and have clusters there that are born and die at the same height, with a stability of 0. It also shows at a point
-//! that is what joins two clusters, at its own core distance: both edges have that length, without any tie in the data.
-//! There the point falls out of the parent, whereas the packages give it to the cluster whose edge they happen to take
-//! first.
+//! It is built from the bottom up, straight from the sorted edges of the spanning tree, without a dendrogram in
+//! between. All merges at one height happen at once. So a cluster may split into more than two, and the tree depends
+//! only on the set of points. The hdbscan package and scikit-learn split in two at a time, in an order that depends on
+//! that of the rows, and get clusters there that are born and die at the same height, with a stability of 0. The
+//! difference also shows at a point whose own core distance is where two clusters join: both edges have that length,
+//! without any tie in the data. Here the point falls out of the parent, whereas the packages give it to the cluster
+//! whose edge they happen to take first.
 
 use super::union_find::UnionFind;
 
@@ -36,7 +36,7 @@ pub struct WeightedPoints<'a> {
     pub core_distances: &'a [f64],
 }
 
-/// Serialises infinity as nothing: JSON has no word for it.
+/// Serialises infinity as nothing, because JSON cannot express it.
 pub mod infinite {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -88,7 +88,7 @@ pub struct CondensedTree {
     pub clusters: Vec<CondensedCluster>,
     /// For each point the cluster that it falls out of.
     pub point_cluster: Vec<u32>,
-    /// For each point the distance at which it does.
+    /// For each point, the distance at which it falls out.
     pub point_height: Vec<f64>,
 }
 
@@ -117,9 +117,9 @@ struct Condensing<'a> {
 impl CondensedTree {
     /// Condenses the `n - 1` edges of a spanning tree of `n` points, sorted by [`sort_edges`].
     ///
-    /// `points` says what rows they stand for, where that is more than one: a point of weight `w` is born at its core
-    /// distance with size `w`, just as `w` equal rows would be. `min_cluster_size` is in rows, at least 2. `progress` is told
-    /// from time to time how many edges are done.
+    /// If points stand for more than one row, `points` says for how many: a point of weight `w` is born at its core
+    /// distance with size `w`, just as `w` equal rows would be. `min_cluster_size` is in rows, at least 2. `progress`
+    /// is told from time to time how many edges are done.
     ///
     /// Linear in the number of points. Memory: 40 bytes a point beside the edges (16) and weights (12, if any); 24 of them
     /// stay.
@@ -175,7 +175,7 @@ impl Condensing<'_> {
         let Some(points) = self.points else { return };
         let i = component as usize;
         if self.cluster[i] == NONE && self.size[i] >= self.min_cluster_size {
-            // Only a point that was never merged is as large as that without being a cluster.
+            // A component that large which is not a cluster is a point that was never merged.
             let core = points.core_distances[i];
             if core < height {
                 let cluster = self.new_cluster(core);
@@ -285,7 +285,8 @@ impl Condensing<'_> {
         let closed = &mut self.clusters[cluster as usize];
         (closed.parent, closed.birth, closed.size) = (parent, birth, size);
         let at_birth = lambda(birth) * size as f64;
-        // Rows that come together at a distance of 0 are infinitely dense; so is what is born there, and it lives for nothing.
+        // Rows that come together at a distance of 0 are infinitely dense. A cluster born there is too, and its
+        // stability is 0.
         closed.stability = if at_birth.is_infinite() { 0.0 } else { lambdas - at_birth };
     }
 

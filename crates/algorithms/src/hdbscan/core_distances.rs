@@ -141,7 +141,7 @@ struct Batch<const D: usize> {
     /// Weight that the neighbours have to reach; 0 when the point's own is enough.
     needed: [u64; LEAF],
     total: [u64; LEAF],
-    /// Squared distance to where the weight is reached; infinite until it is. Below zero for a query that is not there.
+    /// Squared distance at which the weight is reached; infinite until it is. Below zero in places without a query.
     worst: [f64; LEAF],
     length: [usize; LEAF],
     room: usize,
@@ -158,8 +158,8 @@ struct Found {
 
 impl<const D: usize> Batch<D> {
     fn new(min_samples: usize) -> Self {
-        // The neighbours without the last one stay below what is needed, and each weighs at least 1. One is for the
-        // newcomer before the last goes.
+        // Without the last one, the neighbours stay below the needed weight, and each weighs at least 1. One more place
+        // is for a new one before the last is dropped.
         let room = min_samples + 1;
         Self {
             first: 0,
@@ -225,7 +225,7 @@ impl<const D: usize> Batch<D> {
             tree.node_bounds(left).squared_distance_to_box(&self.bounds),
             tree.node_bounds(right).squared_distance_to_box(&self.bounds),
         );
-        // Of two that touch, the one on the queries' own side first.
+        // If two are equally near, the one on the queries' own side goes first.
         let left_first = to_left < to_right || (to_left == to_right && own < right.first_leaf);
         let (near, to_near, far, to_far) =
             if left_first { (left, to_left, right, to_right) } else { (right, to_right, left, to_left) };

@@ -1,11 +1,11 @@
 //! From the trees of single cells to the tree of all points.
 //!
-//! The minimum spanning tree of all points consists of edges of the cells' own trees and of edges between cells. A cell
-//! can tell of most of its edges that they belong to it ([`certain_edges`]): taken by length, an edge joins two sets of
-//! points, and when no edge to another cell that is as short leaves one of them, nothing can take its place. What these
-//! edges hold together is a *fragment*. The fragments are joined by rounds of Boruvka's algorithm over all cells: each
-//! cell looks in the others for the nearest point outside of the components its points are in ([`nearest_in_other`]), the
-//! driver compares what they found with the cells' own remaining edges, and joins.
+//! The minimum spanning tree of all points consists of edges of the cells' own trees and of edges between cells. For
+//! most of its edges a cell can tell that they belong to it ([`certain_edges`]). Taken by length, an edge joins two
+//! sets of points, and if no edge to another cell that is as short leaves one of them, nothing can replace it. The
+//! points that these edges hold together are a *fragment*. The fragments are joined by rounds of Boruvka's algorithm
+//! over all cells: each cell looks in the others for the nearest point outside of the components its points are in
+//! ([`nearest_in_other`]), and the driver compares the results with the cells' own remaining edges, and joins.
 
 use super::outside::{LabelledTree, MIXED, Nearest, Queries, ordered};
 use super::spanning_tree::TreeEdge;
@@ -22,7 +22,7 @@ pub struct CellForest {
     pub fragments: u32,
     /// Edges that belong to the tree: `points - fragments`.
     pub certain: Vec<TreeEdge>,
-    /// The other edges of the cell's own tree, which may have to give way to edges between cells.
+    /// The other edges of the cell's own tree. Edges between cells may replace them.
     pub open: Vec<TreeEdge>,
 }
 
@@ -112,9 +112,9 @@ pub fn nearest_in_other<const D: usize>(
     look(own, other, cell, slots, found, None);
 }
 
-/// As [`nearest_in_other`], but approximately, for as many columns that boxes tell little of distances and a search looks at
-/// nearly every pair: a few points of each component look for their nearest, and from there the two ends take turns to look for
-/// one nearer to the other, until neither finds one.
+/// As [`nearest_in_other`], but approximately. It is for many columns, where boxes say little about distances and a
+/// search looks at nearly every pair. A few points of each component look for their nearest point. From there the two
+/// ends take turns to look for a point nearer to the other end, until neither finds one.
 ///
 /// A function of the points and their ids. `4` bytes a point.
 pub fn near_in_other<const D: usize>(

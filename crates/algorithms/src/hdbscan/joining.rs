@@ -51,7 +51,7 @@ pub struct Joining {
 const NONE: u32 = u32::MAX;
 
 impl Joining {
-    /// Starts with `fragments` of them and the cells' open edges.
+    /// Starts with this many `fragments` and the cells' open edges.
     #[must_use]
     pub fn new(fragments: u32, open: Vec<Link>) -> Self {
         Self { components: UnionFind::new(fragments as usize), count: fragments, left: fragments, open, joined: vec![] }
@@ -79,7 +79,8 @@ impl Joining {
         self.left
     }
 
-    /// For each fragment its component, and the squared reach of the shortest open edge out of that: infinite without one.
+    /// For each fragment, its component and the squared reach of the shortest open edge out of that component: infinite
+    /// if there is none.
     #[must_use]
     pub fn limits(&mut self) -> Vec<(u32, f64)> {
         let best = self.best_open();
@@ -156,19 +157,20 @@ mod tests {
     use super::super::spanning_tree::spanning_tree;
     use super::*;
     use crate::hashing::mix;
-    use crate::matrix::Matrix;
+    use crate::rows::{Rows, matrix};
     use crate::spatial_tree::SpatialTree;
+    use ndarray::Array2;
     use proptest::prelude::*;
 
     type Key = (f64, f64, (u64, u64));
 
     /// The tree over cells, as the engine builds it.
-    fn over_cells(points: &Matrix, ids: &[u64], members: &[Vec<usize>], min_samples: usize) -> Vec<Key> {
+    fn over_cells(points: &Array2<f64>, ids: &[u64], members: &[Vec<usize>], min_samples: usize) -> Vec<Key> {
         let trees: Vec<_> = members
             .iter()
             .map(|rows| {
-                let values = rows.iter().flat_map(|i| points.row(*i).to_vec()).collect();
-                SpatialTree::<3>::build(&Matrix::new(values, 3), 1)
+                let values = rows.iter().flat_map(|i| points.row_slice(*i).to_vec()).collect();
+                SpatialTree::<3>::build(&matrix(values, 3), 1)
             })
             .collect();
         let tree_ids: Vec<Vec<u64>> = trees
@@ -265,12 +267,12 @@ mod tests {
             rows.dedup();
             let n = rows.len();
             let ids: Vec<u64> = (0..n as u64).map(|i| mix(i ^ seed)).collect();
-            let points = Matrix::new(rows.iter().flatten().map(|v| *v as f64 * 0.37).collect(), 3);
+            let points = matrix(rows.iter().flatten().map(|v| *v as f64 * 0.37).collect(), 3);
             // By place, or scattered: the cells' boxes then overlap, and the answer is still the same.
             let partition = SpacePartition::new(&points, cells);
             let mut members = vec![vec![]; cells as usize];
             for i in 0..n {
-                let cell = if near { partition.cell_of(points.row(i)) } else { (mix(i as u64) % u64::from(cells)) as u32 };
+                let cell = if near { partition.cell_of(points.row_slice(i)) } else { (mix(i as u64) % u64::from(cells)) as u32 };
                 members[cell as usize].push(i);
             }
             let mut found = over_cells(&points, &ids, &members, min_samples);

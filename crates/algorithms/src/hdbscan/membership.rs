@@ -12,7 +12,8 @@ pub struct Membership {
     pub label: i32,
     /// How firmly it belongs to the cluster, 0 to 1; 0 for noise.
     pub probability: f64,
-    /// GLOSH outlier score, 0 to 1: how much sparser it is than the densest of what it belongs to in the tree.
+    /// GLOSH outlier score, 0 to 1: how much sparser the point is than the densest point of the cluster that it falls
+    /// out of, its subclusters included.
     pub outlier_score: f64,
 }
 
@@ -20,8 +21,8 @@ pub struct Membership {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Memberships {
     by_cluster: Vec<Entry>,
-    /// The least lambda of a member, where the root alone is selected: that of the epsilon, if there is one, and else that at which
-    /// the root splits or ends.
+    /// The least lambda of a member, if only the root is selected: that of the epsilon, if there is one, otherwise that
+    /// at which the root splits or ends.
     least_of_root: Option<f64>,
 }
 
@@ -73,7 +74,7 @@ impl Memberships {
         Self { by_cluster, least_of_root }
     }
 
-    /// What a point is that falls out of `cluster` at the distance `height`.
+    /// The membership of a point that falls out of `cluster` at the distance `height`.
     #[must_use]
     pub fn of(&self, cluster: u32, height: f64) -> Membership {
         let entry = self.by_cluster[cluster as usize];
@@ -119,8 +120,8 @@ pub fn label_order(clusters: &[CondensedCluster], selected: &Selected, sizes: &[
     labels
 }
 
-/// Cluster persistence as the hdbscan package has it: stability over what it would be if every row were as dense as the
-/// densest of the data, 0 to 1. `rows` are those with the cluster's label.
+/// Cluster persistence as in the hdbscan package: the stability divided by what it would be if every row were as dense
+/// as the densest of the data, 0 to 1. `rows` are those with the cluster's label.
 #[must_use]
 pub fn persistence(stability: f64, rows: u64, largest_lambda: f64) -> f64 {
     if largest_lambda.is_infinite() || largest_lambda == 0.0 || rows == 0 {

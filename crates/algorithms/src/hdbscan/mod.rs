@@ -6,10 +6,11 @@
 //! | mutual reachability distance | `max(core a, core b, d(a, b))` |
 //! | condensed tree | the single-linkage tree of mutual reachability without splits that leave fewer rows than `min_cluster_size` |
 //!
-//! The way there: rows are collapsed to weighted points ([`collapse`]); cells of space ([`space_partition`]) each get a
-//! kd-tree ([`crate::spatial_tree`]), core distances ([`core_distances`]) and their own spanning tree ([`spanning_tree`]), of which
-//! most is certain ([`forest`]); rounds over the cells join the rest ([`joining`]); then, centrally, the tree is condensed
-//! ([`condensed_tree`]), of which heights that differ by rounding alone are one ([`ties`]), clusters are selected ([`selection`]) and points labelled ([`membership`]).
+//! The steps: rows are collapsed to weighted points ([`collapse`]). Each cell of space ([`space_partition`]) gets a
+//! kd-tree ([`crate::spatial_tree`]), core distances ([`core_distances`]) and its own spanning tree
+//! ([`spanning_tree`]), most of which is certain ([`forest`]). Rounds over the cells join the rest ([`joining`]). Then
+//! the driver condenses the tree ([`condensed_tree`]), treating heights that differ only by rounding as one ([`ties`]),
+//! selects clusters ([`selection`]) and labels points ([`membership`]).
 //!
 //! # What a resolution costs
 //!

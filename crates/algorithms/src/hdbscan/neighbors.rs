@@ -66,7 +66,7 @@ impl NeighborLists {
         if at == self.k {
             return None;
         }
-        // The same neighbour has the same distance.
+        // The same neighbour would be among those at the same distance.
         let mut same = at;
         while same > 0 && distances[same - 1] == squared_distance {
             same -= 1;
@@ -80,7 +80,8 @@ impl NeighborLists {
         Some(start + at)
     }
 
-    /// Squared core distance of a point: where its weight and its neighbours' reach `min_samples`; infinite when they do not.
+    /// Squared core distance of a point: where its weight and its neighbours' weights reach `min_samples`; infinite if
+    /// they do not.
     #[must_use]
     pub fn squared_core(&self, i: usize, weights: Weights<'_>, min_samples: u64) -> f64 {
         let weight = |i: usize| weights.map_or(1, |weights| u64::from(weights[i]));
@@ -181,7 +182,7 @@ pub fn nn_descent<const D: usize>(points: &[[f64; D]], k: usize, seed: u64) -> N
 struct Descent<'a, const D: usize> {
     points: &'a [[f64; D]],
     lists: NeighborLists,
-    /// Of each entry of the lists: not looked at in a round yet.
+    /// For each entry of the lists, whether no round has looked at it yet.
     is_new: Vec<bool>,
     changes: usize,
 }
@@ -238,7 +239,7 @@ impl<const D: usize> Descent<'_, D> {
         }
     }
 
-    /// Parts the members by hyperplanes between two of them, down to leaves, where every pair is looked at.
+    /// Divides the members by hyperplanes between two of them, down to leaves, in which every pair is compared.
     fn project(&mut self, members: &mut [u32], seed: u64) {
         if members.len() <= FOREST_LEAF {
             for i in 0..members.len() {
@@ -260,7 +261,7 @@ impl<const D: usize> Descent<'_, D> {
                 split += 1;
             }
         }
-        // Equal points, or one far away from all others: halves by place.
+        // The points are equal, or one is far away from all others: halve them by position.
         let least = members.len() / 64;
         if split <= least || split >= members.len() - least {
             split = members.len() / 2;
@@ -308,7 +309,7 @@ impl<const D: usize> Descent<'_, D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matrix::Matrix;
+    use crate::rows::matrix;
     use proptest::prelude::*;
 
     fn points<const D: usize>(n: usize, seed: u64) -> Vec<[f64; D]> {
@@ -332,7 +333,7 @@ mod tests {
         #[test]
         fn a_tree_finds_the_nearest(n in 1usize..200, k in 0usize..20, seed in any::<u64>()) {
             let points = points::<3>(n, seed);
-            let (tree, _) = SpatialTree::<3>::build(&Matrix::new(points.concat(), 3), 1);
+            let (tree, _) = SpatialTree::<3>::build(&matrix(points.concat(), 3), 1);
             let found = exact_neighbors(&tree, k);
             let in_order: Vec<[f64; 3]> = (0..n).map(|i| tree.point(i)).collect();
             for i in 0..n {

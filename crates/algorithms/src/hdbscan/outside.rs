@@ -2,7 +2,7 @@
 
 use crate::spatial_tree::{BoundingBox, LEAF, Node, SpatialTree};
 
-/// Of a node: its points are in several components.
+/// Marks a node whose points are in several components.
 pub(super) const MIXED: u32 = u32::MAX;
 /// No point.
 pub(super) const NONE: u32 = u32::MAX;
@@ -36,7 +36,7 @@ pub struct Nearest {
 }
 
 impl Nearest {
-    /// Anything with a squared reach of at most `limit` is nearer.
+    /// A limit: only edges with a squared reach of at most `limit` are nearer.
     #[must_use]
     pub fn within(limit: f64) -> Self {
         Self { squared_reach: limit, squared_distance: f64::INFINITY, ids: (u64::MAX, u64::MAX), target: NONE }
@@ -113,7 +113,7 @@ impl<'a, const D: usize> Queries<'a, D> {
         }
     }
 
-    /// Starts anew, without a point.
+    /// Starts again, without a point.
     pub(super) fn start(&mut self, component: u32, best: Nearest) {
         (self.component, self.best, self.from) = (component, best, NONE);
         (self.count, self.bounds) = (0, BoundingBox::EMPTY);
@@ -157,7 +157,8 @@ impl<'a, const D: usize> Queries<'a, D> {
         if far.0 < near.0 {
             std::mem::swap(&mut near, &mut far);
         }
-        // Equal is not enough to pass over a node: it may hold an edge of the same reach that comes before.
+        // A node at the same distance cannot be skipped: it may hold an edge of the same reach that comes first in the
+        // order.
         if near.0 < f64::INFINITY && near.0 <= self.best.squared_reach {
             self.visit(near.1);
         }

@@ -1,14 +1,14 @@
 //! Labels for new rows, as the hdbscan package's `approximate_predict` gives them.
 //!
-//! A new row takes the place in the condensed tree of its nearest point under mutual reachability, among its
-//! `2 (min_samples - 1)` nearest points, at the distance to that: where the point is still in a smaller cluster than that
-//! distance allows, the row belongs to the first ancestor that is born further out. The clustering itself does not change.
+//! Under mutual reachability, a new row has a nearest point among its `2 (min_samples - 1)` nearest points. It takes
+//! that point's place in the condensed tree, at the distance to the point. If at that distance the point's cluster is
+//! not yet born, the row belongs to the first ancestor that is born further out. The clustering itself does not change.
 
 use super::condensed_tree::CondensedCluster;
 use super::membership::{Membership, Memberships};
 use super::neighbors::NeighborLists;
-use crate::matrix::Matrix;
 use crate::spatial_tree::SpatialTree;
+use ndarray::Array2;
 
 /// A point that rows were collapsed to, and where it falls out of the condensed tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,7 +19,7 @@ pub struct ModelPoint {
     pub squared_core: f64,
     /// The cluster of the condensed tree that it falls out of.
     pub cluster: u32,
-    /// The distance at which it does.
+    /// The distance at which it falls out.
     pub height: f64,
 }
 
@@ -28,7 +28,7 @@ pub struct ModelPoint {
 pub struct Clustering {
     /// Clusters, parents first.
     pub clusters: Vec<CondensedCluster>,
-    /// What a point of each is.
+    /// The membership that each cluster gives to a point.
     pub memberships: Memberships,
     /// The weight within a core distance.
     pub min_samples: u64,
@@ -46,7 +46,7 @@ pub struct Predictor<const D: usize> {
 impl<const D: usize> Predictor<D> {
     /// A predictor over the points of a clustering, a row of `coordinates` each.
     #[must_use]
-    pub fn new(coordinates: &Matrix, points: &[ModelPoint], clustering: Clustering) -> Self {
+    pub fn new(coordinates: &Array2<f64>, points: &[ModelPoint], clustering: Clustering) -> Self {
         let (tree, order) = SpatialTree::build(coordinates, 1);
         let points: Vec<ModelPoint> = order.iter().map(|i| points[*i as usize]).collect();
         let is_weighted = points.iter().any(|point| point.weight != 1);
@@ -62,7 +62,7 @@ impl<const D: usize> Predictor<D> {
             + self.weights.as_ref().map_or(0, Vec::len) * 4
     }
 
-    /// What a row of scaled features is.
+    /// The membership of a row of scaled features.
     #[must_use]
     pub fn predict(&self, row: &[f64]) -> Membership {
         let mut query = [0.0; D];
@@ -81,7 +81,7 @@ impl<const D: usize> Predictor<D> {
         let reach = |(neighbor, squared_distance): (u32, f64)| {
             (neighbor, squared_distance.max(core).max(self.points[neighbor as usize].squared_core))
         };
-        // Of equals, the nearest.
+        // Among equals, the nearest.
         let best = nearest.of(0).map(reach).reduce(|best, other| if other.1 < best.1 { other } else { best });
         let Some((neighbor, squared_reach)) = best else {
             return Membership { label: -1, probability: 0.0, outlier_score: 1.0 };

@@ -18,8 +18,8 @@ const INDEX_BITS: u32 = 14;
 /// Standard error of [`DistinctCounter::estimate`], as a share of the count: 0.8 %.
 pub const STANDARD_ERROR: f64 = 1.04 / 128.0;
 
-/// The resolutions to count for, ascending: 0, and then from that at which a grid over the bounds has no more cells than
-/// `budget` down to 1 / 65,536 of it.
+/// The resolutions to count for, ascending: first 0, then a ladder down to 1 / 65,536 of the resolution at which a grid
+/// over the bounds has at most `budget` cells.
 #[must_use]
 pub fn ladder(bounds: &[Bounds], budget: u64) -> Vec<f64> {
     let cells =

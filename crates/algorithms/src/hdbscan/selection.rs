@@ -10,8 +10,8 @@ use super::condensed_tree::CondensedCluster;
 pub enum SelectionMethod {
     /// Excess of mass: those that persist longest, weighed by their rows.
     Eom,
-    /// The leaves: the finest. A root that never splits is one, where it may be selected (hdbscan and scikit-learn select nothing
-    /// there).
+    /// The leaves, which are the finest clusters. A root that never splits is a leaf, if it may be selected (hdbscan
+    /// and scikit-learn select nothing there).
     Leaf,
 }
 
@@ -33,7 +33,7 @@ pub struct SelectionOptions {
 pub struct Selected {
     /// Cluster ids, ascending; none is an ancestor of another.
     pub clusters: Vec<u32>,
-    /// By cluster: its stability, or where its descendants have more together, theirs.
+    /// For each cluster, its stability or that of its descendants together, whichever is larger.
     pub stability: Vec<f64>,
 }
 
@@ -86,7 +86,7 @@ pub fn select(clusters: &[CondensedCluster], options: &SelectionOptions) -> Sele
     Selected { clusters, stability }
 }
 
-/// Of selected clusters within each other, the outermost stay.
+/// Of selected clusters that contain each other, only the outermost stay.
 fn keep_topmost(clusters: &[CondensedCluster], selected: &mut [bool]) {
     let mut covered = vec![false; clusters.len()];
     for (i, cluster) in clusters.iter().enumerate() {

@@ -1,8 +1,8 @@
 //! [`SpacePartition`]: cuts space into cells that hold about the same number of rows.
 
+use crate::rows::Rows;
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
-
-use crate::matrix::Matrix;
 
 /// A kd-partition of space: a cell for every leaf of a binary tree of cuts. The cuts are medians of a sample.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,11 +23,11 @@ impl SpacePartition {
     /// Cuts space into `cells` (at least 1) along the columns in which `sample` is widest. Depends on the set of
     /// sampled points alone. A cell may turn out empty, where many sampled points are equal.
     #[must_use]
-    pub fn new(sample: &Matrix, cells: u32) -> Self {
+    pub fn new(sample: &Array2<f64>, cells: u32) -> Self {
         let cells = cells.max(1);
-        let mut rows: Vec<&[f64]> = sample.iter().collect();
+        let mut rows: Vec<&[f64]> = sample.row_slices().collect();
         let mut cuts = Vec::with_capacity(cells as usize - 1);
-        cut(&mut rows, sample.columns(), cells, &mut cuts);
+        cut(&mut rows, sample.ncols(), cells, &mut cuts);
         Self { cells, cuts }
     }
 
@@ -73,7 +73,7 @@ fn cut(rows: &mut [&[f64]], columns: usize, cells: u32, cuts: &mut Vec<Cut>) {
     } else {
         0.0
     };
-    // Where the median is the least value of all, nothing lies below it: cut above it.
+    // If the median is the least value, nothing lies below it, so the cut goes above it.
     let next = rows.iter().map(|row| row[column]).filter(|value| *value > median).reduce(f64::min);
     let value = match next {
         Some(next) if rows.iter().all(|row| row[column] >= median) => next,
@@ -91,15 +91,16 @@ fn cut(rows: &mut [&[f64]], columns: usize, cells: u32, cuts: &mut Vec<Cut>) {
 mod tests {
     use super::*;
     use crate::hashing::mix;
+    use crate::rows::matrix;
 
     #[test]
     fn cells_share_the_points_evenly() {
         let values: Vec<f64> = (0..30_000u64).map(|i| (mix(i) % 100_000) as f64).collect();
-        let points = Matrix::new(values, 3);
+        let points = matrix(values, 3);
         for cells in [1, 2, 7, 32] {
             let partition = SpacePartition::new(&points, cells);
             let mut counts = vec![0; cells as usize];
-            points.iter().for_each(|point| counts[partition.cell_of(point) as usize] += 1);
+            points.row_slices().for_each(|point| counts[partition.cell_of(point) as usize] += 1);
             let fair = 10_000 / cells as usize;
             assert!(counts.iter().all(|count| (fair / 2..=fair * 2).contains(count)), "{cells}: {counts:?}");
         }
@@ -107,9 +108,9 @@ mod tests {
 
     #[test]
     fn equal_points_share_a_cell_and_nothing_panics() {
-        let same = Matrix::new(vec![1.5; 30], 3);
+        let same = matrix(vec![1.5; 30], 3);
         let partition = SpacePartition::new(&same, 8);
         assert!(partition.cell_of(&[1.5; 3]) < 8);
-        assert!(SpacePartition::new(&Matrix::new(vec![], 3), 5).cell_of(&[0.0; 3]) < 5);
+        assert!(SpacePartition::new(&matrix(vec![], 3), 5).cell_of(&[0.0; 3]) < 5);
     }
 }

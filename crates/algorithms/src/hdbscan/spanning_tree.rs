@@ -1,11 +1,11 @@
 //! The minimum spanning tree of the mutual-reachability graph of the points of one tree.
 //!
 //! Boruvka's rounds: every component looks for the nearest point outside of it, and all of these edges join the tree. A
-//! search passes over nodes that lie wholly in the component and over those that are further away than the best edge its
-//! component has so far; what a point has found, or has found not to exist, is remembered for the rounds to come (March,
-//! Ram and Gray, KDD 2010; Gagolewski 2025). Edges are compared by (distance, Euclidean distance, ids), a strict order, so
-//! there is one tree, whatever the order of the points or the number of threads, although mutual reachability distances
-//! are equal often: every edge that is no longer than the core distance of its end weighs just that.
+//! search skips nodes that lie wholly in the component and nodes that are further away than the best edge its component
+//! has so far. Each point remembers for later rounds what it has found, or that there is nothing to find (March, Ram
+//! and Gray, KDD 2010; Gagolewski 2025). Edges are compared by (distance, Euclidean distance, ids), a strict order, so
+//! there is one tree for any order of the points and any number of threads. That matters because mutual reachability
+//! distances are often equal: every edge that is no longer than the core distance of its end has exactly that length.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -67,7 +67,8 @@ struct Boruvka<'a, const D: usize> {
     /// Component of each node, or [`MIXED`].
     node_component: Vec<u32>,
     outlook: Vec<Outlook>,
-    /// By component: bits of the least squared reach of an edge out of it. Bits of floats of at least 0 sort as they do.
+    /// For each component, the bits of the least squared reach of an edge out of it. Bits of floats of at least 0 sort
+    /// as the floats do.
     bound: Vec<AtomicU64>,
     edges: Vec<TreeEdge>,
 }
@@ -96,7 +97,7 @@ impl<'a, const D: usize> Boruvka<'a, D> {
         self.join();
     }
 
-    /// What can be told without a search: the edges found before, and the neighbours within the core distance.
+    /// Finds what needs no search: the edges found before, and the neighbours within the core distance.
     fn look_around(&mut self) {
         let chunks = chunks_of_leaves(self.tree.leaves());
         let outlooks = split_mut(&mut self.outlook, chunks.iter().map(|leaves| self.tree.points_of(leaves).len()));
@@ -108,7 +109,7 @@ impl<'a, const D: usize> Boruvka<'a, D> {
                 let own = component[i];
                 if outlook.target != NONE && component[outlook.target as usize] == own {
                     outlook.target = NONE;
-                    // Nothing is nearer than what has just been swallowed, but something may be as near.
+                    // Nothing is nearer than the point that has just been swallowed, but something may be equally near.
                     outlook.squared_reach = outlook.squared_reach.next_down();
                 }
                 if outlook.target == NONE
@@ -168,7 +169,7 @@ impl<'a, const D: usize> Boruvka<'a, D> {
                     }
                     queries.run();
                     let Nearest { squared_reach, target, .. } = queries.best;
-                    // What the others have is no shorter, but may be as short.
+                    // Other points have no shorter edge, but may have an equally short one.
                     let others = if target == NONE { squared_reach } else { squared_reach.next_down() };
                     for place in queries.places() {
                         outlooks[*place as usize - start] = Outlook { squared_reach: others, target: NONE };
@@ -267,16 +268,17 @@ mod tests {
     use super::super::core_distances::{CoreSearch, core_distances};
     use super::*;
     use crate::hashing::mix;
-    use crate::matrix::Matrix;
+    use crate::rows::{Rows, matrix};
+    use ndarray::Array2;
     use proptest::prelude::*;
 
     /// An edge as (reach, distance, ids).
     type Key = (f64, f64, u64, u64);
 
     /// Core distances and tree by looking at every pair: the tree as (reach, distance, ids) in order.
-    fn by_brute_force(points: &Matrix, weights: &[u32], ids: &[u64], min_samples: u64) -> (Vec<f64>, Vec<Key>) {
-        let n = points.rows();
-        let distance = |a: usize, b: usize| crate::matrix::squared_distance(points.row(a), points.row(b));
+    fn by_brute_force(points: &Array2<f64>, weights: &[u32], ids: &[u64], min_samples: u64) -> (Vec<f64>, Vec<Key>) {
+        let n = points.nrows();
+        let distance = |a: usize, b: usize| crate::rows::squared_distance(points.row_slice(a), points.row_slice(b));
         let core: Vec<f64> = (0..n)
             .map(|i| {
                 let mut others: Vec<(f64, u32)> = (0..n).map(|j| (distance(i, j), weights[j])).collect();
@@ -302,14 +304,14 @@ mod tests {
         (core, edges.into_iter().map(|e| (e.0, e.1, e.2, e.3)).collect())
     }
 
-    fn points(seed: u64, n: usize, spread: u64) -> (Matrix, Vec<u64>) {
+    fn points(seed: u64, n: usize, spread: u64) -> (Array2<f64>, Vec<u64>) {
         // A lattice with few places makes ties the rule; a wide one makes them rare. No two points are equal.
         let mut rows: Vec<[u64; 3]> =
             (0..n as u64).map(|i| [0, 1, 2].map(|j| mix(seed ^ (3 * i + j)) % spread)).collect();
         rows.sort_unstable();
         rows.dedup();
         let ids = (0..rows.len() as u64).map(|i| mix(i ^ seed)).collect();
-        (Matrix::new(rows.iter().flatten().map(|v| *v as f64 * 0.37).collect(), 3), ids)
+        (matrix(rows.iter().flatten().map(|v| *v as f64 * 0.37).collect(), 3), ids)
     }
 
     proptest! {
@@ -319,7 +321,7 @@ mod tests {
             min_samples in 1usize..25, weighted in any::<bool>(), threads in 1usize..3,
         ) {
             let (points, ids) = points(seed, n, spread);
-            let weights: Vec<u32> = (0..points.rows() as u64).map(|i| if weighted { 1 + (mix(i) % 4) as u32 } else { 1 }).collect();
+            let weights: Vec<u32> = (0..points.nrows() as u64).map(|i| if weighted { 1 + (mix(i) % 4) as u32 } else { 1 }).collect();
             let (core, edges) = by_brute_force(&points, &weights, &ids, min_samples as u64);
             let (tree, order) = SpatialTree::<3>::build(&points, threads);
             let in_order = |i: &u32| *i as usize;
@@ -345,15 +347,15 @@ mod tests {
             seed in any::<u64>(), n in 2usize..300, cells in 1usize..6, min_samples in 1usize..12,
         ) {
             let (points, ids) = points(seed, n, 30);
-            let n = points.rows();
+            let n = points.nrows();
             let (core, _) = by_brute_force(&points, &vec![1; n], &ids, min_samples as u64);
             let mut members: Vec<Vec<usize>> = vec![vec![]; cells];
             (0..n).for_each(|i| members[i * cells / n].push(i));
             let trees: Vec<_> = members
                 .iter()
                 .map(|rows| {
-                    let rows: Vec<f64> = rows.iter().flat_map(|i| points.row(*i).to_vec()).collect();
-                    SpatialTree::<3>::build(&Matrix::new(rows, 3), 1)
+                    let rows: Vec<f64> = rows.iter().flat_map(|i| points.row_slice(*i).to_vec()).collect();
+                    SpatialTree::<3>::build(&matrix(rows, 3), 1)
                 })
                 .collect();
             for c in 0..cells {

@@ -1,9 +1,10 @@
-//! Distances that are equal but for rounding.
+//! Distances that are equal except for rounding.
 //!
-//! The condensed tree merges all that comes together at one height at once, so it has to know which heights are one. Of whole
-//! numbers many distances are equal, and once they are scaled the last bits of these differ: by which of them came out smaller,
-//! a cluster would split in one order or another, and have the size that it needs or not. How far equal distances can lie
-//! apart follows from how large the scaled values are; what lies within that is taken for equal.
+//! The condensed tree merges everything that comes together at one height at once, so it has to know which heights are
+//! the same. With whole numbers many distances are equal, and after scaling they differ in their last bits. Without
+//! this module, the order in which a cluster splits, and whether it has the size it needs, would depend on which of
+//! them came out smaller. How far equal distances can lie apart follows from how large the scaled values are, and
+//! distances that close are treated as equal.
 
 use super::condensed_tree::Edge;
 use crate::scalers::Scaler;
@@ -17,7 +18,7 @@ pub struct Rounding {
 }
 
 impl Rounding {
-    /// Of the distances of scaled points, by the scaler and the bounds of each feature.
+    /// For the distances of scaled points, from the scaler and the bounds of each feature.
     ///
     /// A scaled value `x` of magnitude `m` at most, with `c = |center| / scale`, comes from one of magnitude `m + c`, which is
     /// rounded as it was read and transformed, and is rounded again as it is centred and divided: an error of at most
@@ -40,7 +41,8 @@ impl Rounding {
         self.absolute + self.relative * distance
     }
 
-    /// Gives edges that are equal but for rounding one length, that of the shortest of them. `edges` are sorted and stay so.
+    /// Gives edges that are equal except for rounding one length, that of the shortest of them. `edges` are sorted and
+    /// stay so.
     pub fn settle(&self, edges: &mut [Edge]) {
         let (mut level, mut end) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
         for edge in edges {
@@ -52,7 +54,8 @@ impl Rounding {
         }
     }
 
-    /// Gives core distances that are equal to the length of an edge, but for rounding, that length. `edges` are settled.
+    /// Gives core distances that equal the length of an edge, except for rounding, exactly that length. `edges` are
+    /// settled.
     pub fn settle_core_distances(&self, cores: &mut [f64], edges: &[Edge]) {
         for core in cores {
             let above = edges.partition_point(|edge| edge.distance <= *core);

@@ -77,8 +77,8 @@ impl Contingency {
     }
 
     /// The adjusted Rand index (Hubert and Arabie, Journal of Classification 1985): 1 when both clusterings are the
-    /// same but for names, 0 in expectation when they have nothing to do with each other. From pairs of rows counted in
-    /// integers, as scikit-learn's `adjusted_rand_score`; exact up to the last division for less than 2^31 rows. 1
+    /// same except for names, 0 in expectation when they are unrelated. It counts pairs of rows in integers, as
+    /// scikit-learn's `adjusted_rand_score` does, and is exact up to the last division for less than 2^31 rows. It is 1
     /// without a row.
     #[must_use]
     pub fn adjusted_rand_index(&self) -> f64 {

@@ -10,11 +10,11 @@
 //! are looked at. References: Murtagh, "A survey of recent advances in hierarchical clustering algorithms", The
 //! Computer Journal 1983; Müllner, "Modern hierarchical, agglomerative clustering algorithms", arXiv:1109.2378, 2011.
 
+use crate::rows::{Rows, squared_distance};
 use pulp::Arch;
 
 use super::points::{Pair, WeightedPoints};
 use super::rounds::Remaining;
-use crate::matrix::squared_distance;
 
 /// Clusters whose distances are computed together.
 const LANES: usize = 8;
@@ -25,13 +25,13 @@ const LEAST_COMPACTED: usize = 64;
 pub(super) trait Clusters {
     /// The first slot in use.
     fn first(&self) -> usize;
-    /// The nearest other cluster, of equal ones the first, and how far it is.
+    /// The nearest other cluster (the first of equal ones), and how far it is.
     fn nearest(&mut self, slot: usize) -> (usize, f64);
     /// Merges the cluster in `from` into that in `into`.
     fn merge(&mut self, from: usize, into: usize);
     /// Any point of a cluster.
     fn point(&self, slot: usize) -> u32;
-    /// Closes up when half of the slots are free; tells for each old slot its new one.
+    /// Closes the gaps when half of the slots are free; gives the new slot for each old one.
     fn compact(&mut self) -> Option<Vec<usize>>;
 }
 
@@ -50,13 +50,13 @@ pub(super) fn merge_all(clusters: &mut impl Clusters, n: usize, pairs: &mut Vec<
         loop {
             let (last, distance) = chain[chain.len() - 1];
             let (nearest, least) = clusters.nearest(last);
-            // Not less than the way back: the one before is as near as any. This also ends the chain.
+            // At least as far as the way back: no cluster is nearer than the one before. This also ends the chain.
             if chain.len() < 2 || least < distance {
                 chain.push((nearest, least));
                 continue;
             }
             let before = chain[chain.len() - 2].0;
-            // As scipy has it: the higher slot holds the merged cluster.
+            // As in scipy, the higher slot holds the merged cluster.
             let (from, into) = (last.min(before), last.max(before));
             pairs.push((distance, clusters.point(from), clusters.point(into)));
             clusters.merge(from, into);
@@ -87,11 +87,11 @@ pub(super) struct Centroids {
 
 impl Centroids {
     pub(super) fn new(from: Remaining<'_>) -> Self {
-        let (n, columns) = (from.centroids.rows(), from.centroids.columns());
+        let (n, columns) = (from.centroids.nrows(), from.centroids.ncols());
         let groups = n.div_ceil(LANES);
         let mut blocks = vec![[0.0; LANES]; groups * columns];
         let mut weights = vec![[f64::NAN; LANES]; groups];
-        for (i, row) in from.centroids.iter().enumerate() {
+        for (i, row) in from.centroids.row_slices().enumerate() {
             for (j, value) in row.iter().enumerate() {
                 blocks[i / LANES * columns + j][i % LANES] = *value;
             }
@@ -201,16 +201,16 @@ impl Clusters for Centroids {
     }
 }
 
-/// Clusters of which all distances are kept: `4 n (n - 1)` bytes.
+/// Clusters with all distances between them stored: `4 n (n - 1)` bytes.
 pub(super) struct Distances {
-    /// Of slots `a < b` at `start(a) + b`, row by row.
+    /// The distance of slots `a < b` is at `start(a) + b`, row by row.
     condensed: Vec<f64>,
     slots: usize,
     live: usize,
     /// 0 for a free slot.
     weights: Vec<f64>,
     points: Vec<u32>,
-    /// Of the merged cluster, given the distances of the two and their weights.
+    /// The distance to the merged cluster, given the distances to the two and their weights.
     update: fn((f64, f64), (f64, f64)) -> f64,
 }
 
@@ -226,17 +226,17 @@ pub(super) fn complete((a, _): (f64, f64), (b, _): (f64, f64)) -> f64 {
 
 impl Distances {
     pub(super) fn new(from: &WeightedPoints<'_>, update: fn((f64, f64), (f64, f64)) -> f64) -> Self {
-        let n = from.points.rows();
+        let n = from.points.nrows();
         let mut condensed = Vec::with_capacity(n * n.saturating_sub(1) / 2);
         for a in 0..n {
-            let own = from.points.row(a);
-            condensed.extend((a + 1..n).map(|b| squared_distance(own, from.points.row(b)).sqrt()));
+            let own = from.points.row_slice(a);
+            condensed.extend((a + 1..n).map(|b| squared_distance(own, from.points.row_slice(b)).sqrt()));
         }
         let weights = from.weights.iter().map(|weight| *weight as f64).collect();
         Self { condensed, slots: n, live: n, weights, points: (0..n as u32).collect(), update }
     }
 
-    /// Of two slots in any order.
+    /// The place for two slots in any order.
     fn place(&self, a: usize, b: usize) -> usize {
         place(self.slots, a.min(b), a.max(b))
     }
@@ -298,7 +298,7 @@ impl Clusters for Distances {
         let mut to = 0;
         for (a, &slot) in old.iter().enumerate() {
             new[slot] = a;
-            // Nothing moves to a place that is still to be read: both run in the same order.
+            // Nothing is overwritten before it is read, because both run in the same order.
             for &other in &old[a + 1..] {
                 self.condensed[to] = self.condensed[place(self.slots, slot, other)];
                 to += 1;

@@ -34,8 +34,8 @@ pub struct Top {
 }
 
 impl Dendrogram {
-    /// At most `k` segments, cut as low as that allows: as scipy's `fcluster` by `maxclust`, merges of one height
-    /// happen together, so that there may be fewer. `O(n)`.
+    /// At most `k` segments, cut as low as that allows. As in scipy's `fcluster` with `maxclust`, merges of one height
+    /// happen together, so there may be fewer. `O(n)`.
     #[must_use]
     pub fn cut_into(&self, k: usize) -> Cut {
         let needed = self.points().saturating_sub(k.max(1)).min(self.merges().len());
@@ -45,7 +45,7 @@ impl Dendrogram {
         }
     }
 
-    /// All merges of at most this height, as scipy's `fcluster` by `distance`. `O(n)`.
+    /// The clustering after all merges of at most this height, as scipy's `fcluster` with `distance`. `O(n)`.
     #[must_use]
     pub fn cut_at(&self, height: f64) -> Cut {
         self.cut_after(self.merges().partition_point(|merge| merge.height <= height))
@@ -53,7 +53,7 @@ impl Dendrogram {
 
     fn cut_after(&self, merges: usize) -> Cut {
         let n = self.points();
-        // Of each node the segment it is in, as a node; from the root downwards.
+        // For each node, the segment that it is in, named by a node; from the root downwards.
         let mut top: Vec<u32> = (0..(n + merges) as u32).collect();
         for (i, merge) in self.merges()[..merges].iter().enumerate().rev() {
             top[merge.left as usize] = top[n + i];

@@ -6,13 +6,14 @@
 //!   driver   merge ──▶ MicroClusters ──▶ Dendrogram ──▶ Cut ──▶ workers label rows by their seeds
 //! ```
 //!
-//! What is kept of a micro-cluster is what BIRCH keeps (Zhang, Ramakrishnan and Livny, SIGMOD 1996): count, sum, and
-//! sum of squares, here around the seed, where no digits cancel. Unlike BIRCH's, it does not depend on the order of the
-//! rows: a row's seed is a function of the row alone, and sums are integers, so that any split into parts merges to the
-//! same bits.
+//! A micro-cluster stores what BIRCH stores (Zhang, Ramakrishnan and Livny, SIGMOD 1996): count, sum, and sum of
+//! squares, here around the seed, where no digits cancel. Unlike in BIRCH, it does not depend on the order of the rows:
+//! a row's seed is a function of the row alone, and sums are integers, so any split into parts merges to the same bits.
 //!
 //! What a reduction costs is in the documentation of [`crate::hierarchy`].
 
+use crate::rows::{Rows, matrix, squared_distance};
+use ndarray::Array2;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
@@ -20,13 +21,12 @@ use pulp::Arch;
 
 use super::points::WeightedPoints;
 use crate::kmeans::{Assigner, Centers, Partial};
-use crate::matrix::{Matrix, squared_distance};
 use crate::spatial_tree::{Node, SpatialTree};
 use crate::sums::{Bounds, fine_quanta};
 use crate::with_dimensions;
 
-/// Steps of Lloyd's algorithm that seeds take over the sample. More change little: 2 lower the lost variance by 5 %, 5
-/// by 6 %.
+/// Steps of Lloyd's algorithm that refine the seeds on the sample. More steps change little: 2 lower the lost variance
+/// by 5 %, 5 by 6 %.
 const STEPS: usize = 2;
 
 /// At most `m` seeds from a sample of the rows (`n x d`, of finite values in the order of their ids; about ten rows for
@@ -40,24 +40,24 @@ const STEPS: usize = 2;
 /// # Panics
 /// With more than [`MAX_DIMENSIONS`](crate::spatial_tree::MAX_DIMENSIONS) columns.
 #[must_use]
-pub fn seeds(sample: &Matrix, m: usize) -> Matrix {
-    let mut bounds = vec![Bounds::default(); sample.columns()];
-    for row in sample.iter() {
+pub fn seeds(sample: &Array2<f64>, m: usize) -> Array2<f64> {
+    let mut bounds = vec![Bounds::default(); sample.ncols()];
+    for row in sample.row_slices() {
         row.iter().zip(&mut bounds).for_each(|(value, bounds)| bounds.include(*value));
     }
     let mut seeds = split(sample, m);
-    with_dimensions!(sample.columns(), D => for _ in 0..STEPS {
+    with_dimensions!(sample.ncols(), D => for _ in 0..STEPS {
         let reducer = Reducer::<D>::new(&seeds, &bounds);
         let mut partial = reducer.assigner().empty_partial();
         reducer.accumulate(sample, None, &mut partial);
-        seeds = Matrix::new(reducer.assigner().means(&partial), sample.columns());
+        seeds = matrix(reducer.assigner().means(&partial), sample.ncols());
     });
     seeds
 }
 
 /// The means of `m` cells.
-fn split(sample: &Matrix, m: usize) -> Matrix {
-    let mut rows: Vec<u32> = (0..sample.rows() as u32).collect();
+fn split(sample: &Array2<f64>, m: usize) -> Array2<f64> {
+    let mut rows: Vec<u32> = (0..sample.nrows() as u32).collect();
     let mut open = BinaryHeap::from([Cell::over(sample, &rows, 0)]);
     let mut cells = vec![];
     while let Some(cell) = open.pop() {
@@ -65,14 +65,14 @@ fn split(sample: &Matrix, m: usize) -> Matrix {
         let (column, middle) = (cell.widest, cell.mean.get(cell.widest).copied().unwrap_or(0.0));
         let (mut low, mut high) = (0, of.len());
         while low < high && open.len() + cells.len() + 1 < m {
-            if sample.row(of[low] as usize)[column] <= middle {
+            if sample.row_slice(of[low] as usize)[column] <= middle {
                 low += 1;
             } else {
                 high -= 1;
                 of.swap(low, high);
             }
         }
-        // Rows that are equal, up to rounding, stay together; so do all where there are cells enough.
+        // Rows that are equal, up to rounding, stay together. So do all rows once there are enough cells.
         if low == 0 || low == cell.len || low < high {
             cells.push(cell);
             continue;
@@ -83,7 +83,7 @@ fn split(sample: &Matrix, m: usize) -> Matrix {
     }
     cells.sort_unstable_by_key(|cell| cell.start);
     let there = cells.into_iter().filter(|cell| cell.len > 0);
-    Matrix::new(there.flat_map(|cell| cell.mean).collect(), sample.columns())
+    matrix(there.flat_map(|cell| cell.mean).collect(), sample.ncols())
 }
 
 /// Rows of the sample that follow one another. Ordered by sum of squares, of equal ones the first is the greatest.
@@ -96,14 +96,14 @@ struct Cell {
 }
 
 impl Cell {
-    fn over(sample: &Matrix, rows: &[u32], start: usize) -> Self {
-        let (mut mean, mut squares) = (vec![0.0; sample.columns()], vec![0.0; sample.columns()]);
+    fn over(sample: &Array2<f64>, rows: &[u32], start: usize) -> Self {
+        let (mut mean, mut squares) = (vec![0.0; sample.ncols()], vec![0.0; sample.ncols()]);
         for row in rows {
-            mean.iter_mut().zip(sample.row(*row as usize)).for_each(|(sum, value)| *sum += value);
+            mean.iter_mut().zip(sample.row_slice(*row as usize)).for_each(|(sum, value)| *sum += value);
         }
         mean.iter_mut().for_each(|sum| *sum /= rows.len() as f64);
         for row in rows {
-            for ((square, value), mean) in squares.iter_mut().zip(sample.row(*row as usize)).zip(&mean) {
+            for ((square, value), mean) in squares.iter_mut().zip(sample.row_slice(*row as usize)).zip(&mean) {
                 *square += (value - mean) * (value - mean);
             }
         }
@@ -134,8 +134,8 @@ impl Eq for Cell {}
 
 /// The worker's side: the nearest seed of each row, found in a kd-tree over the seeds.
 ///
-/// A partition that is held as a [`FilterTree`](crate::kmeans::FilterTree) anyway goes by that, with
-/// [`Reducer::assigner`]: the same bits, in less time where columns are few.
+/// If a partition is held as a [`FilterTree`](crate::kmeans::FilterTree) anyway, pass [`Reducer::assigner`] to that: it
+/// gives the same bits, in less time where columns are few.
 #[derive(Debug, Clone)]
 pub struct Reducer<const D: usize> {
     assigner: Assigner,
@@ -147,9 +147,9 @@ impl<const D: usize> Reducer<D> {
     /// For seeds (`m x d`, `d` at most `D`) and rows within `bounds` (`d`), those of all partitions. It numbers the
     /// seeds anew, in the same way each time: by place in its tree.
     #[must_use]
-    pub fn new(seeds: &Matrix, bounds: &[Bounds]) -> Self {
+    pub fn new(seeds: &Array2<f64>, bounds: &[Bounds]) -> Self {
         let (tree, rows) = SpatialTree::build(seeds, 1);
-        let centroids = rows.iter().flat_map(|row| seeds.row(*row as usize).iter().copied()).collect();
+        let centroids = rows.iter().flat_map(|row| seeds.row_slice(*row as usize).iter().copied()).collect();
         let assigner = Assigner::new(Centers::flat(centroids, bounds.len()), bounds, 0);
         Self { assigner, tree, columns: bounds.len() }
     }
@@ -162,7 +162,7 @@ impl<const D: usize> Reducer<D> {
 
     /// Adds rows (`n x d`) to `partial`, as [`Assigner::accumulate`] does: `weights` are `n`, 1 where `None`. In three
     /// columns with 20,000 seeds half a microsecond a row, in 16 with 4,000 seeds ten.
-    pub fn accumulate(&self, points: &Matrix, weights: Option<&[u32]>, partial: &mut Partial) {
+    pub fn accumulate(&self, points: &Array2<f64>, weights: Option<&[u32]>, partial: &mut Partial) {
         let scales: Vec<f64> = self.assigner.quanta().iter().map(|quantum| quantum.scale()).collect();
         let inertia_scale = self.assigner.inertia_quantum().scale();
         let d = self.columns;
@@ -172,17 +172,17 @@ impl<const D: usize> Reducer<D> {
                 partial.counts[seed] += u64::from(weight);
                 partial.inertia[seed] += i128::from(weight) * fine_quanta(distance * inertia_scale);
                 let sums = &mut partial.sums[seed * d..(seed + 1) * d];
-                for ((sum, value), scale) in sums.iter_mut().zip(points.row(i)).zip(&scales) {
+                for ((sum, value), scale) in sums.iter_mut().zip(points.row_slice(i)).zip(&scales) {
                     *sum += i128::from(weight) * i128::from((value * scale) as i64);
                 }
             });
         });
     }
 
-    /// The seed of each row of `points` (`n x d`): of equally near ones the first.
+    /// The seed of each row of `points` (`n x d`): the first of equally near ones.
     #[must_use]
-    pub fn assign(&self, points: &Matrix) -> Vec<u32> {
-        let mut seeds = Vec::with_capacity(points.rows());
+    pub fn assign(&self, points: &Array2<f64>) -> Vec<u32> {
+        let mut seeds = Vec::with_capacity(points.nrows());
         Arch::new().dispatch(|| self.search_all(points, |_, seed, _| seeds.push(seed as u32)));
         seeds
     }
@@ -196,9 +196,9 @@ impl<const D: usize> Reducer<D> {
     /// Calls `found(row, seed, squared distance)` for each row. Compiled for each width of vectors, by being part of
     /// what is dispatched.
     #[inline(always)]
-    fn search_all(&self, points: &Matrix, mut found: impl FnMut(usize, usize, f64)) {
+    fn search_all(&self, points: &Array2<f64>, mut found: impl FnMut(usize, usize, f64)) {
         let Some(root) = self.tree.root() else { return };
-        for (i, row) in points.iter().enumerate() {
+        for (i, row) in points.row_slices().enumerate() {
             let mut query = [0.0; D];
             query[..self.columns].copy_from_slice(row);
             let mut best = (0, f64::INFINITY);
@@ -234,12 +234,12 @@ impl<const D: usize> Reducer<D> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct MicroClusters {
     /// Means of the rows of each, `m x d`.
-    pub means: Matrix,
+    pub means: Array2<f64>,
     /// Rows of each, at least 1; `m`.
     pub weights: Vec<u64>,
     /// Sum of squared distances of the rows of each to their mean; `m`.
     pub within: Vec<f64>,
-    /// The micro-cluster of each seed of the [`Reducer`]; of a seed without a row the one whose mean is nearest to it.
+    /// The micro-cluster of each seed of the [`Reducer`]. A seed without a row has the one whose mean is nearest to it.
     pub of_seed: Vec<u32>,
     /// Sum over the rows of the squared distance of their micro-cluster's mean to the mean of all.
     pub between: f64,
@@ -251,8 +251,9 @@ impl MicroClusters {
     pub fn new(assigner: &Assigner, partial: &Partial) -> Self {
         let d = assigner.centers().columns();
         let all_means = assigner.means(partial);
+        let mut means = Vec::new();
         let mut found = Self {
-            means: Matrix::with_capacity(0, d),
+            means: Array2::default((0, d)),
             weights: vec![],
             within: vec![],
             of_seed: vec![0; partial.counts.len()],
@@ -263,25 +264,26 @@ impl MicroClusters {
         for (seed, (mean, around)) in seeds().enumerate().filter(|(seed, _)| partial.counts[*seed] > 0) {
             let count = partial.counts[seed];
             found.of_seed[seed] = found.weights.len() as u32;
-            found.means.push(mean);
+            means.extend_from_slice(mean);
             found.weights.push(count);
             // Around the mean instead of around the seed (Huygens and Steiner).
             found.within.push((inertias[seed] - count as f64 * squared_distance(mean, around)).max(0.0));
         }
+        found.means = matrix(means, d);
         for (seed, (_, around)) in seeds().enumerate().filter(|(seed, _)| partial.counts[*seed] == 0) {
-            let distances = found.means.iter().map(|mean| squared_distance(mean, around));
+            let distances = found.means.row_slices().map(|mean| squared_distance(mean, around));
             let nearest = distances.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
             found.of_seed[seed] = nearest.map_or(0, |(micro, _)| micro as u32);
         }
         let rows: u64 = partial.counts.iter().sum();
         let sum = |j: usize| partial.sums.iter().skip(j).step_by(d.max(1)).sum::<i128>();
         let center: Vec<f64> = assigner.quanta().iter().enumerate().map(|(j, q)| q.mean(sum(j), rows)).collect();
-        let terms = found.means.iter().zip(&found.weights);
+        let terms = found.means.row_slices().zip(&found.weights);
         found.between = terms.map(|(mean, weight)| *weight as f64 * squared_distance(mean, &center)).sum();
         found
     }
 
-    /// What is linked.
+    /// The points to link.
     #[must_use]
     pub fn points(&self) -> WeightedPoints<'_> {
         WeightedPoints { points: &self.means, weights: &self.weights }
@@ -318,9 +320,9 @@ impl MicroClusters {
     #[must_use]
     pub fn within_segments(&self, labels: &[u32]) -> f64 {
         let segments = labels.iter().map(|label| *label as usize + 1).max().unwrap_or(0);
-        let d = self.means.columns();
+        let d = self.means.ncols();
         let (mut weights, mut centers) = (vec![0.0; segments], vec![0.0; segments * d]);
-        let parts = || self.means.iter().zip(&self.weights).zip(labels);
+        let parts = || self.means.row_slices().zip(&self.weights).zip(labels);
         for ((mean, weight), label) in parts() {
             let (label, weight) = (*label as usize, *weight as f64);
             weights[label] += weight;
@@ -342,7 +344,7 @@ mod tests {
     use crate::kmeans::FilterTree;
     use proptest::prelude::*;
 
-    fn points(seed: u64, n: usize, d: usize, steps: u64) -> Matrix {
+    fn points(seed: u64, n: usize, d: usize, steps: u64) -> Array2<f64> {
         let value = |i: u64| {
             let blob = mix(seed ^ (i / d as u64) << 20) % 4;
             let noise = unit_interval(mix(seed ^ mix(i)));
@@ -350,16 +352,16 @@ mod tests {
             let noise = if steps > 0 { (noise * steps as f64).floor() / steps as f64 } else { noise };
             5.0 * (mix(blob ^ (i % d as u64)) % 5) as f64 + noise
         };
-        Matrix::new((0..(n * d) as u64).map(value).collect(), d)
+        matrix((0..(n * d) as u64).map(value).collect(), d)
     }
 
-    fn bounds(points: &Matrix) -> Vec<Bounds> {
-        let mut bounds = vec![Bounds::default(); points.columns()];
-        points.iter().for_each(|row| row.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
+    fn bounds(points: &Array2<f64>) -> Vec<Bounds> {
+        let mut bounds = vec![Bounds::default(); points.ncols()];
+        points.row_slices().for_each(|row| row.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
         bounds
     }
 
-    fn reduce<const D: usize>(points: &Matrix, m: usize) -> (MicroClusters, Vec<u32>) {
+    fn reduce<const D: usize>(points: &Array2<f64>, m: usize) -> (MicroClusters, Vec<u32>) {
         let reducer = Reducer::<D>::new(&seeds(points, m), &bounds(points));
         let mut partial = reducer.assigner().empty_partial();
         reducer.accumulate(points, None, &mut partial);
@@ -394,7 +396,7 @@ mod tests {
             let weights: Vec<u32> = (0..n as u64).map(|i| (mix(i ^ seed) % 5) as u32 + 1).collect();
             let bounds = bounds(&points);
             let found = seeds(&points, m);
-            prop_assert!(found.rows() <= m && found.rows() > 0);
+            prop_assert!(found.nrows() <= m && found.nrows() > 0);
             with_dimensions!(d, D => {
                 let reducer = Reducer::<D>::new(&found, &bounds);
                 let assigner = reducer.assigner();
@@ -403,7 +405,7 @@ mod tests {
                 let mut merged = assigner.empty_partial();
                 for part in 0..parts {
                     let rows: Vec<usize> = (0..n).rev().filter(|i| mix(*i as u64) as usize % parts == part).collect();
-                    let of = Matrix::new(rows.iter().flat_map(|i| points.row(*i).to_vec()).collect(), d);
+                    let of = matrix(rows.iter().flat_map(|i| points.row_slice(*i).to_vec()).collect(), d);
                     let weights: Vec<u32> = rows.iter().map(|i| weights[*i]).collect();
                     let mut partial = assigner.empty_partial();
                     reducer.accumulate(&of, Some(&weights), &mut partial);
@@ -416,7 +418,7 @@ mod tests {
                 let mut filtered = assigner.empty_partial();
                 FilterTree::<D>::build(points.clone(), Some(&weights), &bounds).accumulate(assigner, true, &mut filtered);
                 prop_assert_eq!(&whole, &filtered);
-                let nearest: Vec<u32> = points.iter().map(|row| assigner.centers().nearest(row).0 as u32).collect();
+                let nearest: Vec<u32> = points.row_slices().map(|row| assigner.centers().nearest(row).0 as u32).collect();
                 prop_assert_eq!(reducer.assign(&points), nearest);
             });
         }
@@ -425,8 +427,8 @@ mod tests {
         fn heights_are_within_the_bound(seed in any::<u64>(), n in 10usize..150, m in 2usize..20) {
             let points = points(seed, n, 3, 0);
             let (micro, labels) = reduce::<3>(&points, m);
-            let moved: Vec<&[f64]> = labels.iter().map(|label| micro.means.row(*label as usize)).collect();
-            let all: Vec<&[f64]> = points.iter().collect();
+            let moved: Vec<&[f64]> = labels.iter().map(|label| micro.means.row_slice(*label as usize)).collect();
+            let all: Vec<&[f64]> = points.row_slices().collect();
             // The sum of squares falls into what is lost and what is kept.
             let total = squares(&all);
             prop_assert!((micro.lost() + micro.between - total).abs() <= 1e-9 * total);
@@ -473,7 +475,7 @@ mod tests {
     fn as_many_seeds_as_distinct_rows_lose_nothing() {
         let rows = points(7, 300, 2, 2);
         let distinct: std::collections::BTreeSet<Vec<u64>> =
-            rows.iter().map(|row| row.iter().map(|value| value.to_bits()).collect()).collect();
+            rows.row_slices().map(|row| row.iter().map(|value| value.to_bits()).collect()).collect();
         let (micro, _) = reduce::<2>(&rows, 300);
         assert_eq!(micro.weights.len(), distinct.len());
         assert!(micro.lost_share() < 1e-15 && micro.hidden_height() < 1e-6);
@@ -481,14 +483,14 @@ mod tests {
 
     #[test]
     fn a_seed_without_rows_goes_with_the_nearest() {
-        let rows = Matrix::new(vec![0.0, 1.0, 9.0, 10.0], 1);
-        let reducer = Reducer::<1>::new(&Matrix::new(vec![0.5, 9.5, 7.0, 100.0], 1), &bounds(&rows));
+        let rows = matrix(vec![0.0, 1.0, 9.0, 10.0], 1);
+        let reducer = Reducer::<1>::new(&matrix(vec![0.5, 9.5, 7.0, 100.0], 1), &bounds(&rows));
         let mut partial = reducer.assigner().empty_partial();
         reducer.accumulate(&rows, None, &mut partial);
         let micro = MicroClusters::new(reducer.assigner(), &partial);
         assert_eq!((micro.weights.as_slice(), micro.within.as_slice()), (&[2, 2][..], &[0.5, 0.5][..]));
         let of: Vec<u32> = reducer
-            .assign(&Matrix::new(vec![0.5, 7.0, 9.5, 100.0], 1))
+            .assign(&matrix(vec![0.5, 7.0, 9.5, 100.0], 1))
             .iter()
             .map(|seed| micro.of_seed[*seed as usize])
             .collect();
@@ -499,9 +501,9 @@ mod tests {
 
     #[test]
     fn nothing_to_reduce() {
-        let none = Matrix::new(vec![], 2);
-        assert_eq!(seeds(&none, 5).rows(), 0);
-        let reducer = Reducer::<2>::new(&none, &bounds(&Matrix::new(vec![1.0, 2.0], 2)));
+        let none = matrix(vec![], 2);
+        assert_eq!(seeds(&none, 5).nrows(), 0);
+        let reducer = Reducer::<2>::new(&none, &bounds(&matrix(vec![1.0, 2.0], 2)));
         let micro = MicroClusters::new(reducer.assigner(), &reducer.assigner().empty_partial());
         assert_eq!((micro.weights.len(), micro.lost_share()), (0, 0.0));
         assert!(Dendrogram::new(&micro.points(), Linkage::Ward).merges().is_empty());

@@ -1,5 +1,7 @@
 //! [`Dendrogram`]: what merges with what, and how high.
 
+use crate::rows::{Rows, matrix, squared_distance};
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::chain::{Centroids, Distances, average, complete, merge_all};
@@ -7,7 +9,6 @@ use super::points::{Pair, WeightedPoints};
 use super::rounds::{MOST_COLUMNS, merge_mutual};
 use crate::hdbscan::condensed_tree::Edge;
 use crate::hdbscan::union_find::UnionFind;
-use crate::matrix::{Matrix, squared_distance};
 
 /// How far two clusters are apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +95,7 @@ impl Dendrogram {
     /// up to 6 columns rather `O(n log n)`; for memory see [`Linkage::bytes`]. Deterministic.
     #[must_use]
     pub fn new(points: &WeightedPoints<'_>, linkage: Linkage) -> Self {
-        let n = points.points.rows();
+        let n = points.points.nrows();
         let mut pairs = Vec::with_capacity(n.saturating_sub(1));
         match linkage {
             Linkage::Ward => {
@@ -184,12 +185,9 @@ impl Dendrogram {
     /// scipy's linkage matrix, `(n - 1) x 4`: left, right, height, count. The count is of rows, so for points that
     /// weigh more than 1 scipy would find it too high.
     #[must_use]
-    pub fn linkage_matrix(&self) -> Matrix {
-        let mut matrix = Matrix::with_capacity(self.merges.len(), 4);
-        for merge in &self.merges {
-            matrix.push(&[f64::from(merge.left), f64::from(merge.right), merge.height, merge.count as f64]);
-        }
-        matrix
+    pub fn linkage_matrix(&self) -> Array2<f64> {
+        let row = |merge: &Merge| [f64::from(merge.left), f64::from(merge.right), merge.height, merge.count as f64];
+        matrix(self.merges.iter().flat_map(row).collect(), 4)
     }
 
     pub(super) fn from_parts(weights: Vec<u64>, merges: Vec<Merge>) -> Self {
@@ -199,21 +197,21 @@ impl Dendrogram {
 
 /// The edges of a minimum spanning tree (Prim, Bell System Technical Journal 1957), the points' nearest to the tree
 /// first.
-fn nearest_first(points: &Matrix, pairs: &mut Vec<Pair>) {
+fn nearest_first(points: &Array2<f64>, pairs: &mut Vec<Pair>) {
     /// A point outside of the tree and the nearest point within.
     struct Outside {
         point: u32,
         squared_distance: f64,
         nearest: u32,
     }
-    let n = points.rows() as u32;
+    let n = points.nrows() as u32;
     let mut outside: Vec<Outside> =
         (1..n).map(|point| Outside { point, squared_distance: f64::INFINITY, nearest: 0 }).collect();
     let mut joined = 0;
     while !outside.is_empty() {
         let mut best = (0, f64::INFINITY, u32::MAX);
         for (i, other) in outside.iter_mut().enumerate() {
-            let distance = squared_distance(points.row(joined as usize), points.row(other.point as usize));
+            let distance = squared_distance(points.row_slice(joined as usize), points.row_slice(other.point as usize));
             if distance < other.squared_distance {
                 (other.squared_distance, other.nearest) = (distance, joined);
             }
@@ -234,17 +232,17 @@ mod tests {
     use crate::hierarchy::Contingency;
     use proptest::prelude::*;
 
-    fn random(seed: u64, n: usize, d: usize, steps: u64) -> (Matrix, Vec<u64>) {
+    fn random(seed: u64, n: usize, d: usize, steps: u64) -> (Array2<f64>, Vec<u64>) {
         let value = |i: u64| match steps {
             0 => unit_interval(mix(seed ^ mix(i))) + (mix(i / d as u64) % 3) as f64,
             _ => (mix(seed ^ mix(i)) % steps) as f64,
         };
         let weights = (0..n as u64).map(|i| mix(seed ^ i << 32) % 9 + 1).collect();
-        (Matrix::new((0..(n * d) as u64).map(value).collect(), d), weights)
+        (matrix((0..(n * d) as u64).map(value).collect(), d), weights)
     }
 
     fn by_chain(points: &WeightedPoints<'_>) -> Dendrogram {
-        let n = points.points.rows();
+        let n = points.points.nrows();
         let mut pairs = vec![];
         let all = super::super::rounds::Remaining {
             centroids: std::borrow::Cow::Borrowed(points.points),
@@ -264,11 +262,11 @@ mod tests {
     }
 
     /// Sum of squares around the mean.
-    fn squares(points: &Matrix, weights: &[u64]) -> f64 {
+    fn squares(points: &Array2<f64>, weights: &[u64]) -> f64 {
         let total: u64 = weights.iter().sum();
-        let rows = || points.iter().zip(weights);
+        let rows = || points.row_slices().zip(weights);
         let sum = |j: usize| rows().map(|(row, weight)| row[j] * *weight as f64).sum::<f64>();
-        let mean: Vec<f64> = (0..points.columns()).map(|j| sum(j) / total as f64).collect();
+        let mean: Vec<f64> = (0..points.ncols()).map(|j| sum(j) / total as f64).collect();
         rows().map(|(row, weight)| *weight as f64 * squared_distance(row, &mean)).sum()
     }
 
@@ -300,7 +298,7 @@ mod tests {
             assert!((sum - total).abs() <= 1e-9 * total, "{sum} is not {total}");
         }
         // Far apart in a row, each nearest to the one before: hardly a mutual pair in a round.
-        let line = Matrix::new((0..3_000).map(|i| 1.005f64.powi(i)).collect(), 1);
+        let line = matrix((0..3_000).map(|i| 1.005f64.powi(i)).collect(), 1);
         let dendrogram = Dendrogram::new(&WeightedPoints { points: &line, weights: &[1; 3_000] }, Linkage::Ward);
         assert_eq!(dendrogram.merges().len(), 2_999);
     }
@@ -311,15 +309,13 @@ mod tests {
         #[test]
         fn weights_are_repeated_points(seed in any::<u64>(), n in 2usize..40, d in 1usize..5) {
             let (points, weights) = random(seed, n, d, 0);
-            let mut repeated = Matrix::with_capacity(0, d);
-            for (row, weight) in points.iter().zip(&weights) {
-                (0..*weight).for_each(|_| repeated.push(row));
-            }
-            let ones = vec![1; repeated.rows()];
+            let rows = points.row_slices().zip(&weights);
+            let repeated = matrix(rows.flat_map(|(row, weight)| row.repeat(*weight as usize)).collect(), d);
+            let ones = vec![1; repeated.nrows()];
             for linkage in [Linkage::Ward, Linkage::Average, Linkage::Complete, Linkage::Single] {
                 let weighted = Dendrogram::new(&WeightedPoints { points: &points, weights: &weights }, linkage);
                 let other = Dendrogram::new(&WeightedPoints { points: &repeated, weights: &ones }, linkage);
-                let above = &other.merges()[repeated.rows() - n..];
+                let above = &other.merges()[repeated.nrows() - n..];
                 for (a, b) in weighted.merges().iter().zip(above) {
                     prop_assert!((a.height - b.height).abs() <= 1e-9 * b.height);
                     prop_assert_eq!(a.count, b.count);
@@ -336,7 +332,7 @@ mod tests {
             let (points, weights) = random(seed, n, d, 0);
             let mut order: Vec<usize> = (0..n).collect();
             order.sort_by_key(|i| mix(seed ^ *i as u64));
-            let shuffled = Matrix::new(order.iter().flat_map(|i| points.row(*i).to_vec()).collect(), d);
+            let shuffled = matrix(order.iter().flat_map(|i| points.row_slice(*i).to_vec()).collect(), d);
             let shuffled_weights: Vec<u64> = order.iter().map(|i| weights[*i]).collect();
             for linkage in [Linkage::Ward, Linkage::Average, Linkage::Complete, Linkage::Single] {
                 let one = Dendrogram::new(&WeightedPoints { points: &points, weights: &weights }, linkage);

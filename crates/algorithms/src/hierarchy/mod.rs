@@ -7,12 +7,11 @@
 //! | more | [`seeds`] of a sample, a [`Reducer`] on every worker, [`MicroClusters`], then [`Dendrogram::new`] of these |
 //! | single linkage of any number | [`Dendrogram::from_spanning_tree`] of HDBSCAN's tree with a `min_samples` of 1, exact |
 //!
-//! A [`Dendrogram`] is cut by number or height to a [`Cut`]; a [`Contingency`] sets clusterings of the same rows
-//! against each other.
+//! A [`Dendrogram`] is cut by number or height to a [`Cut`]; a [`Contingency`] compares clusterings of the same rows.
 //!
-//! Ward's linkage of many points in few columns goes by rounds of mutual pairs over a kd-tree, in many columns, as
-//! average and complete linkage, by a nearest-neighbour chain, and single linkage by a spanning tree: all of them are
-//! exact.
+//! With few columns, Ward's linkage of many points goes by rounds of mutual pairs over a kd-tree. With many columns it
+//! goes by a nearest-neighbour chain, as average and complete linkage do. Single linkage goes by a spanning tree. All
+//! of them are exact.
 //!
 //! # What a reduction costs
 //!
@@ -31,11 +30,12 @@
 //! 3. *What is hidden is low*: within a micro-cluster of sum of squares `w`, half of the squared heights of any hierarchy add up to `w`, so that
 //!    none is higher than `sqrt(2 w)`.
 //!
-//! This bounds heights, not which rows are together. Where there is structure, a reduced cut is the exact one. Where
-//! clusters overlap, or where a cut asks for more segments than there are, Ward's choice between merges of nearly equal
-//! height changes with the least move of a row, and a reduced cut is another one, of a sum of squares within some
-//! percent of the exact cut's, be it more or less. Exact linkage of rows that were moved by less than a ten-thousandth
-//! of their range is another one too, and as a rule about as far away. `examples/hierarchy.rs` measures both.
+//! This bounds heights, but not which rows are together. Where there is structure, a reduced cut is the exact one.
+//! Where clusters overlap, or where a cut asks for more segments than there are, Ward's choice between merges of nearly
+//! equal height changes with the smallest move of a row. The reduced cut is then a different one, whose sum of squares
+//! within segments is a few percent above or below the exact cut's. Exact linkage of rows that were moved by less than
+//! a ten-thousandth of their range gives a different cut too, which is as a rule about equally far away.
+//! `examples/hierarchy.rs` measures both.
 
 mod agreement;
 mod chain;

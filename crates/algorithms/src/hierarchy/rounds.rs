@@ -1,31 +1,32 @@
-//! Ward's linkage of many points in few columns: rounds in which all pairs of clusters merge that are each other's
-//! nearest.
+//! Ward's linkage of many points in few columns: in each round, all pairs of clusters that are each other's nearest
+//! merge.
 //!
 //! ```text
 //!   round    kd-tree over the centroids ──▶ the nearest of those that lost theirs ──▶ merge what is mutual
 //!   10 %, 1 %, … of the points are left ──▶ the nearest-neighbour chain
 //! ```
 //!
-//! Ward's linkage is reducible, so that mutual pairs may merge in any order, and a cluster whose nearest did not merge
-//! keeps it: no merged cluster can be nearer. A search passes over nodes that even their lightest cluster would be too
-//! far in. This is as exact as the chain. References: Murtagh, The Computer Journal 1983; Yu, Wang, Gu, Dhulipala and
+//! Ward's linkage is reducible. So mutual pairs may merge in any order, and a cluster whose nearest did not merge keeps
+//! it, because no merged cluster can be nearer. A search skips nodes that are too far away even for their lightest
+//! cluster. This is as exact as the chain. References: Murtagh, The Computer Journal 1983; Yu, Wang, Gu, Dhulipala and
 //! Shun, "ParChain", PVLDB 2021.
 
+use crate::rows::{Rows, matrix};
+use ndarray::Array2;
 use std::borrow::Cow;
 
 use pulp::Arch;
 
 use super::points::{Pair, WeightedPoints};
 use crate::hashing::combine;
-use crate::matrix::Matrix;
 use crate::spatial_tree::{LANES, Node, SpatialTree};
 use crate::with_dimensions;
 
 /// Largest number of columns for which boxes tell what is near.
 pub(super) const MOST_COLUMNS: usize = 6;
-/// As few clusters are linked sooner by the chain.
+/// With this few clusters or fewer, the chain is faster.
 const LEAST_CLUSTERS: usize = 2_000;
-/// A round has to merge one cluster of so many, or else the chain takes over.
+/// A round has to merge at least one cluster in this many, otherwise the chain takes over.
 const LEAST_SHARE: usize = 40;
 /// Prunes a little less than it could: rounding must not decide.
 const CAUTION: f64 = 1.0 - 1e-12;
@@ -33,7 +34,7 @@ const CAUTION: f64 = 1.0 - 1e-12;
 /// Clusters still to be linked.
 pub(super) struct Remaining<'a> {
     /// Their centroids.
-    pub(super) centroids: Cow<'a, Matrix>,
+    pub(super) centroids: Cow<'a, Array2<f64>>,
     /// Their rows.
     pub(super) weights: Vec<f64>,
     /// A point of each.
@@ -45,18 +46,18 @@ pub(super) fn merge_mutual<'a>(from: &WeightedPoints<'a>, pairs: &mut Vec<Pair>)
     let remaining = Remaining {
         centroids: Cow::Borrowed(from.points),
         weights: from.weights.iter().map(|weight| *weight as f64).collect(),
-        points: (0..from.points.rows() as u32).collect(),
+        points: (0..from.points.nrows() as u32).collect(),
     };
-    let columns = from.points.columns();
-    if columns > MOST_COLUMNS || from.points.rows() <= LEAST_CLUSTERS {
+    let columns = from.points.ncols();
+    if columns > MOST_COLUMNS || from.points.nrows() <= LEAST_CLUSTERS {
         return remaining;
     }
-    with_dimensions!(columns, D => Rounds::<'_, D> { remaining, nearest: vec![None; from.points.rows()] }.run(pairs))
+    with_dimensions!(columns, D => Rounds::<'_, D> { remaining, nearest: vec![None; from.points.nrows()] }.run(pairs))
 }
 
 struct Rounds<'a, const D: usize> {
     remaining: Remaining<'a>,
-    /// Of each cluster, where it is known: the distance to the nearest other, and which that is.
+    /// For each cluster, if known: the distance to the nearest other, and which that is.
     nearest: Vec<Option<(f64, u32)>>,
 }
 
@@ -107,7 +108,8 @@ impl<'a, const D: usize> Rounds<'a, D> {
             })
             .collect();
         let old = &self.remaining;
-        let mut centroids = Matrix::with_capacity(n, old.centroids.columns());
+        let columns = old.centroids.ncols();
+        let mut centroids = Vec::with_capacity(n * columns);
         let (mut weights, mut points) = (Vec::with_capacity(n), Vec::with_capacity(n));
         let mut nearest = Vec::with_capacity(n);
         let mut place = vec![u32::MAX; n];
@@ -120,15 +122,15 @@ impl<'a, const D: usize> Rounds<'a, D> {
                 Some((distance, other)) => {
                     let whole = weight + old.weights[other];
                     let share = old.weights[other] / whole;
-                    let halves = old.centroids.row(i).iter().zip(old.centroids.row(other));
+                    let halves = old.centroids.row_slice(i).iter().zip(old.centroids.row_slice(other));
                     let mut merged = [0.0; D];
                     merged.iter_mut().zip(halves).for_each(|(to, (a, b))| *to = a + (b - a) * share);
-                    centroids.push(&merged[..old.centroids.columns()]);
+                    centroids.extend_from_slice(&merged[..columns]);
                     pairs.push((distance, old.points[i], old.points[other]));
                     (weight, known) = (whole, None);
                 }
                 None => {
-                    centroids.push(old.centroids.row(i));
+                    centroids.extend_from_slice(old.centroids.row_slice(i));
                     // The nearest of the others is as it was, unless it merged.
                     known = known.filter(|(_, nearest)| mate[*nearest as usize].is_none());
                 }
@@ -140,7 +142,7 @@ impl<'a, const D: usize> Rounds<'a, D> {
         for (_, other) in nearest.iter_mut().flatten() {
             *other = place[*other as usize];
         }
-        self.remaining = Remaining { centroids: Cow::Owned(centroids), weights, points };
+        self.remaining = Remaining { centroids: Cow::Owned(matrix(centroids, columns)), weights, points };
         self.nearest = nearest;
     }
 }
@@ -174,8 +176,9 @@ struct Query<const D: usize> {
 }
 
 impl<const D: usize> Search<'_, D> {
-    /// Decides between pairs of one distance, both ways alike. On a grid, where all neighbours are equally far, the
-    /// lower number would make everyone look in one direction, and hardly a pair would be mutual; a hash makes many.
+    /// Orders pairs of equal distance, the same from both ends. On a grid, where all neighbours are equally far,
+    /// choosing the lower number would make every cluster look in one direction, and hardly a pair would be mutual; a
+    /// hash makes many mutual.
     #[inline(never)]
     fn rank(&self, query: &Query<D>, other: u32) -> u64 {
         let [a, b] = [self.rows[query.own], other].map(|row| u64::from(self.points[row as usize]));
@@ -196,7 +199,7 @@ impl<const D: usize> Search<'_, D> {
         }
         if let Some((left, right)) = self.tree.children(node) {
             let (a, b) = (self.bound(left, query), self.bound(right, query));
-            // Where both are as near, the one that the cluster itself is in.
+            // If both are equally near, take the one that the cluster itself is in.
             let is_right_first = b < a || (a == b && query.own >= self.tree.points(right).start);
             if is_right_first {
                 self.visit(right, b, query);

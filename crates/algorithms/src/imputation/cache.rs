@@ -1,4 +1,4 @@
-//! Trees that were used last, within a number of bytes.
+//! A cache of the trees used last, within a number of bytes.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -9,8 +9,9 @@ use super::tree::Tree;
 /// Pattern of the donors, and the columns of it that a tree is over.
 pub(super) type Key = (u64, u64);
 
-/// A tree is built when it was asked for this many rows; until then they are compared with every donor, which costs less
-/// than a tree does. If it is never built, nothing is lost; if it is, at most as much again as it costs.
+/// A tree is built once it was asked for this many rows. Until then rows are compared with every donor, which costs
+/// less than building a tree. A tree that is never built saves its cost; for one that is built, the comparisons cost at
+/// most as much again.
 const WORTH_A_TREE: usize = 32;
 /// Keys whose rows are counted, at most.
 const MOST_COUNTED: usize = 1 << 14;
@@ -29,7 +30,7 @@ pub(super) struct Cache {
 struct State {
     slots: HashMap<Key, Slot>,
     asked: HashMap<Key, usize>,
-    /// Of all slots.
+    /// Bytes of all slots.
     bytes: usize,
     /// Trees that are being built or are in use.
     busy: usize,
@@ -136,8 +137,8 @@ impl Cache {
         self.lock().bytes
     }
 
-    /// The tree for `rows` more rows, built by `build` if need be, which takes up to `most_bytes`; none where it is not
-    /// worth its while yet.
+    /// The tree for `rows` more rows. If need be, `build` builds it and takes up to `most_bytes`. `None` while a tree
+    /// is not worth its cost.
     pub(super) fn get(
         &self,
         key: Key,

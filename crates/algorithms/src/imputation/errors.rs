@@ -30,7 +30,7 @@ impl ImputationErrors {
     /// No errors yet. `bounds` are those of each feature's values.
     #[must_use]
     pub fn new(bounds: &[Bounds]) -> Self {
-        // No imputed value is outside the bounds, but for a fallback of the caller's.
+        // No imputed value is outside the bounds, except a fallback of the caller's.
         let quantum = |bounds: &Bounds| FineQuantum::for_bound((2.0 * bounds.max_abs()).powi(2));
         Self {
             counts: vec![0; bounds.len()],
@@ -58,7 +58,7 @@ impl ImputationErrors {
         assert!(copies.next().is_none(), "more copies than known cells");
     }
 
-    /// Of each feature: how many cells were compared, and the sum of their squared errors.
+    /// For each feature, how many cells were compared, and the sum of their squared errors.
     #[must_use]
     pub fn sums(&self) -> Vec<(u64, f64)> {
         let sum = |((count, square), quantum): ((&u64, &i128), &FineQuantum)| (*count, quantum.value(*square));

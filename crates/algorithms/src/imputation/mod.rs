@@ -23,9 +23,10 @@
 //! **Reproducible.** Values of donors are added up as integers (see [`sums`](crate::sums)), so a result depends on the set of
 //! donors and on nothing else: not on their order, on how they are split among searches that are merged, or on threads.
 //!
-//! **Cost.** With n donors and receivers, `n log n` for each pair of patterns that occurs, and memory of 8 bytes for each cell
-//! of a donor plus the trees that are kept ([`KnnImputer::most_bytes`]). Rows whose patterns are nearly all different, as
-//! with dozens of features that are missing independently, have nearly as many pairs as pairs of rows.
+//! **Cost.** With n donors and receivers, `n log n` for each pair of patterns that occurs, and memory of 8 bytes for
+//! each cell of a donor plus the trees that are kept ([`KnnImputer::most_bytes`]). If nearly all rows have different
+//! patterns, as with dozens of features that are missing independently, there are nearly as many pairs of patterns as
+//! pairs of rows.
 
 mod cache;
 mod donors;
@@ -86,7 +87,8 @@ fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
 
 /// Trees are kept up to this many times what one tree over all donors may take.
 const TREES_KEPT: usize = 4;
-/// Where all together take no more than this, as many are kept as there are features that are missing alone, and as many again.
+/// If all trees together fit in this many bytes, as many are kept as there are features that are missing alone, and as
+/// many again.
 const SMALL_TREES: usize = 512 << 20;
 /// Groups of up to this many donors are searched row by row, without a tree.
 const SMALL_GROUP: usize = 32;
@@ -112,7 +114,7 @@ struct Receivers {
     missing: u64,
     /// Rows of the batch, in the order of their values: one search leaves in the cache what the next one needs.
     rows: Vec<u32>,
-    /// Of each distinct row, the first of `rows` that is equal to it.
+    /// For each distinct row, the first of `rows` that is equal to it.
     firsts: Vec<u32>,
 }
 
@@ -224,7 +226,8 @@ impl KnnImputer {
         (masks, groups)
     }
 
-    /// Of each group, each distinct row and each feature that it misses: what `finish` makes of the list of donors.
+    /// For each group, each distinct row and each feature that the row misses: the result of `finish` for the list of
+    /// donors.
     fn search<R: Send>(
         &self,
         rows: &[f64],

@@ -1,4 +1,4 @@
-//! The nearest donors of a missing cell, and what they make of it.
+//! The nearest donors of a missing cell, and the value that they give it.
 
 use serde::{Deserialize, Serialize};
 
@@ -56,14 +56,15 @@ impl List {
     }
 }
 
-/// What the neighbours make of a cell; none without any. Donors at the last distance share the places that are left.
+/// The value that the neighbours give a cell; `None` if there are none. Donors at the last distance share the places
+/// that are left.
 fn average(entries: &[Entry], neighbors: u64, weights: NeighborWeights, quantum: Quantum) -> Option<f64> {
     let (last, before) = entries.split_last()?;
     let nearer: u64 = before.iter().map(|entry| entry.count).sum();
     let left = last.count.min(neighbors - nearer);
     match weights {
         NeighborWeights::Distance if entries[0].distance == 0.0 => Some(quantum.mean(entries[0].sum, entries[0].count)),
-        // Weights of 0: all are too far away for their squared distance to be a number.
+        // The weights would be 0: all donors are so far away that their squared distance is infinite.
         NeighborWeights::Distance if entries[0].distance < f64::INFINITY => {
             let (mut sum, mut total) = (0.0, 0.0);
             for (at, entry) in entries.iter().enumerate() {
@@ -107,7 +108,7 @@ impl Hits {
         Self { neighbors, items: vec![], count: 0, last: 0, worst: f64::INFINITY }
     }
 
-    /// Starts anew: points farther away than `worst` are of no interest.
+    /// Starts again: points farther away than `worst` are ignored.
     pub(super) fn clear(&mut self, worst: f64) {
         self.items.clear();
         (self.count, self.last, self.worst) = (0, 0, worst);
@@ -158,7 +159,7 @@ pub struct Nearest {
     neighbors: u64,
     /// Entries of each cell.
     lengths: Vec<u32>,
-    /// Of each entry: the scaled squared distance, how many donors are there, and the sum of their values in quanta.
+    /// For each entry, the scaled squared distance, the number of donors there, and the sum of their values in quanta.
     distances: Vec<f64>,
     counts: Vec<u64>,
     sums: Vec<i128>,
@@ -200,8 +201,8 @@ impl Nearest {
         })
     }
 
-    /// Of each cell, the scaled squared distance that the nearest donors lie within; infinite where they are fewer than the
-    /// neighbours that are asked for.
+    /// For each cell, the scaled squared distance within which its nearest donors lie; infinite if there are fewer
+    /// donors than neighbours that are asked for.
     #[must_use]
     pub fn reach(&self) -> Vec<f64> {
         let reach = |list: &mut dyn Iterator<Item = Entry>| {

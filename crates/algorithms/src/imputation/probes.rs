@@ -1,8 +1,8 @@
 //! The nearest donors of a few receivers among very many donors, without a tree over the donors.
 //!
-//! A few hundred probes tell how well imputation does; for them alone, sorting every donor into a tree is too much. Here
-//! the receivers are indexed instead. Each brings a distance that its k-th neighbour is known to lie within, so a donor only
-//! concerns the receivers whose interval, in one column, holds the donor's value:
+//! A few hundred probes show how good imputation is, and for them alone it is too much to sort every donor into a tree.
+//! Here the receivers are indexed instead. For each, a distance is known within which its k-th neighbour lies. So a
+//! donor matters only to the receivers whose interval, in one column, holds the donor's value:
 //!
 //! ```text
 //!   receivers   ├──a──┤        ├────c────┤        each: value +- reach
@@ -17,7 +17,7 @@ use super::nearest::{Entry, List, Nearest, quanta};
 use super::{bits, mask_of, pattern};
 use crate::sums::{Bounds, Quantum};
 
-/// Of the donors that are offered, the nearest of every cell that is asked for. Lists of different donors merge: see
+/// Collects the nearest of the offered donors for every cell that is asked for. Lists of different donors merge: see
 /// [`Nearest::merge`].
 #[derive(Debug)]
 pub struct ProbeSearch {
@@ -57,9 +57,9 @@ struct Gaps {
 }
 
 impl ProbeSearch {
-    /// Takes receivers (`n x d`, row-major, NaN where missing), and of all their missing cells, in the order of (row, feature),
-    /// a scaled squared distance that has the k-th neighbour within; below 0 for a cell that is of no interest. Bounds as in
-    /// [`super::KnnImputer::new`].
+    /// Takes receivers (`n x d`, row-major, NaN where missing) and, for all their missing cells in the order of (row,
+    /// feature), a scaled squared distance within which the k-th neighbour lies; below 0 for a cell to ignore. Bounds
+    /// as in [`super::KnnImputer::new`].
     #[must_use]
     pub fn new(rows: Vec<f64>, within: &[f64], neighbors: usize, bounds: &[Bounds]) -> Self {
         let features = bounds.len();
@@ -123,7 +123,7 @@ impl ProbeSearch {
                     for feature in features {
                         sum += (donor[*feature] - receiver[*feature]) * (donor[*feature] - receiver[*feature]);
                     }
-                    // It only grows.
+                    // The sum only grows.
                     if sum * scale > limit {
                         break;
                     }

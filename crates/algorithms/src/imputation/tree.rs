@@ -5,11 +5,11 @@
 //!   refs    r G | r r G | r | ...     the donor that a point is, or the total of all donors that are there
 //! ```
 //!
-//! The tree is built in the array of its points: nodes are cut at the median of a sample, by value, so that donors at the
-//! same place are never parted and meet in one leaf, where they become one point. Values are looked up in the rows of the
-//! donors when a point turns out to be near. A box is tight around its points. Pruning is exact in floating point: the
-//! distance to a box is added up in the same column order as a distance to a point, from terms that are no larger, and
-//! rounding is monotone. References: Friedman, Bentley and Finkel, ACM TOMS 1977.
+//! The tree is built in the array of its points. Nodes are cut at the median of a sample, by value, so donors at the
+//! same place are never separated and meet in one leaf, where they become one point. When a point turns out to be near,
+//! the values are looked up in the rows of the donors. A box is tight around its points. Pruning is exact in floating
+//! point: the distance to a box is added up in the same column order as a distance to a point, from terms that are no
+//! larger, and rounding is monotone. References: Friedman, Bentley and Finkel, ACM TOMS 1977.
 
 use super::donors::Group;
 use super::nearest::Hits;
@@ -20,7 +20,7 @@ use crate::sums::Quantum;
 const LEAF: usize = 12;
 /// Rows whose median is taken for that of a node.
 const SAMPLE: usize = 33;
-/// Rows that are not worth a thread.
+/// Parts with fewer rows than this do not get a thread of their own.
 const LEAST_PIECE: usize = 32_768;
 /// Nodes below this depth are cut at their true median, which bounds the depth whatever the rows.
 const DEEPEST_SAMPLED: usize = 64;
@@ -28,7 +28,7 @@ const DEEPEST_SAMPLED: usize = 64;
 const TOTAL: u32 = 1 << 31;
 /// No point.
 const NOWHERE: u32 = u32::MAX;
-/// Rows after which it is checked, first, that at least a quarter of the rows were at places met before.
+/// After this many rows it is first checked that at least a quarter of the rows were at places met before.
 const FIRST_CHECK: usize = 1 << 15;
 
 /// A node; the left child of an inner one follows it.
@@ -78,7 +78,7 @@ struct Part {
     totals: Totals,
 }
 
-/// Of each total: how many donors it is of, and the sum of their values of each given feature.
+/// For each total, how many donors it stands for, and the sum of their values of each given feature.
 #[derive(Debug, Default)]
 struct Totals {
     counts: Vec<u32>,

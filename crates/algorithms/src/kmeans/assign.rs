@@ -1,10 +1,11 @@
 //! The worker's side of a pass: assign rows to their nearest centroid and add them up.
 
+use crate::rows::Rows;
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::centers::Centers;
 use super::{coordinate_quanta, squared_reach};
-use crate::matrix::Matrix;
 use crate::sums::{Bounds, FineQuantum, Quantum, fine_quanta};
 
 /// A point far from its centroid: a candidate to re-seed an empty cluster with.
@@ -150,11 +151,11 @@ impl Assigner {
     /// Adds the rows of `points` (`n x d`) to `partial`: counts, sums, inertia, and where there are `ids` (`n`) far points. `weights`
     /// are `n`, each from 1, of no more than [`MOST_TERMS`](crate::sums::MOST_TERMS) together. `O(n k d)`, down a tree
     /// `O(n d log k)`; a pass over a flat clustering that needs no far points goes by [`super::FilterTree`] or [`super::accumulate_all`], which are faster.
-    pub fn accumulate(&self, points: &Matrix, ids: &[u64], weights: Option<&[u32]>, partial: &mut Partial) {
+    pub fn accumulate(&self, points: &Array2<f64>, ids: &[u64], weights: Option<&[u32]>, partial: &mut Partial) {
         let d = self.features;
         let scales: Vec<f64> = self.quanta.iter().map(|q| q.scale()).collect();
         let inertia_scale = self.inertia_quantum.scale();
-        for (i, row) in points.iter().enumerate() {
+        for (i, row) in points.row_slices().enumerate() {
             let (cluster, distance) = self.centers.nearest(row);
             let weight = weight_of(weights, i);
             partial.counts[cluster] += u64::from(weight);

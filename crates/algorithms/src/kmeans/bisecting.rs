@@ -5,21 +5,22 @@
 //!
 //! ```text
 //!   leaves that were not tried yet ──▶ two centroids each ──▶ one tree, one pass a step for all of them ──▶ converged
-//!   of the leaves, the one of the largest inertia is split as was tried; its halves are leaves that were not tried yet
+//!   the leaf with the largest inertia is split as it was tried; its halves are leaves that were not tried yet
 //! ```
 //!
-//! The choice of the leaf is scikit-learn's `bisecting_strategy="biggest_inertia"`. Leaves are tried ahead of their turn, as that
-//! costs no pass of its own. Rows are assigned by going down the tree ([`Centers`]), as in scikit-learn and Spark.
+//! The leaf is chosen as by scikit-learn's `bisecting_strategy="biggest_inertia"`. Leaves are tried before it is their
+//! turn, because that costs no extra pass. Rows are assigned by going down the tree ([`Centers`]), as in scikit-learn
+//! and Spark.
 
 use super::assign::{Assigner, Partial};
 use super::centers::{Branch, Centers, Split};
 use super::clustering::Clustering;
-use crate::matrix::squared_distance;
+use crate::rows::squared_distance;
 
 /// A clustering out of a [`Bisection`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bisected {
-    /// The clusters; those that there were no rows left to split for are empty.
+    /// The clusters. If there were no rows left to split, the last ones are empty.
     pub clustering: Clustering,
     /// Steps of all splits together.
     pub iterations: usize,
@@ -39,11 +40,11 @@ struct Half {
 
 #[derive(Debug, Clone)]
 enum Trial {
-    /// Not yet.
+    /// Not tried yet.
     Untried,
-    /// `2 x d`, after so many steps.
+    /// `2 x d`, after this many steps.
     Running(Vec<f64>, usize),
-    /// What the halves are, after so many steps, and whether they had come to rest.
+    /// The halves, after this many steps, and whether their centroids had stopped moving.
     Settled(Box<[Half; 2]>, usize, bool),
     /// All rows are on one side.
     Indivisible,
@@ -70,8 +71,9 @@ pub struct Bisection {
 }
 
 impl Bisection {
-    /// Up to `largest` clusters of the rows whose merged partial, inertia included, a pass by `assigner` found: with one centroid, near to
-    /// their mean. `tolerance` (absolute) and `max_iterations` are those of each split, as [`super::Lloyd`]'s.
+    /// Makes up to `largest` clusters from the merged partial, inertia included, that a pass by `assigner` found over
+    /// all rows: a pass with a single centroid near their mean. `tolerance` (absolute) and `max_iterations` apply to
+    /// each split, as in [`super::Lloyd`].
     #[must_use]
     pub fn new(assigner: &Assigner, partial: &Partial, largest: usize, tolerance: f64, max_iterations: usize) -> Self {
         let features = assigner.centers().columns();
@@ -113,11 +115,12 @@ impl Bisection {
         self.split_what_is_settled();
     }
 
-    /// What the next pass has to be with: the clustering so far, with the leaves that are tried split. `None` when all is done.
+    /// The centers for the next pass: the clustering so far, with the leaves that are being tried split. `None` when
+    /// all is done.
     #[must_use]
     pub fn trial(&self) -> Option<Centers> {
         if self.order.len() + 1 >= self.largest {
-            // What was tried ahead of its turn is not needed any more.
+            // Leaves that were tried before their turn are no longer needed.
             return None;
         }
         let leaves = self.leaves(self.order.len());
@@ -152,7 +155,7 @@ impl Bisection {
         self.split_what_is_settled();
     }
 
-    /// Splits leaves in their turn, as far as they were tried.
+    /// Splits leaves when it is their turn, as far as they were tried.
     fn split_what_is_settled(&mut self) {
         while self.order.len() + 1 < self.largest {
             let divisible = |leaf: &usize| {
@@ -222,8 +225,8 @@ impl Bisection {
         }
     }
 
-    /// The clustering into `k`, once [`Bisection::trial`] and [`Bisection::untried`] have nothing left. Where rows could not be split so
-    /// often, the last clusters are empty and have the centroid of the first.
+    /// The clustering into `k`, once [`Bisection::trial`] and [`Bisection::untried`] have nothing left. If rows could
+    /// not be split that often, the last clusters are empty and have the centroid of the first.
     #[must_use]
     pub fn clustering(&self, k: usize) -> Bisected {
         let splits = k.saturating_sub(1).min(self.order.len());
@@ -287,29 +290,30 @@ mod tests {
     use super::super::local::best_of;
     use super::*;
     use crate::hashing::{mix, unit_interval};
-    use crate::matrix::Matrix;
+    use crate::rows::{Rows, matrix};
     use crate::sums::Bounds;
+    use ndarray::Array2;
 
-    fn run(points: &Matrix, largest: usize, with_starts: bool) -> (Bisection, usize) {
-        let d = points.columns();
+    fn run(points: &Array2<f64>, largest: usize, with_starts: bool) -> (Bisection, usize) {
+        let d = points.ncols();
         let mut bounds = vec![Bounds::default(); d];
-        points.iter().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
+        points.row_slices().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
         let pass = |centers: Centers| {
             let assigner = Assigner::new(centers, &bounds, 0);
             let mut partial = assigner.empty_partial();
             assigner.accumulate(points, &[], None, &mut partial);
             (assigner, partial)
         };
-        let (assigner, partial) = pass(Centers::flat(points.row(0).to_vec(), d));
+        let (assigner, partial) = pass(Centers::flat(points.row_slice(0).to_vec(), d));
         let mut bisection = Bisection::new(&assigner, &partial, largest, 1e-6, 100);
         let mut passes = 0;
         loop {
             let current = bisection.current();
             for leaf in bisection.untried() {
                 let members: Vec<f64> =
-                    points.iter().filter(|row| current.nearest(row).0 == leaf).flatten().copied().collect();
-                let members = Matrix::new(members, d);
-                let start = best_of(&members, &vec![1.0; members.rows()], 2, 7, 1).centroids;
+                    points.row_slices().filter(|row| current.nearest(row).0 == leaf).flatten().copied().collect();
+                let members = matrix(members, d);
+                let start = best_of(&members, &vec![1.0; members.nrows()], 2, 7, 1).centroids;
                 bisection.begin(leaf, with_starts.then_some(start));
             }
             let Some(trial) = bisection.trial() else {
@@ -324,13 +328,13 @@ mod tests {
         }
     }
 
-    fn blobs() -> Matrix {
+    fn blobs() -> Array2<f64> {
         let value = |i: u64| {
             let (row, column) = (i / 2, i % 2);
             [[0.0, 0.0], [0.0, 20.0], [30.0, 0.0], [30.0, 9.0]][(row % 4) as usize][column as usize]
                 + unit_interval(mix(i))
         };
-        Matrix::new((0..800).map(value).collect(), 2)
+        matrix((0..800).map(value).collect(), 2)
     }
 
     #[test]
@@ -343,12 +347,15 @@ mod tests {
             for k in (2..=6).rev() {
                 let clustering = bisection.clustering(k).clustering;
                 assert!(clustering.centers.is_sound(2));
-                let labels: Vec<usize> = points.iter().map(|row| clustering.centers.nearest(row).0).collect();
+                let labels: Vec<usize> = points.row_slices().map(|row| clustering.centers.nearest(row).0).collect();
                 let mut counts = vec![0; k];
                 labels.iter().for_each(|label| counts[*label] += 1);
                 assert_eq!(clustering.counts, counts);
                 let mut sums = vec![[0.0; 2]; k];
-                points.iter().zip(&labels).for_each(|(row, label)| (0..2).for_each(|j| sums[*label][j] += row[j]));
+                points
+                    .row_slices()
+                    .zip(&labels)
+                    .for_each(|(row, label)| (0..2).for_each(|j| sums[*label][j] += row[j]));
                 for (c, sum) in sums.iter().enumerate() {
                     for (j, sum) in sum.iter().enumerate() {
                         assert!((clustering.means[c * 2 + j] - sum / counts[c] as f64).abs() < 1e-9);
@@ -369,14 +376,14 @@ mod tests {
 
     #[test]
     fn equal_rows_cannot_be_split() {
-        let (bisection, _) = run(&Matrix::new([1.0, 1.0, 5.0, 5.0, 5.0].to_vec(), 1), 4, true);
+        let (bisection, _) = run(&matrix([1.0, 1.0, 5.0, 5.0, 5.0].to_vec(), 1), 4, true);
         let clustering = bisection.clustering(4).clustering;
         let mut counts = clustering.counts.clone();
         counts.sort_unstable();
         assert_eq!(counts, [0, 0, 2, 3]);
         assert!(clustering.centers.is_sound(1) && clustering.centers.k() == 4);
         for with_starts in [true, false] {
-            let (bisection, passes) = run(&Matrix::new(vec![2.0; 4], 1), 3, with_starts);
+            let (bisection, passes) = run(&matrix(vec![2.0; 4], 1), 3, with_starts);
             let clustering = bisection.clustering(3).clustering;
             assert!(passes <= 2 && clustering.centers.k() == 3);
             assert_eq!((clustering.counts, clustering.inertia, clustering.means), (vec![4, 0, 0], 0.0, vec![2.0; 3]));

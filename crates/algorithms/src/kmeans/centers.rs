@@ -5,9 +5,8 @@
 //!   tree    at each split the nearer of two, down to a leaf   bisecting
 //! ```
 
+use crate::rows::squared_distance;
 use serde::{Deserialize, Serialize};
-
-use crate::matrix::squared_distance;
 
 /// `k` centroids, and the splits that lead to them where rows go down a tree.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,7 +22,7 @@ pub struct Centers {
 /// One split of a tree.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Split {
-    /// `2 x d`: a row goes to the nearer of the two, of equal ones to the first.
+    /// `2 x d`: a row goes to the nearer of the two, or to the first if both are equally near.
     pub centroids: Vec<f64>,
     /// Where it goes on.
     pub below: [Branch; 2],
@@ -76,8 +75,8 @@ impl Centers {
         &self.splits
     }
 
-    /// Whether these are centers over `columns` columns that any row finds its way through: to be asked of those that come
-    /// from outside.
+    /// Whether these are centers over `columns` columns in which every row finds a cluster. To be called for centers
+    /// that come from outside.
     #[must_use]
     pub fn is_sound(&self, columns: usize) -> bool {
         let goes_on = |at: usize, branch: &Branch| match branch {

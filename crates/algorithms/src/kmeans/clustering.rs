@@ -1,17 +1,17 @@
 //! [`Clustering`]: rows in clusters, whichever variant of K-Means made them.
 
+use crate::rows::squared_distance;
 use serde::{Deserialize, Serialize};
 
 use super::assign::{Assigner, Partial};
 use super::centers::Centers;
-use crate::matrix::squared_distance;
 
 /// What rows are assigned by, and what a pass over all rows found of the `k` clusters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Clustering {
     /// What rows are assigned by.
     pub centers: Centers,
-    /// `k x d`: means of the rows of each cluster; of an empty one its centroid.
+    /// `k x d`: means of the rows of each cluster; an empty cluster has its centroid instead.
     pub means: Vec<f64>,
     /// Weight of the rows of each cluster; `k`.
     pub counts: Vec<u64>,

@@ -8,18 +8,18 @@
 //! ```
 //!
 //! Kanungo, Mount, Netanyahu, Piatko, Silverman and Wu, "An Efficient k-Means Clustering Algorithm: Analysis and
-//! Implementation", IEEE TPAMI 2002. It is Lloyd's result to the bit: sums are integers, so that a node's sum is what its points add
-//! up to, and a centroid is filtered out only when it is farther by more than rounding can make of it, so that the points
-//! left to be looked at are decided as they always are.
+//! Implementation", IEEE TPAMI 2002. The result is Lloyd's to the bit. Sums are integers, so a node's sum is exactly
+//! that of its points. A centroid is filtered out only when it is farther by more than any rounding error, so the
+//! points that are still compared are decided as always.
 //!
 //! Boxes filter well where points are dense compared with the distance of centroids, which is why this pays in few columns
 //! (see [`MAX_FILTERED`]).
 
 use super::Assigner;
 use super::assign::{Partial, weight_of};
-use crate::matrix::Matrix;
 use crate::spatial_tree::{BoundingBox, LANES, LEAF, Node, SpatialTree, squared_distance};
 use crate::sums::{Bounds, fine_quanta};
+use ndarray::Array2;
 
 /// Largest number of columns for which passes filter. Beyond, boxes that hold few points are as wide as the clusters are
 /// apart, and nearly every point is looked at.
@@ -35,14 +35,14 @@ const LEAST_SUMMED: usize = 64;
 pub struct FilterTree<const D: usize> {
     tree: SpatialTree<D>,
     columns: usize,
-    /// By which coordinates become quanta; of missing columns 0, as those are whatever they are multiplied by.
+    /// Factors that turn coordinates into quanta; 0 for missing columns.
     scales: [f64; D],
     /// By node: where its sum is, or [`NO_SUM`].
     place: Vec<u32>,
     sums: Vec<[i128; D]>,
     /// As `sums`: weights of the points.
     counts: Vec<u64>,
-    /// Of each point in tree order; none where all are 1.
+    /// Weight of each point in tree order; `None` if all are 1.
     weights: Option<Vec<u32>>,
 }
 
@@ -51,7 +51,7 @@ const NO_SUM: u32 = u32::MAX;
 impl<const D: usize> FilterTree<D> {
     /// Over `points` (`n x d`, `d` at most `D`) that lie within `bounds` (`d`), those of all partitions; `weights` are `n`. `O(n log n)`.
     #[must_use]
-    pub fn build(points: Matrix, weights: Option<&[u32]>, bounds: &[Bounds]) -> Self {
+    pub fn build(points: Array2<f64>, weights: Option<&[u32]>, bounds: &[Bounds]) -> Self {
         let (tree, rows) = SpatialTree::build_from(points, 1);
         let quanta = super::coordinate_quanta(bounds);
         let mut built = Self {
@@ -81,7 +81,7 @@ impl<const D: usize> FilterTree<D> {
             + self.counts.capacity() * size_of::<u64>()
     }
 
-    /// Weight and sum of a node, which it keeps where that is worth it, as do those below.
+    /// Weight and sum of a node. The node stores them if that is worth it, and so do the nodes below it.
     fn sum(&mut self, node: Node) -> (u64, [i128; D]) {
         let points = self.tree.points(node);
         let (count, sum) = match self.tree.children(node) {
@@ -126,7 +126,7 @@ impl<const D: usize> FilterTree<D> {
             .collect();
         let mut pass = Pass {
             of: self,
-            // Of a squared distance no more is lost than (D + 2) roundings of the largest one; four of them are compared.
+            // A squared distance loses at most (D + 2) roundings of the largest one; four of them are compared.
             margin: 4.0 * (D + 4) as f64 * f64::EPSILON * assigner.squared_reach(),
             inertia_scale: measured.then(|| assigner.inertia_quantum().scale()),
             centroids,
@@ -215,7 +215,7 @@ impl<const D: usize> Pass<'_, D> {
             self.of.tree.leaf_distances(leaf.first_leaf, centroid, |at, distances| {
                 let at = at - block;
                 for lane in 0..LANES {
-                    // NaN, where there is no point of this leaf, is less than nothing.
+                    // NaN, where there is no point of this leaf, never compares as less.
                     let is_nearer = distances[lane] < least[at + lane];
                     least[at + lane] = if is_nearer { distances[lane] } else { least[at + lane] };
                     nearest[at + lane] = if is_nearer { candidate } else { nearest[at + lane] };

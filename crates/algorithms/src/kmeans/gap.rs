@@ -5,14 +5,15 @@
 //!   Gap(k) = mean over references of log W*(k)  -  log W(k)        W: inertia of the best clustering found
 //! ```
 //!
-//! References are rows spread evenly over the box of the data. All are clustered alike, so that what a start misses is missed on both
-//! sides.
+//! References are rows spread evenly over the box of the data. Rows and references are clustered in the same way, so
+//! that a start has the same weaknesses on both sides.
 
+use crate::rows::{Rows, matrix};
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::local::best_of;
 use crate::hashing::{combine, unit_interval};
-use crate::matrix::Matrix;
 use crate::parallel::for_each_chunk;
 use crate::sums::Bounds;
 
@@ -32,15 +33,15 @@ pub struct Gap {
     pub error: f64,
 }
 
-/// The gap of each of `ks` for `points` (`n x d`, of `weights`, `n`), on up to `threads` threads. A k whose inertia is 0, of the rows or
-/// of a reference, has none: there are no more distinct rows. A pure function but for the time it takes; `O(n d sum(k))` for each of
-/// 60 starts and their steps.
+/// The gap for each of `ks` for `points` (`n x d`, with `weights`, `n`), on up to `threads` threads. A k for which the
+/// inertia of the rows or of a reference is 0 has no gap, because there are no more distinct rows. A pure function
+/// apart from its running time; `O(n d sum(k))` for each of 60 starts and their steps.
 #[must_use]
-pub fn gaps(points: &Matrix, weights: &[f64], ks: &[usize], seed: u64, threads: usize) -> Vec<Gap> {
-    let d = points.columns();
+pub fn gaps(points: &Array2<f64>, weights: &[f64], ks: &[usize], seed: u64, threads: usize) -> Vec<Gap> {
+    let d = points.ncols();
     let mut bounds = vec![Bounds::default(); d];
-    points.iter().for_each(|row| row.iter().zip(&mut bounds).for_each(|(value, bounds)| bounds.include(*value)));
-    let logs = |points: &Matrix, seed: u64| -> Vec<f64> {
+    points.row_slices().for_each(|row| row.iter().zip(&mut bounds).for_each(|(value, bounds)| bounds.include(*value)));
+    let logs = |points: &Array2<f64>, seed: u64| -> Vec<f64> {
         ks.iter().map(|k| libm::log(best_of(points, weights, *k, combine(seed, *k as u64), STARTS).inertia)).collect()
     };
     let sets: Vec<u64> = (0..=REFERENCES).collect();
@@ -52,7 +53,7 @@ pub fn gaps(points: &Matrix, weights: &[f64], ks: &[usize], seed: u64, threads: 
         let uniform = |i: usize| {
             bounds[i % d].min + (bounds[i % d].max - bounds[i % d].min) * unit_interval(combine(seed, i as u64))
         };
-        logs(&Matrix::new((0..points.values().len()).map(uniform).collect(), d), seed)
+        logs(&matrix((0..points.values().len()).map(uniform).collect(), d), seed)
     });
     let references = logs.split_off(1);
     let b = REFERENCES as f64;
@@ -65,8 +66,8 @@ pub fn gaps(points: &Matrix, weights: &[f64], ks: &[usize], seed: u64, threads: 
     ks.iter().enumerate().filter_map(of).collect()
 }
 
-/// The least k whose gap is at least that of the next k less its error; where no k is, the k of the largest gap. Ties go to the
-/// smaller k; none without a gap.
+/// The least k whose gap is at least that of the next k less its error; if there is no such k, the k of the largest
+/// gap. Ties go to the smaller k; `None` without a gap.
 #[must_use]
 pub fn by_gap(gaps: &[Gap]) -> Option<Gap> {
     let enough = gaps.windows(2).find(|pair| pair[0].gap >= pair[1].gap - pair[1].error).map(|pair| pair[0]);
@@ -78,11 +79,11 @@ mod tests {
     use super::*;
     use crate::hashing::mix;
 
-    fn three_blobs(spread: f64) -> Matrix {
+    fn three_blobs(spread: f64) -> Array2<f64> {
         let value = |i: u64| {
             ((i / 2 % 3) as f64) * if i.is_multiple_of(2) { 8.0 } else { -5.0 } + spread * unit_interval(mix(i))
         };
-        Matrix::new((0..600).map(value).collect(), 2)
+        matrix((0..600).map(value).collect(), 2)
     }
 
     #[test]
@@ -95,14 +96,14 @@ mod tests {
 
     #[test]
     fn one_blob_is_one_cluster() {
-        let points = Matrix::new((0..600).map(|i| unit_interval(mix(i))).collect(), 2);
+        let points = matrix((0..600).map(|i| unit_interval(mix(i))).collect(), 2);
         let found = gaps(&points, &[1.0; 300], &[1, 2, 3, 4], 7, 2);
         assert_eq!(by_gap(&found).map(|gap| gap.k), Some(1), "{found:?}");
     }
 
     #[test]
     fn no_gap_where_every_row_has_a_cluster() {
-        let points = Matrix::new(vec![0.0, 1.0, 2.0, 5.0], 1);
+        let points = matrix(vec![0.0, 1.0, 2.0, 5.0], 1);
         let found = gaps(&points, &[1.0; 4], &[2, 4], 7, 1);
         assert_eq!(found.iter().map(|gap| gap.k).collect::<Vec<_>>(), [2]);
         assert_eq!(by_gap(&[]), None);

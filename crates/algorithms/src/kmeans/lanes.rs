@@ -1,8 +1,9 @@
 //! Distances of a row to many centroids, eight at a time.
 //!
-//! Centroids lie column by column, eight beside each other, so that the distances to eight of them are a few vector instructions a
-//! column. Each is added up in the order of the columns: the same bits with vectors of any width. What is marked to be inlined
-//! is compiled for the width of the machine by being part of what [`pulp`] dispatches.
+//! Centroids are stored column by column, eight beside each other, so that the distances to eight of them are a few
+//! vector instructions a column. Each distance is added up in the order of the columns: the same bits with vectors of
+//! any width. Functions marked for inlining are compiled for the vector width of the machine, as part of what [`pulp`]
+//! dispatches.
 
 /// Centroids whose distances are computed together.
 pub(super) const LANES: usize = 8;
@@ -14,7 +15,7 @@ pub(super) struct CentroidLanes {
 }
 
 impl CentroidLanes {
-    /// Of `centroids` (`k x d`). Those that `is_there` says no to are never the nearest.
+    /// From `centroids` (`k x d`). A centroid for which `is_there` is false is never the nearest.
     pub(super) fn new(centroids: &[f64], d: usize, is_there: impl Fn(usize) -> bool) -> Self {
         let k = centroids.len() / d.max(1);
         let mut columns = vec![[f64::INFINITY; LANES]; k.div_ceil(LANES) * d];

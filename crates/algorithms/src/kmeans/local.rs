@@ -3,12 +3,13 @@
 //! A start that is refined on a sample before it meets all rows (Bradley and Fayyad, ICML 1998) is near a good optimum:
 //! the sample tells good starts from bad ones at no cost, and the passes over the rows become few.
 
+use crate::rows::{Rows, squared_distance};
+use ndarray::Array2;
 use pulp::Arch;
 
 use super::lanes::CentroidLanes;
 use super::plus_plus;
 use crate::hashing::combine;
-use crate::matrix::{Matrix, squared_distance};
 
 /// Most steps that a start is refined by.
 const STEPS: usize = 50;
@@ -28,7 +29,7 @@ pub struct LocalClustering {
 /// Lloyd's algorithm from a [`plus_plus`] start of its own. A cluster that loses all its rows keeps its centroid. `O(starts n k d)` a
 /// step, of which there are at most 50. A pure function of its arguments, the order of the rows included.
 #[must_use]
-pub fn best_of(points: &Matrix, weights: &[f64], k: usize, seed: u64, starts: usize) -> LocalClustering {
+pub fn best_of(points: &Array2<f64>, weights: &[f64], k: usize, seed: u64, starts: usize) -> LocalClustering {
     let mut best = LocalClustering { centroids: vec![], inertia: f64::INFINITY };
     let tolerance = TOLERANCE * mean_variance(points, weights);
     for start in 0..starts.max(1) {
@@ -43,13 +44,13 @@ pub fn best_of(points: &Matrix, weights: &[f64], k: usize, seed: u64, starts: us
 
 /// Compiled for each width of vectors, by being part of what is dispatched.
 #[inline(always)]
-fn refine(points: &Matrix, weights: &[f64], mut centroids: Vec<f64>, tolerance: f64) -> LocalClustering {
-    let d = points.columns();
+fn refine(points: &Array2<f64>, weights: &[f64], mut centroids: Vec<f64>, tolerance: f64) -> LocalClustering {
+    let d = points.ncols();
     let k = centroids.len().checked_div(d).unwrap_or(0);
     for step in 0.. {
         let lanes = CentroidLanes::new(&centroids, d, |_| true);
         let (mut inertia, mut counts, mut sums) = (0.0, vec![0.0; k], vec![0.0; k * d]);
-        for (row, weight) in points.iter().zip(weights) {
+        for (row, weight) in points.row_slices().zip(weights) {
             let (cluster, distance) = lanes.nearest(row);
             inertia += weight * distance;
             counts[cluster] += weight;
@@ -73,13 +74,14 @@ fn refine(points: &Matrix, weights: &[f64], mut centroids: Vec<f64>, tolerance: 
 }
 
 /// Mean over the columns of their weighted population variance.
-fn mean_variance(points: &Matrix, weights: &[f64]) -> f64 {
-    let (d, total) = (points.columns(), weights.iter().sum::<f64>());
+fn mean_variance(points: &Array2<f64>, weights: &[f64]) -> f64 {
+    let (d, total) = (points.ncols(), weights.iter().sum::<f64>());
     if d == 0 || total <= 0.0 {
         return 0.0;
     }
-    let sum_of =
-        |term: &dyn Fn(&[f64]) -> f64| points.iter().zip(weights).map(|(row, weight)| weight * term(row)).sum::<f64>();
+    let sum_of = |term: &dyn Fn(&[f64]) -> f64| {
+        points.row_slices().zip(weights).map(|(row, weight)| weight * term(row)).sum::<f64>()
+    };
     let variance = |j: usize| {
         let mean = sum_of(&|row| row[j]) / total;
         sum_of(&|row| (row[j] - mean) * (row[j] - mean)) / total
@@ -91,25 +93,26 @@ fn mean_variance(points: &Matrix, weights: &[f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::hashing::{mix, unit_interval};
+    use crate::rows::matrix;
 
     /// Nine blobs, of which a single start finds all but rarely.
-    fn blobs() -> Matrix {
+    fn blobs() -> Array2<f64> {
         let value = |i: u64| {
             let (row, column) = (i / 2, i % 2);
             let blob = row % 9;
             10.0 * (if column == 0 { blob % 3 } else { blob / 3 }) as f64 + unit_interval(mix(i))
         };
-        Matrix::new((0..1800).map(value).collect(), 2)
+        matrix((0..1800).map(value).collect(), 2)
     }
 
     #[test]
     fn the_best_of_several_finds_every_blob() {
         let points = blobs();
-        let weights = vec![1.0; points.rows()];
+        let weights = vec![1.0; points.nrows()];
         for seed in 0..10 {
             let best = best_of(&points, &weights, 9, seed, 10);
             // The variance of a unit square is 1/6.
-            assert!((best.inertia / points.rows() as f64 - 1.0 / 6.0).abs() < 0.02, "{}", best.inertia);
+            assert!((best.inertia / points.nrows() as f64 - 1.0 / 6.0).abs() < 0.02, "{}", best.inertia);
         }
     }
 
@@ -117,15 +120,15 @@ mod tests {
     fn a_weight_is_so_many_rows() {
         let rows = [[0.0, 0.0], [1.0, 0.0], [9.0, 1.0], [10.0, 3.0]];
         let weights = [1.0, 3.0, 2.0, 1.0];
-        let weighted = Matrix::new(rows.concat(), 2);
+        let weighted = matrix(rows.concat(), 2);
         let repeated = rows.iter().zip(weights).flat_map(|(row, weight)| row.repeat(weight as usize)).collect();
         let one = best_of(&weighted, &weights, 2, 1, 5);
-        let other = best_of(&Matrix::new(repeated, 2), &[1.0; 7], 2, 1, 5);
+        let other = best_of(&matrix(repeated, 2), &[1.0; 7], 2, 1, 5);
         assert!((one.inertia - other.inertia).abs() < 1e-12, "{} {}", one.inertia, other.inertia);
     }
 
     #[test]
     fn nothing_to_cluster() {
-        assert!(best_of(&Matrix::new(vec![], 2), &[], 3, 1, 2).centroids.is_empty());
+        assert!(best_of(&matrix(vec![], 2), &[], 3, 1, 2).centroids.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! Mini-batch K-Means: Sculley, "Web-scale k-means clustering" (WWW 2010), with scikit-learn's `MiniBatchKMeans` as the model.
 //!
-//! A step looks at a part of the rows. A centroid moves to the mean of all rows that were ever assigned to it, so that its
-//! moves become smaller as it has seen more.
+//! A step looks at a part of the rows. A centroid moves to the mean of all rows that were ever assigned to it, so its
+//! moves become smaller the more rows it has seen.
 
 use super::{Partial, Progress};
 use crate::sums::Quantum;
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::hashing::{mix, unit_interval};
     use crate::kmeans::{Assigner, Centers, coordinate_quanta};
-    use crate::matrix::Matrix;
+    use crate::rows::matrix;
     use crate::sums::Bounds;
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         while batches.progress() == Progress::Running {
             let seed = batches.iterations() as u64;
             let value = |i: u64| 10.0 * (i % 2) as f64 + unit_interval(mix(mix(seed) ^ i));
-            let rows = Matrix::new((0..100).map(value).collect(), 1);
+            let rows = matrix((0..100).map(value).collect(), 1);
             let assigner = Assigner::new(Centers::flat(batches.centroids().to_vec(), 1), &bounds, 0);
             let mut partial = assigner.empty_partial();
             assigner.accumulate(&rows, &[], None, &mut partial);

@@ -42,9 +42,9 @@ pub use plus_plus::plus_plus;
 pub use quality::{Judge, Quality};
 pub use sweep::accumulate_all;
 
+use crate::rows::squared_distance;
 use serde::{Deserialize, Serialize};
 
-use crate::matrix::squared_distance;
 use crate::sums::{Bounds, Quantum};
 
 /// Where a candidate stands.
@@ -185,22 +185,23 @@ pub fn squared_reach(bounds: &[Bounds], centroids: &[f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::hashing::{mix, unit_interval};
-    use crate::matrix::Matrix;
+    use crate::rows::{Rows, matrix};
+    use ndarray::Array2;
     use proptest::prelude::*;
 
-    fn blobs(seed: u64, n: usize, d: usize) -> (Matrix, Vec<u64>) {
+    fn blobs(seed: u64, n: usize, d: usize) -> (Array2<f64>, Vec<u64>) {
         let value = |i: usize| {
             let h = mix(seed ^ mix(i as u64));
             unit_interval(h) + 4.0 * ((mix((i / d) as u64 ^ seed) % 3) as f64)
         };
-        (Matrix::new((0..n * d).map(value).collect(), d), (0..n as u64).map(mix).collect())
+        (matrix((0..n * d).map(value).collect(), d), (0..n as u64).map(mix).collect())
     }
 
     /// Runs to the end over the given parts, as the engine does over partitions.
-    fn run(parts: &[(Matrix, Vec<u64>)], start: Vec<f64>, d: usize) -> (Lloyd, Partial) {
+    fn run(parts: &[(Array2<f64>, Vec<u64>)], start: Vec<f64>, d: usize) -> (Lloyd, Partial) {
         let mut bounds = vec![Bounds::default(); d];
         for (part, _) in parts {
-            for row in part.iter() {
+            for row in part.row_slices() {
                 row.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v));
             }
         }
@@ -240,15 +241,17 @@ mod tests {
                 start[d..].iter_mut().for_each(|v| *v += 1e3);
             }
             let (whole, partial) = run(&[(points.clone(), ids.clone())], start.clone(), d);
-            let mut reversed: Vec<(Matrix, Vec<u64>)> = Vec::new();
+            let mut reversed: Vec<(Vec<f64>, Vec<u64>)> = Vec::new();
             for i in (0..n).rev() {
                 if i % 7 == 0 || reversed.is_empty() {
-                    reversed.push((Matrix::with_capacity(0, d), vec![]));
+                    reversed.push((vec![], vec![]));
                 }
                 let last = reversed.last_mut().unwrap();
-                last.0.push(points.row(i));
+                last.0.extend_from_slice(points.row_slice(i));
                 last.1.push(ids[i]);
             }
+            let reversed: Vec<(Array2<f64>, Vec<u64>)> =
+                reversed.into_iter().map(|(values, ids)| (matrix(values, d), ids)).collect();
             let (parts, partial_of_parts) = run(&reversed, start, d);
             prop_assert_eq!(whole.centroids(), parts.centroids());
             prop_assert_eq!(whole.iterations(), parts.iterations());
@@ -265,11 +268,11 @@ mod tests {
             let value = |i: u64| (mix(seed ^ i) % steps) as f64 * 0.1;
             let mut values: Vec<f64> = (0..(n * d) as u64).map(value).collect();
             values[0] = if far { 1e9 } else { values[0] };
-            let points = Matrix::new(values, d);
+            let points = matrix(values, d);
             let weights: Vec<u32> = (0..n as u64).map(|i| (mix(i ^ seed) >> 39) as u32).collect();
             let weights = is_weighted.then_some(weights.as_slice());
             let mut bounds = vec![Bounds::default(); d];
-            points.iter().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
+            points.row_slices().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
             let centroids = (0..(k * d) as u64).map(|i| value(i + 7) + 0.05 * (mix(i ^ seed) % 2) as f64).collect();
             let assigner = Assigner::new(Centers::flat(centroids, d), &bounds, 0);
             let mut expected = assigner.empty_partial();
@@ -294,12 +297,10 @@ mod tests {
         fn a_weight_is_so_many_equal_rows(seed in any::<u64>(), n in 5usize..60, d in 1usize..9) {
             let (points, ids) = blobs(seed, n, d);
             let weights: Vec<u32> = ids.iter().map(|id| (id % 4) as u32 + 1).collect();
-            let mut repeated = Matrix::with_capacity(0, d);
-            for (row, weight) in points.iter().zip(&weights) {
-                (0..*weight).for_each(|_| repeated.push(row));
-            }
+            let rows = points.row_slices().zip(&weights);
+            let repeated = matrix(rows.flat_map(|(row, weight)| row.repeat(*weight as usize)).collect(), d);
             let mut bounds = vec![Bounds::default(); d];
-            points.iter().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
+            points.row_slices().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
             let centers = Centers::flat(points.values()[..3 * d].to_vec(), d);
             let assigner = Assigner::new(centers, &bounds, 0);
             let (mut one, mut other) = (assigner.empty_partial(), assigner.empty_partial());
@@ -314,7 +315,7 @@ mod tests {
         fn inertia_never_grows(seed in any::<u64>(), n in 30usize..150) {
             let (points, ids) = blobs(seed, n, 2);
             let mut bounds = vec![Bounds::default(); 2];
-            points.iter().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
+            points.row_slices().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
             let mut lloyd = Lloyd::new(plus_plus(&points, &vec![1.0; n], 4, seed), 2, 0.0, 50);
             let mut last = f64::INFINITY;
             while lloyd.progress() == Progress::Running {

@@ -1,16 +1,17 @@
 //! k-means||: Bahmani, Moseley, Vattani, Kumar and Vassilvitskii, "Scalable K-Means++" (VLDB 2012).
 //!
-//! k-means++ draws one row a pass. k-means|| draws some `l` at once, for a few rounds, each row by itself with the probability
-//! `l w d^2 / (sum of w d^2)`, where `d` is its distance from what was drawn before. What was drawn, each weighted by the rows that are
-//! nearest to it, is then clustered in memory ([`super::best_of`]). A row is drawn by a hash of its id, so the start does not depend on
-//! how the rows are split.
+//! k-means++ draws one row a pass. k-means|| draws about `l` at once, for a few rounds. Each row is drawn
+//! independently, with the probability `l w d^2 / (sum of w d^2)`, where `d` is its distance from the rows drawn
+//! before. The drawn rows, each weighted by the rows that are nearest to it, are then clustered in memory
+//! ([`super::best_of`]). A row is drawn by a hash of its id, so the start does not depend on how the rows are split.
 
+use crate::rows::Rows;
+use ndarray::Array2;
 use pulp::Arch;
 
 use super::assign::weight_of;
 use super::lanes::CentroidLanes;
 use crate::hashing::{combine, unit_interval};
-use crate::matrix::Matrix;
 
 /// Rounds, as the paper found them to be enough.
 pub const ROUNDS: u64 = 5;
@@ -19,17 +20,17 @@ pub const ROUNDS: u64 = 5;
 /// weight times its squared distance from the nearest of `drawn` (`m x d`). `seed` is that of the round. `O(n m d)`.
 #[must_use]
 pub fn oversample(
-    points: &Matrix,
+    points: &Array2<f64>,
     ids: &[u64],
     weights: Option<&[u32]>,
     drawn: &[f64],
     rate: f64,
     seed: u64,
 ) -> Vec<usize> {
-    let lanes = CentroidLanes::new(drawn, points.columns(), |_| true);
+    let lanes = CentroidLanes::new(drawn, points.ncols(), |_| true);
     Arch::new().dispatch(|| {
         let mut chosen = vec![];
-        for (i, (row, id)) in points.iter().zip(ids).enumerate() {
+        for (i, (row, id)) in points.row_slices().zip(ids).enumerate() {
             let probability = rate * f64::from(weight_of(weights, i)) * lanes.nearest(row).1;
             if unit_interval(combine(seed, *id)) < probability {
                 chosen.push(i);
@@ -42,12 +43,13 @@ pub fn oversample(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::matrix;
 
     #[test]
     fn draws_what_is_far_and_heavy() {
         let n = 10_000u64;
         // Half of the rows lie on what was drawn, half at distance 2.
-        let points = Matrix::new((0..n).map(|i| (i % 2 * 2) as f64).collect(), 1);
+        let points = matrix((0..n).map(|i| (i % 2 * 2) as f64).collect(), 1);
         let ids: Vec<u64> = (0..n).collect();
         let chosen = oversample(&points, &ids, None, &[0.0], 0.025, 3);
         assert!(chosen.iter().all(|i| i % 2 == 1));

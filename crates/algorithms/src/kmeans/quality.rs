@@ -10,13 +10,14 @@
 //! due to Hruschka, de Castro and Campello (IEEE ICDM 2004). Both are `(b - a) / max(a, b)`, and 0 for a row alone in its cluster, as in
 //! Rousseeuw's. A row of weight `w` stands for `w` equal rows.
 
+use crate::rows::Rows;
+use ndarray::Array2;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
 use super::assign::weight_of;
 use super::lanes::CentroidLanes;
 use super::{Centers, Clustering, squared_reach};
-use crate::matrix::Matrix;
 use crate::metrics::silhouette;
 use crate::sums::{Bounds, FineQuantum, Quantum};
 
@@ -57,7 +58,7 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// For a clustering of rows that lie within `bounds`.
+    /// Judges a clustering of rows that lie within `bounds`.
     #[must_use]
     pub fn new(clustering: &Clustering, bounds: &[Bounds]) -> Self {
         let Clustering { centers, means, counts, within, .. } = clustering;
@@ -87,7 +88,7 @@ impl Judge {
 
     /// Judges `points` (`n x d`, of `weights`, `n`). `O(n k d)`.
     #[must_use]
-    pub fn judge(&self, points: &Matrix, weights: Option<&[u32]>) -> Quality {
+    pub fn judge(&self, points: &Array2<f64>, weights: Option<&[u32]>) -> Quality {
         let zeros = || vec![0; self.k];
         let mut quality = Quality { distances: zeros(), squared_silhouettes: zeros(), simplified_silhouettes: zeros() };
         let clusters = self.counts.iter().filter(|count| **count > 0).count();
@@ -96,11 +97,11 @@ impl Judge {
     }
 
     #[inline(always)]
-    fn add(&self, points: &Matrix, weights: Option<&[u32]>, clusters: usize, quality: &mut Quality) {
+    fn add(&self, points: &Array2<f64>, weights: Option<&[u32]>, clusters: usize, quality: &mut Quality) {
         let unit = Self::silhouette_quantum();
         let mut from_means = vec![0.0; self.k.next_multiple_of(super::lanes::LANES)];
         let is_flat = self.centers.splits().is_empty();
-        for (i, row) in points.iter().enumerate() {
+        for (i, row) in points.row_slices().enumerate() {
             let (cluster, _) = if is_flat { self.centroids.nearest(row) } else { self.centers.nearest(row) };
             let weight = i128::from(weight_of(weights, i));
             self.means.squared_distances(row, |first, distances| {
@@ -132,14 +133,14 @@ mod tests {
     use super::super::Assigner;
     use super::*;
     use crate::hashing::{mix, unit_interval};
-    use crate::matrix::squared_distance;
+    use crate::rows::{matrix, squared_distance};
     use proptest::prelude::*;
 
     /// Over all pairs, by definition.
-    fn squared_silhouettes(points: &Matrix, labels: &[usize], k: usize) -> Vec<f64> {
+    fn squared_silhouettes(points: &Array2<f64>, labels: &[usize], k: usize) -> Vec<f64> {
         let mean_to = |i: usize, c: usize| {
             let others: Vec<usize> = (0..labels.len()).filter(|j| labels[*j] == c && *j != i).collect();
-            let sum: f64 = others.iter().map(|j| squared_distance(points.row(i), points.row(*j))).sum();
+            let sum: f64 = others.iter().map(|j| squared_distance(points.row_slice(i), points.row_slice(*j))).sum();
             (!others.is_empty()).then(|| sum / others.len() as f64)
         };
         let mut sums = vec![0.0; k];
@@ -155,9 +156,9 @@ mod tests {
     proptest! {
         #[test]
         fn the_same_as_over_all_pairs(seed in any::<u64>(), n in 2usize..60, d in 1usize..12, k in 1usize..12) {
-            let points = Matrix::new((0..n * d).map(|i| unit_interval(mix(seed ^ i as u64))).collect(), d);
+            let points = matrix((0..n * d).map(|i| unit_interval(mix(seed ^ i as u64))).collect(), d);
             let mut bounds = vec![Bounds::default(); d];
-            points.iter().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
+            points.row_slices().for_each(|r| r.iter().zip(&mut bounds).for_each(|(v, b)| b.include(*v)));
             let centroids: Vec<f64> = (0..k * d).map(|i| unit_interval(mix(!seed ^ i as u64))).collect();
             let centers = Centers::flat(centroids, d);
             let assigner = Assigner::new(centers.clone(), &bounds, 0);
@@ -168,7 +169,7 @@ mod tests {
             let Clustering { means, within, .. } = clustering;
             let quality = judge.judge(&points, None);
 
-            let labels: Vec<usize> = points.iter().map(|row| centers.nearest(row).0).collect();
+            let labels: Vec<usize> = points.row_slices().map(|row| centers.nearest(row).0).collect();
             let expected = squared_silhouettes(&points, &labels, k);
             let unit = Judge::silhouette_quantum();
             for (found, expected) in quality.squared_silhouettes.iter().zip(expected) {
@@ -176,7 +177,7 @@ mod tests {
             }
             for c in 0..k {
                 let own = |i: &usize| labels[*i] == c;
-                let to_mean = |i: usize| squared_distance(points.row(i), &means[c * d..(c + 1) * d]);
+                let to_mean = |i: usize| squared_distance(points.row_slice(i), &means[c * d..(c + 1) * d]);
                 let rows: Vec<usize> = (0..n).filter(own).collect();
                 prop_assert!((within[c] - rows.iter().map(|i| to_mean(*i)).sum::<f64>()).abs() < 1e-9);
                 let distances: f64 = rows.iter().map(|i| to_mean(*i).sqrt()).sum();
@@ -184,7 +185,7 @@ mod tests {
             }
             // Any split gives the same.
             let half = n / 2;
-            let split = |from: usize, to: usize| Matrix::new(points.values()[from * d..to * d].to_vec(), d);
+            let split = |from: usize, to: usize| matrix(points.values()[from * d..to * d].to_vec(), d);
             let mut merged = judge.judge(&split(0, half), None);
             merged.merge(&judge.judge(&split(half, n), None));
             prop_assert_eq!(merged, quality);

@@ -4,12 +4,13 @@
 //!   block of rows ──▶ quanta, once ──▶ for each candidate: distances of a row to eight centroids at a time
 //! ```
 
+use crate::rows::Rows;
+use ndarray::Array2;
 use pulp::Arch;
 
 use super::Assigner;
 use super::assign::{Partial, weight_of};
 use super::lanes::CentroidLanes;
-use crate::matrix::Matrix;
 use crate::sums::fine_quanta;
 
 /// Rows whose quanta are computed together; with those of 64 columns they stay in the nearest cache.
@@ -33,11 +34,11 @@ struct Running<'a> {
 /// Adds the rows of `points` (`n x d`, of `weights`, `n`) to the partials of several flat candidates over the same bounds, as
 /// [`Assigner::accumulate`] does to one; far points are not touched, and the inertia only of those that are `measured`. `O(n d sum(k))`.
 pub fn accumulate_all<'a>(
-    points: &Matrix,
+    points: &Array2<f64>,
     weights: Option<&[u32]>,
     candidates: impl Iterator<Item = (&'a Assigner, bool, &'a mut Partial)>,
 ) {
-    let d = points.columns();
+    let d = points.ncols();
     let mut running: Vec<Running<'_>> = candidates
         .map(|(assigner, measured, partial)| {
             let centroids = CentroidLanes::new(assigner.centers().centroids(), d, |_| true);
@@ -53,7 +54,7 @@ pub fn accumulate_all<'a>(
     }
 }
 
-fn add_all(points: &Matrix, weights: Option<&[u32]>, running: &mut [Running<'_>]) {
+fn add_all(points: &Array2<f64>, weights: Option<&[u32]>, running: &mut [Running<'_>]) {
     let Some(first) = running.first() else { return };
     let scales: Vec<f64> = first.assigner.quanta().iter().map(|quantum| quantum.scale()).collect();
     Arch::new().dispatch(|| match weights {
@@ -64,7 +65,7 @@ fn add_all(points: &Matrix, weights: Option<&[u32]>, running: &mut [Running<'_>]
 
 /// Compiled for each width of vectors, by being part of what is dispatched.
 #[inline(always)]
-fn pass(points: &Matrix, weights: Option<&[u32]>, scales: &[f64], running: &mut [Running<'_>]) {
+fn pass(points: &Array2<f64>, weights: Option<&[u32]>, scales: &[f64], running: &mut [Running<'_>]) {
     let d = scales.len();
     let (mut high, mut low) = (vec![0_i64; BLOCK * d], vec![0_i64; BLOCK * d]);
     for (b, block) in points.values().chunks(BLOCK * d.max(1)).enumerate() {

@@ -1,9 +1,9 @@
 //! An isolation forest: outliers are rows that few random splits set apart.
 //!
-//! Each tree is grown on a small sample of the rows, by splits at a random value of a random feature, down to single rows or
-//! to the depth of an average leaf. The depth at which a row ends, and what a search tree over the rows left there would
-//! add, is its path; the score of a row is `2^(-mean path / c(n))`, `c(n)` being the average path in a search tree of `n`
-//! rows. It is near 1 for outliers, and about 0.5 for all rows where there are none.
+//! Each tree is grown on a small sample of the rows, by splits at a random value of a random feature, down to single
+//! rows or to the depth of an average leaf. The path of a row is the depth at which it ends, plus what a search tree
+//! over the rows left there would add. Its score is `2^(-mean path / c(n))`, where `c(n)` is the average path in a
+//! search tree of `n` rows. It is near 1 for outliers, and about 0.5 for all rows if there are no outliers.
 //!
 //! Reference: Liu, Ting and Zhou, Isolation Forest, ICDM 2008, and Isolation-Based Anomaly Detection, ACM TKDD 2012.
 //! scikit-learn's `score_samples` is minus the score.
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::hashing::{combine, unit_interval};
 
-/// Trees that are no deeper than this: 2^32 rows each.
+/// Most levels of a tree; trees have at most 2^32 rows each.
 const MOST_LEVELS: u32 = 32;
 /// Rows that go down a tree side by side: their steps do not wait for each other.
 const ABREAST: usize = 16;
@@ -22,7 +22,7 @@ const ABREAST: usize = 16;
 struct Node {
     /// Rows of values up to this go left.
     threshold: f64,
-    /// Of a leaf, the path of rows that end in it; of others, that of rows that would.
+    /// For a leaf, the path of rows that end in it; for other nodes, the path of rows that would end there.
     path: f64,
     /// Left and right; a leaf itself.
     children: [u32; 2],
@@ -62,7 +62,7 @@ impl IsolationForest {
                 order.swap(i, other);
             }
             forest.roots.push(forest.nodes.len() as u32);
-            // So that the draws of the nodes are none of those of the rows.
+            // The seed differs, so that the draws of the nodes are not those of the rows.
             let mut growth = Growth { sample, features, depth, seed: combine(seed, u64::MAX), forest: &mut forest };
             growth.node(&mut order[..rows], 0);
         }
@@ -120,7 +120,7 @@ impl IsolationForest {
         best.unwrap_or_default()
     }
 
-    /// Whether rows of so many features can be scored: for a forest that comes from outside.
+    /// Whether it can score rows with this many features. To be called for a forest that comes from outside.
     #[must_use]
     pub fn is_sound(&self, features: usize) -> bool {
         let count = self.nodes.len();
@@ -240,7 +240,7 @@ mod tests {
         let forest = IsolationForest::grow(&rows, 3, 100, 256, 7);
         let scores = forest.scores(&rows);
         let mean = scores.iter().sum::<f64>() / scores.len() as f64;
-        // Most trees never saw the outlier: to them it is but a row at the rim.
+        // Most trees never saw the outlier and treat it as any row at the edge.
         let higher = scores.iter().filter(|score| **score > scores[3_000]).count();
         assert!(higher < 100 && (0.4..0.55).contains(&mean), "{higher} {mean}");
         assert_eq!(forest.reason(&[2.0, 50.0, 2.0]), 1);

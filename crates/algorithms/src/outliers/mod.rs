@@ -1,4 +1,5 @@
-//! Outliers: fences, which cut a row when any of its features lies outside, and a forest, for those that no single feature shows.
+//! Outliers: fences, which set a row aside when any of its features lies outside, and a forest, for outliers that no
+//! single feature shows.
 
 mod isolation_forest;
 

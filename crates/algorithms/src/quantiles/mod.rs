@@ -1,11 +1,11 @@
 //! Exact quantiles of distributed data by refining histograms.
 //!
-//! An `f64` maps to a `u64` *key* of the same order. To find the value at a rank, start from a bracket of keys, that of a
-//! [`QuantileSketch`] or from the feature's smallest to its largest value, count the keys that fall in each of 1,024 equal bins
-//! of it, keep what lies in the bin that holds the rank as the next bracket, and repeat; once a bracket holds few values they are
-//! fetched and sorted, and once it holds one distinct value that is it. Counts are integers, so the answer does not depend on
-//! partitioning. Passes over the data serve all features, groups and ranks together: one or two after a sketch, two to
-//! four without.
+//! An `f64` maps to a `u64` *key* of the same order. The search for the value at a rank starts from a bracket of keys:
+//! that of a [`QuantileSketch`], or the feature's smallest to largest value. A pass counts the keys that fall in each
+//! of 1,024 equal bins of it, the bin that holds the rank becomes the next bracket, and so on. Once a bracket holds few
+//! values they are fetched and sorted, and once it holds one distinct value, that is the answer. Counts are integers,
+//! so the answer does not depend on partitioning. Passes over the data serve all features, groups and ranks together:
+//! one or two after a sketch, two to four without.
 //!
 //! ```text
 //!   [min ........................ max]   the sketch, or pass 1: counts of bins
@@ -39,7 +39,7 @@ pub fn value_of(key: u64) -> f64 {
     f64::from_bits(if key >> 63 == 1 { key & !(1 << 63) } else { !key })
 }
 
-/// A range of keys, both ends included, with what a pass over the data has to tell about it.
+/// A range of keys, both ends included, and what a pass over the data has to return for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bracket {
     low: u64,
@@ -73,7 +73,7 @@ impl Bin {
     }
 }
 
-/// Of the bins of a bracket, those that hold a key, ascending.
+/// The bins of a bracket that hold a key, ascending.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bins(Vec<(u32, Bin)>);
 
@@ -204,7 +204,7 @@ impl QuantileSearch {
         self.value_of(|value| value)
     }
 
-    /// The quantile of what an increasing function makes of the values.
+    /// The quantile of the values after an increasing function.
     #[must_use]
     pub fn value_of(&self, function: impl Fn(f64) -> f64) -> Option<f64> {
         Some(type7(function(self.lower.found?), function(self.upper.found?), self.fraction))

@@ -188,8 +188,8 @@ impl QuantileSketch {
         Self { bits: self.bits, bins }.quantile(q)
     }
 
-    /// The least value that at most `most` values lie above, but for those of its bin: off by less than `2^-bits` of itself, and
-    /// never so that more values lie above it.
+    /// The least value above which at most `most` values lie, rounded up to the largest value of its bin. So it is off
+    /// by less than `2^-bits` of itself, and never so that more values lie above it.
     #[must_use]
     pub fn at_most_above(&self, most: u64) -> Option<f64> {
         let mut above = 0;

@@ -11,9 +11,9 @@ use super::tree::DecisionTree;
 pub struct Condition {
     /// Index of the feature.
     pub feature: usize,
-    /// What the value is above.
+    /// The value is above this.
     pub low: Option<f64>,
-    /// What the value is not above.
+    /// The value is not above this.
     pub high: Option<f64>,
 }
 
@@ -28,12 +28,13 @@ pub struct Conjunction {
     pub precision: f64,
 }
 
-/// What tells the rows of one class: one of some conjunctions holds. No two conjunctions of all the rules hold for one row, and one does.
+/// The rule for the rows of one class: one of its conjunctions holds. Of all conjunctions of all rules, exactly one
+/// holds for each row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     /// The class.
     pub class: u32,
-    /// By descending share; none where the tree does not predict the class.
+    /// By descending share; empty if the tree does not predict the class.
     pub conjunctions: Vec<Conjunction>,
     /// The class's share of the weight of all rows, whether the rule finds them or not.
     pub share: f64,
@@ -81,13 +82,14 @@ impl Rule {
 type Ends = BTreeMap<usize, (Option<f64>, Option<f64>)>;
 
 impl Rules {
-    /// The rules of a sound tree: a conjunction of each leaf, the conditions of its path merged to one of a feature.
+    /// The rules of a sound tree: one conjunction for each leaf, with the conditions of its path merged to one for each
+    /// feature.
     #[must_use]
     pub fn of(tree: &DecisionTree) -> Self {
         let nodes = tree.nodes();
         let by_class = nodes.first().map(|root| root.weights.as_slice()).unwrap_or_default();
         let all: f64 = by_class.iter().sum();
-        // A sum of nothing is no divisor.
+        // A sum of nothing cannot be a divisor.
         let ratio = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
         let share = |part: f64| ratio(part, all).unwrap_or(0.0);
         let mut conjunctions = vec![vec![]; by_class.len()];
@@ -135,13 +137,13 @@ mod tests {
     use super::super::Limits;
     use super::*;
     use crate::hashing::{combine, unit_interval};
-    use crate::matrix::Matrix;
+    use crate::rows::{Rows, matrix};
     use proptest::prelude::*;
 
     #[test]
     fn by_hand() {
         // Class 0 on both sides of class 1; one row of class 2, of little weight, within class 1.
-        let points = Matrix::new((0..10).map(f64::from).collect(), 1);
+        let points = matrix((0..10).map(f64::from).collect(), 1);
         let classes = [0, 0, 1, 1, 2, 1, 0, 0, 0, 0];
         let mut weights = [1.0; 10];
         weights[4] = 0.5;
@@ -177,7 +179,7 @@ mod tests {
 
     #[test]
     fn one_class_holds_for_all_rows() {
-        let points = Matrix::new(vec![1.0, 2.0], 1);
+        let points = matrix(vec![1.0, 2.0], 1);
         let limits = Limits { max_leaves: 4, max_depth: 3, min_leaf_share: 0.0 };
         let rules = Rules::of(&DecisionTree::grow(&points, &[0, 0], &[1.0, 3.0], 1, &limits).unwrap());
         let all = Conjunction { conditions: vec![], share: 1.0, precision: 1.0 };
@@ -192,13 +194,13 @@ mod tests {
             let values: Vec<f64> = (0..n * d).map(|i| (draw(i) * 50.0).round() / 4.0).collect();
             let classes: Vec<u32> = (0..n).map(|i| (values[i * d] * 0.4 + draw(i + n * d)) as u32).collect();
             let weights: Vec<f64> = (0..n).map(|i| 0.1 + draw(i + n * d + n)).collect();
-            let points = Matrix::new(values, d);
+            let points = matrix(values, d);
             let limits = Limits { max_leaves: leaves, max_depth: 5, min_leaf_share: 0.02 };
             let tree = DecisionTree::grow(&points, &classes, &weights, 7, &limits).unwrap();
             let rules = Rules::of(&tree);
             prop_assert_eq!(rules.rules.iter().map(|rule| rule.conjunctions.len()).sum::<usize>(), tree.leaves());
             let mut right = 0.0;
-            for ((row, class), weight) in points.iter().zip(&classes).zip(&weights) {
+            for ((row, class), weight) in points.row_slices().zip(&classes).zip(&weights) {
                 let holding: Vec<u32> = rules.rules.iter().filter(|rule| rule.holds(row)).map(|rule| rule.class).collect();
                 prop_assert_eq!(&holding, &vec![tree.predict(row)]);
                 right += if holding[0] == *class { *weight } else { 0.0 };

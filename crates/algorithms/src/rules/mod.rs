@@ -8,8 +8,9 @@
 //!  segment 0   segment 1
 //! ```
 //!
-//! The segments are given, as a class of each row; the tree learns to tell them apart with few splits and so does not get all rows
-//! right: [`Rules`] says how many. Thresholds are the roundest numbers that split the rows as they are split.
+//! The segments are given, as a class for each row. The tree learns to separate them with few splits, so it does not
+//! get all rows right: [`Rules`] says how many. Thresholds are the roundest numbers that split the rows in the same
+//! way.
 //!
 //! Reference: Breiman, Friedman, Olshen and Stone, Classification and Regression Trees, 1984. scikit-learn's
 //! `DecisionTreeClassifier` with `max_leaf_nodes` grows the same tree, up to ties and thresholds.

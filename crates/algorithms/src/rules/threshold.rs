@@ -3,15 +3,15 @@
 /// Digits that tell any two `f64` apart.
 const MOST_DIGITS: usize = 17;
 
-/// The roundest `t` with `low <= t < high`, so that `x <= t` holds for `low` and not for `high`: 180 between 179.4 and 182.9.
-/// It is 0 where that lies between; else one of the fewest significant decimal digits, of those the one nearest to the middle or,
-/// where that one is not between, the least. `low < high`, both finite.
+/// The roundest `t` with `low <= t < high`, so that `x <= t` holds for `low` and not for `high`: 180 between 179.4 and
+/// 182.9. It is 0 if that lies between. Otherwise it has the fewest significant decimal digits, and is the nearest to
+/// the middle among those or, if that one is not between, the least. `low < high`, both finite.
 #[must_use]
 pub fn roundest(low: f64, high: f64) -> f64 {
     if low <= 0.0 && 0.0 < high {
         return 0.0;
     }
-    // Each half for itself: the sum may overflow.
+    // Each half separately, because the sum may overflow.
     let middle = 0.5 * low + 0.5 * high;
     // The digits that tell `low` from all other numbers: no decimal of fewer digits is the same `f64`.
     let shortest = format!("{:e}", low.abs());
@@ -95,7 +95,7 @@ mod tests {
         let mantissa: i64 = mantissa.replace('.', "").parse().unwrap();
         let exponent = exponent.parse::<i32>().unwrap() - (count as i32 - 1);
         let steps = [-10, -1, 0, 1, 10].iter().map(|step| (mantissa + step, exponent));
-        // Below a power of ten steps are a tenth as wide.
+        // Below a power of ten, steps are a tenth as wide.
         let finer = (-10..=10).map(|step| (10 * mantissa + step, exponent - 1));
         let powers = (-320..308).map(|power| (1, power));
         steps.chain(finer).chain(powers).any(|(mantissa, exponent)| {

@@ -1,15 +1,16 @@
 //! The tree: how it is grown, and how it predicts.
 
+use crate::rows::Rows;
+use ndarray::Array2;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::threshold::roundest;
 use crate::input::{InputError, check_length, check_weighted_rows};
-use crate::matrix::Matrix;
 use crate::sums::Quantum;
 
-/// What a split must gain, as a share of the weight of its rows: more than rounding makes of nothing.
+/// Least gain of a split, as a share of the weight of its rows. It is more than rounding alone can give.
 const LEAST_GAIN: f64 = 1e-12;
 
 /// How large a tree may grow.
@@ -23,7 +24,7 @@ pub struct Limits {
     pub min_leaf_share: f64,
 }
 
-/// Where rows part.
+/// Where rows are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Split {
     /// Index of the feature.
@@ -57,10 +58,10 @@ impl DecisionTree {
     /// Grows a tree on `points` (`n x d`, finite, fewer than 2^32 rows) of these `classes` (`n`, below `class_count`) and
     /// `weights` (`n`, positive).
     ///
-    /// Again and again the leaf is split that gains the most: its Gini impurity times its weight, less that of the two sides. Of
-    /// equal gains that of the lowest feature and then of the lowest threshold is taken. A node is a leaf where no split gains
-    /// anything, as in an even exclusive-or. When the tree is grown, leaves of one parent that predict the same class become one; that
-    /// changes no prediction.
+    /// The leaf whose split gains the most is split, again and again; the gain is the Gini impurity times the weight,
+    /// less that of the two sides. Among equal gains, the lowest feature and then the lowest threshold is taken. A node
+    /// stays a leaf if no split gains anything, as in an even exclusive-or. When the tree is grown, leaves of one
+    /// parent that predict the same class become one; that changes no prediction.
     ///
     /// Weights are added up as integers (see [`crate::sums`]), so that the tree depends on the set of rows, not on their order, and a
     /// row of weight 2 is the same as two rows. A weight counts as no less than `n` times the largest one times 2^-62.
@@ -68,23 +69,23 @@ impl DecisionTree {
     /// `O(n d log n)` to sort, and as much as `O(n d)` for each level of the tree; holds `12 d + 24` bytes a row while it works.
     ///
     /// # Errors
-    /// No rows, arrays of different lengths, numbers that are not finite, weights that are not positive, a class that is not below
-    /// `class_count`.
+    /// When there are no rows, arrays have different lengths, numbers are not finite, weights are not positive, or a
+    /// class is not below `class_count`.
     pub fn grow(
-        points: &Matrix,
+        points: &Array2<f64>,
         classes: &[u32],
         weights: &[f64],
         class_count: usize,
         limits: &Limits,
     ) -> Result<Self, InputError> {
         check_weighted_rows(points, weights)?;
-        check_length("classes", classes.len(), points.rows())?;
+        check_length("classes", classes.len(), points.nrows())?;
         if let Some(row) = classes.iter().position(|class| *class as usize >= class_count) {
             return Err(InputError::Class { row, class: classes[row], classes: class_count });
         }
         let largest = weights.iter().copied().fold(0.0, f64::max);
         // All weights together are at most 2^62 quanta, and squares of sums fit into 128 bits.
-        let quantum = Quantum::for_bound(largest * points.rows() as f64);
+        let quantum = Quantum::for_bound(largest * points.nrows() as f64);
         let rows = classes.iter().zip(weights).map(|(class, weight)| Row {
             weight: quantum.quanta(*weight).max(1).unsigned_abs(),
             class: *class as usize,
@@ -118,7 +119,7 @@ impl DecisionTree {
         node.class
     }
 
-    /// Whether rows of so many features can be predicted: for a tree that comes from outside.
+    /// Whether it can predict rows with this many features. To be called for a tree that comes from outside.
     #[must_use]
     pub fn is_sound(&self, features: usize) -> bool {
         let Some(root) = self.nodes.first() else { return false };
@@ -146,7 +147,7 @@ impl DecisionTree {
     }
 }
 
-/// What counts of a row, beside its values.
+/// What a split needs of a row, besides its values.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     /// In quanta.
@@ -188,12 +189,12 @@ struct Growth {
 }
 
 impl Growth {
-    fn new(points: &Matrix, rows: Vec<Row>, class_count: usize, limits: &Limits) -> Self {
-        let (n, d) = (points.rows(), points.columns());
+    fn new(points: &Array2<f64>, rows: Vec<Row>, class_count: usize, limits: &Limits) -> Self {
+        let (n, d) = (points.nrows(), points.ncols());
         let mut columns = Vec::with_capacity(n * d);
         let mut orders = Vec::with_capacity(n * d);
         for feature in 0..d {
-            columns.extend(points.iter().map(|row| row[feature]));
+            columns.extend(points.row_slices().map(|row| row[feature]));
             let column = &columns[feature * n..];
             let at = orders.len();
             orders.extend(0..n as u32);
@@ -310,7 +311,8 @@ fn majority(weights: &[u64]) -> usize {
     (0..weights.len()).rev().max_by_key(|class| weights[*class]).unwrap_or(0)
 }
 
-/// Makes leaves of nodes whose two sides are leaves of the same class. What is the majority on both sides is that of both together.
+/// Makes leaves of nodes whose two sides are leaves of the same class. A class with the most weight on both sides has
+/// it in both together.
 fn merge_equal_leaves(nodes: &mut [Growing]) {
     // Children come after their parents.
     for i in (0..nodes.len()).rev() {
@@ -343,12 +345,13 @@ fn in_order(grown: &[Growing], quantum: Quantum) -> Vec<Node> {
 mod tests {
     use super::*;
     use crate::hashing::{combine, unit_interval};
+    use crate::rows::matrix;
     use proptest::prelude::*;
 
     const FREE: Limits = Limits { max_leaves: 100, max_depth: 20, min_leaf_share: 0.0 };
 
     fn grow(values: &[f64], d: usize, classes: &[u32], limits: &Limits) -> DecisionTree {
-        let points = Matrix::new(values.to_vec(), d);
+        let points = matrix(values.to_vec(), d);
         let count = classes.iter().max().map_or(0, |class| *class as usize + 1);
         DecisionTree::grow(&points, classes, &vec![1.0; classes.len()], count, limits).unwrap()
     }
@@ -374,12 +377,12 @@ mod tests {
         let (values, classes) = ([0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0], [0, 1, 1, 0]);
         // Even, no split gains anything.
         assert_eq!(grow(&values, 2, &classes, &FREE).leaves(), 1);
-        let points = Matrix::new(values.to_vec(), 2);
+        let points = matrix(values.to_vec(), 2);
         let tree = DecisionTree::grow(&points, &classes, &[1.0, 1.0, 1.0, 1.5], 2, &FREE).unwrap();
         assert_eq!(tree.leaves(), 4);
-        assert!(points.iter().zip(classes).all(|(row, class)| tree.predict(row) == class));
+        assert!(points.row_slices().zip(classes).all(|(row, class)| tree.predict(row) == class));
         let shallow = Limits { max_depth: 1, ..FREE };
-        // Both sides of the one split are of the same class but for ties, and become one.
+        // Both sides of the single split have the same class except for ties, and become one.
         let tree = DecisionTree::grow(&points, &classes, &[1.0, 1.0, 1.0, 1.5], 2, &shallow).unwrap();
         assert_eq!((tree.leaves(), tree.nodes[0].class), (1, 0));
     }
@@ -417,18 +420,18 @@ mod tests {
         assert_eq!(grow(&[1.0, 2.0, 3.0], 1, &[2, 2, 2], &FREE).leaves(), 1);
         // The two zeros are one.
         assert_eq!(grow(&[-0.0, 0.0], 1, &[0, 1], &FREE).leaves(), 1);
-        // A feature that does not vary is not asked for.
+        // A feature that does not vary is never used for a split.
         assert_eq!(split(&grow(&[5.0, 1.0, 5.0, 2.0], 2, &[0, 1], &FREE), 0).0, 1);
     }
 
     #[test]
     fn what_cannot_be_grown() {
-        let points = Matrix::new(vec![1.0, 2.0], 1);
-        let grow = |points: &Matrix, classes: &[u32], weights: &[f64]| {
+        let points = matrix(vec![1.0, 2.0], 1);
+        let grow = |points: &Array2<f64>, classes: &[u32], weights: &[f64]| {
             DecisionTree::grow(points, classes, weights, 2, &FREE).map(|tree| tree.leaves())
         };
         assert_eq!(grow(&points, &[0, 1], &[1.0, 1.0]), Ok(2));
-        assert_eq!(grow(&Matrix::default(), &[], &[]), Err(InputError::Empty("rows")));
+        assert_eq!(grow(&Array2::default((0, 0)), &[], &[]), Err(InputError::Empty("rows")));
         assert_eq!(grow(&points, &[0, 2], &[1.0, 1.0]), Err(InputError::Class { row: 1, class: 2, classes: 2 }));
         assert_eq!(grow(&points, &[0, 1], &[1.0, 0.0]), Err(InputError::NotPositive(1)));
         let lengths = |what| Err(InputError::Length { what, expected: 2, found: 1 });
@@ -436,12 +439,12 @@ mod tests {
         assert_eq!(grow(&points, &[0, 1], &[1.0]), lengths("weights"));
         let not_finite = |what, index| Err(InputError::NotFinite { what, index });
         assert_eq!(grow(&points, &[0, 1], &[f64::NAN, 1.0]), not_finite("weights", 0));
-        assert_eq!(grow(&Matrix::new(vec![1.0, f64::INFINITY], 1), &[0, 1], &[1.0, 1.0]), not_finite("values", 1));
+        assert_eq!(grow(&matrix(vec![1.0, f64::INFINITY], 1), &[0, 1], &[1.0, 1.0]), not_finite("values", 1));
     }
 
     #[test]
     fn weights_of_any_size() {
-        let points = Matrix::new(vec![1.0, 2.0, 3.0], 1);
+        let points = matrix(vec![1.0, 2.0, 3.0], 1);
         for weights in [[1e300, 1e-300, 1e-300], [1e-320, 1e-320, 5e-324], [1.0, 1e300, 1e-300]] {
             let tree = DecisionTree::grow(&points, &[0, 1, 0], &weights, 2, &FREE).unwrap();
             assert!(tree.is_sound(1), "{weights:?}");
@@ -467,7 +470,7 @@ mod tests {
     }
 
     /// Rows with many equal values, of classes that follow the features but for some noise.
-    fn rows(seed: u64, n: usize, d: usize, classes: u32) -> (Matrix, Vec<u32>, Vec<f64>) {
+    fn rows(seed: u64, n: usize, d: usize, classes: u32) -> (Array2<f64>, Vec<u32>, Vec<f64>) {
         let draw = |i: usize, k: usize| unit_interval(combine(seed, (i * 16 + k) as u64));
         let values: Vec<f64> = (0..n * d).map(|i| (draw(i / d, i % d) * 12.0).floor() - 3.0).collect();
         let class = |i: usize| {
@@ -475,7 +478,7 @@ mod tests {
             sum.abs() as u32 % classes
         };
         let classes = (0..n).map(class).collect();
-        (Matrix::new(values.clone(), d), classes, (0..n).map(|i| (draw(i, 15) * 5.0).ceil()).collect())
+        (matrix(values.clone(), d), classes, (0..n).map(|i| (draw(i, 15) * 5.0).ceil()).collect())
     }
 
     proptest! {
@@ -490,7 +493,7 @@ mod tests {
             let mut order: Vec<usize> = (0..n).collect();
             order.sort_by_key(|i| combine(seed, *i as u64));
             let pick = |order: &[usize]| {
-                let points = Matrix::new(order.iter().flat_map(|i| points.row(*i).to_vec()).collect(), d);
+                let points = matrix(order.iter().flat_map(|i| points.row_slice(*i).to_vec()).collect(), d);
                 (points, order.iter().map(|i| of_row[*i]).collect::<Vec<u32>>())
             };
             let (shuffled, of_shuffled) = pick(&order);
@@ -512,7 +515,7 @@ mod tests {
             let (points, of_row, weights) = rows(seed, n, d, classes);
             let tree = DecisionTree::grow(&points, &of_row, &weights, classes as usize, &FREE).unwrap();
             let mut found = vec![vec![0.0; classes as usize]; tree.nodes.len()];
-            for ((row, class), weight) in points.iter().zip(&of_row).zip(&weights) {
+            for ((row, class), weight) in points.row_slices().zip(&of_row).zip(&weights) {
                 let mut at = 0;
                 found[at][*class as usize] += weight;
                 while let Some(split) = tree.nodes[at].split {

@@ -3,15 +3,17 @@
 //! For values `x >= 0` it is `((1 + x)^lambda - 1) / lambda`, for others `-((1 - x)^(2 - lambda) - 1) / (2 - lambda)`, with logarithms in the
 //! limits 0 and 2 (Yeo and Johnson, A new family of power transformations to improve normality or symmetry, Biometrika 2000).
 //!
-//! Values that are all far from 0, such as years, would lose their differences in it: of `1e5 ± 300`, and a lambda of -3, all come
-//! out as 1/3 up to the last digits. So values that all lie on one side of 0 have an *origin* `c` among them, and the transform is
+//! Values that are all far from 0, such as years, would lose their differences in it: for `1e5 ± 300` and a lambda of
+//! -3, all results are 1/3 up to the last digits. So if all values lie on one side of 0, they have an *origin* `c`
+//! among them, and the transform is
 //!
 //! ```text
 //!   t(x) = (1 + c) expm1(lambda z) / lambda,   z = ln((1 + x) / (1 + c)) = log1p((x - c) / (1 + c))
 //! ```
 //!
-//! which is Yeo and Johnson's but for a factor and a shift that any scaler takes away again, keeps every digit, and changes `x`
-//! little near `c`: there its slope is 1. Values below 0 mirror this (`-x`, `2 - lambda`). An origin of 0 is Yeo and Johnson's own.
+//! This is Yeo and Johnson's except for a factor and a shift, which any scaler removes again. It keeps every digit, and
+//! changes `x` little near `c`, where its slope is 1. Values below 0 mirror this (`-x`, `2 - lambda`). With an origin
+//! of 0 it is Yeo and Johnson's own.
 //!
 //! The log-likelihood of a lambda, a row and up to a constant, is `-ln(variance of t) / 2 + lambda mean(z)`, for values on either side of 0
 //! `-ln(variance of y) / 2 + lambda mean(sign(x) ln(1 + |x|))`. It is strictly concave (Marchand, Muzellec, Beguier, Ogier du Terrail and
@@ -49,13 +51,13 @@ fn above(value: f64, lambda: f64, origin: f64) -> f64 {
     if value >= 0.0 {
         return unit * box_cox(libm::log1p((value - origin) / unit), lambda);
     }
-    // On the other side of 0 than all values that the lambda was found from.
+    // The value lies on the other side of 0 from all values that the lambda was found from.
     let below = -box_cox(libm::log1p(-value), 2.0 - lambda);
     if origin == 0.0 {
         return below;
     }
     let transformed = unit * box_cox(-libm::log1p(origin), lambda) + libm::pow(unit, 1.0 - lambda) * below;
-    // Beyond what a number holds it is far out all the same.
+    // A value beyond the range of numbers is still far out.
     if transformed.is_nan() { -LARGEST_POWER } else { transformed.clamp(-LARGEST_POWER, LARGEST_POWER) }
 }
 
@@ -131,7 +133,7 @@ impl YeoJohnsonSearch {
         }
         let is_exact = sketch.bins().iter().all(|bin| bin.low == bin.high);
         if sketch.bins().len() < LEAST_BINS && !is_exact {
-            // From no change at all, over lambdas that make the largest values some times what they are.
+            // The search starts at no change, and covers lambdas that multiply the largest values by some factor.
             let range = libm::log1p((bounds.max - bounds.min) / (1.0 + bounds.min.abs().min(bounds.max.abs())));
             search.step = TELLING / range.clamp(1e-12, 1e3);
             return search;
@@ -166,7 +168,7 @@ impl YeoJohnsonSearch {
     pub fn lambdas(&self) -> Option<Lambdas> {
         let middle = (LAMBDAS / 2) as f64;
         let lambda = |i: usize| self.center + (i as f64 - middle) * self.step;
-        // What is of no use is not computed either.
+        // Lambdas that cannot be used are not computed either.
         let usable = |lambda: f64| if self.is_usable(lambda) { lambda } else { self.center };
         self.found.is_none().then(|| std::array::from_fn(|i| usable(lambda(i))))
     }
@@ -210,7 +212,7 @@ impl YeoJohnsonSearch {
         let is_last = self.passes == PASSES;
         let is_at_an_end = best == 0 || best == LAMBDAS - 1;
         let (next, step) = (at(best), if is_at_an_end { self.step * 4.0 } else { self.step });
-        // Beyond the last lambda that can be used, there is none to move to: closer, until it is found.
+        // Beyond the last usable lambda there is none to move to, so the step shrinks until it is found.
         let blocked = likelihoods.contains(&f64::NEG_INFINITY);
         let closest = self.step <= 1e-9 * next.abs().max(1.0);
         if is_last || (blocked && closest) {
@@ -249,7 +251,7 @@ impl YeoJohnsonSearch {
         let mean = sum / count;
         let squares: f64 = points().map(|(weight, x)| weight * (transform.apply(x) - mean).powi(2)).sum();
         let likelihood = -0.5 * libm::log(squares / count) + lambda * logs / count / (1.0 + self.origin.abs());
-        // Powers that leave nothing of the spread.
+        // Such powers leave nothing of the spread.
         if likelihood.is_finite() { likelihood } else { f64::NEG_INFINITY }
     }
 }
@@ -284,7 +286,7 @@ fn maximum_of_quartic(f: &[f64; 5]) -> f64 {
     for _ in 0..8 {
         let slope = first + t * (2.0 * second + t * (3.0 * third + t * 4.0 * fourth));
         let curve = 2.0 * second + t * (6.0 * third + t * 12.0 * fourth);
-        // Flat: the values are as likely with any of them.
+        // The curve is flat: all lambdas are equally likely.
         if curve >= 0.0 {
             return 0.0;
         }

@@ -1,4 +1,4 @@
-//! `segmenta clean`: removes what runs left that nobody goes on with.
+//! `segmenta clean`: removes what abandoned runs left.
 
 use std::path::Path;
 
@@ -16,9 +16,9 @@ use serde_json::json;
 use super::current_folder;
 use crate::console::{self, line, place};
 
-/// Remove what runs left that nobody goes on with: work folders, and results that are half-published
+/// Remove what abandoned runs left: work folders and half-published results
 ///
-/// Published results stay; a resume starts over. An output that a process works on is left alone.
+/// Published results stay. A job that is resumed later starts over. An output that a process works on is left alone.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -28,10 +28,10 @@ pub(crate) struct Arguments {
     /// Outputs, or folders or URLs above them
     #[arg(required = true)]
     locations: Vec<String>,
-    /// Leave what was written to within this time, for example 12h or 7d
+    /// Leave alone what was written to within this time, for example 12h or 7d
     #[arg(long, value_name = "TIME", default_value = "7d")]
     older_than: humantime::Duration,
-    /// Say what would be removed, and remove nothing
+    /// Only say what would be removed
     #[arg(long)]
     dry_run: bool,
 }

@@ -19,9 +19,9 @@ Examples:
 
 A job whose spec names the earlier run as `previous` keeps its segments' numbers.")]
 pub(crate) struct Arguments {
-    /// What the earlier run has published to
+    /// The folder or URL that the earlier run has published to
     old: String,
-    /// What the later one has
+    /// The folder or URL that the later run has published to
     new: String,
 }
 

@@ -14,7 +14,7 @@ use crate::memory;
 /// Run a coordinator: the job service, and the scheduler that workers join
 ///
 /// Each flag has a variable (SEGMENTA_MAX_RUNNING_JOBS for --max-running-jobs) and a key of the configuration file
-/// (max_running_jobs). Flags go over variables, these over the file.
+/// (max_running_jobs). A flag overrides the variable, and the variable overrides the file.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }))?;
     match ended {
         Ended::Stopped => Ok(()),
-        // Drivers may still be at work, and are to write nothing more.
+        // Drivers may still be at work, and must not write anything more.
         Ended::Replaced => start_anew(),
     }
 }

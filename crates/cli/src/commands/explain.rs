@@ -8,10 +8,10 @@ use segmenta_report::explain::explain;
 use super::current_folder;
 use crate::show;
 
-/// Explain why one customer is in its segment, or was cut
+/// Explain why one customer is in its segment, or was set aside
 ///
-/// Prints its features raw, imputed and scaled, the distances to the centroids, the rule of the segment, and its way down the
-/// trees of the other clusterings.
+/// Prints the customer's features (raw, imputed and scaled), its distances to the centroids, the rule of its segment,
+/// and its way down the trees of the other clusterings.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -33,8 +33,9 @@ The features of raw orders, in a job spec:
     SELECT customer_id, DATE '2026-07-01' - MAX(order_date) AS recency, COUNT(*) AS frequency, SUM(amount) AS monetary
     FROM orders GROUP BY customer_id
 
-From one period to the next, with --drift D: a customer leaves with probability D/2, and somebody new comes for it; of those who
-stay, one moves with probability D to another behaviour; the average order of all who have a behaviour grows by the share D.
+From one period to the next, with --drift D: a customer leaves with probability D/2, and a new one takes its place; a
+customer who stays moves with probability D to another behaviour; the average order of all who have a behaviour grows
+by the share D.
 
 Each thread holds a row group in the making (some 15 MiB) and an upload of at most 30 MiB.")]
 pub(crate) struct Arguments {
@@ -46,7 +47,7 @@ pub(crate) struct Arguments {
     /// Files to split them into
     #[arg(long, value_name = "N", default_value_t = GenerateOptions::default().shards)]
     shards: usize,
-    /// What the customers are a function of
+    /// Seed that the customers are drawn from
     #[arg(long, value_name = "N", default_value_t = GenerateOptions::default().seed)]
     seed: u64,
     /// What a row is
@@ -61,20 +62,20 @@ pub(crate) struct Arguments {
     /// Share of the customers that follow no behaviour
     #[arg(long, value_name = "SHARE", default_value_t = GenerateOptions::default().background_share)]
     background_share: f64,
-    /// Orders a customer on average, with --schema orders [default: as the behaviours have them, some 11.8]
+    /// Orders per customer on average, with --schema orders [default: as the behaviours have them, some 11.8]
     #[arg(long, value_name = "MEAN")]
     orders_per_customer: Option<f64>,
-    /// Zipf exponent of the orders over customers, 0 to 0.95, with --schema orders: one in a hundred customers has
-    /// 0.01^(1 - EXPONENT) of them
+    /// Zipf exponent of the orders over customers, 0 to 0.95, with --schema orders: 1 % of the customers have a share of
+    /// 0.01^(1 - EXPONENT) of the orders
     #[arg(long, value_name = "EXPONENT", default_value_t = 0.0)]
     skew: f64,
     /// Zipf exponent of the customers over shards, 0 to 4: shard i has a share in proportion to i^-EXPONENT
     #[arg(long, value_name = "EXPONENT", default_value_t = 0.0)]
     shard_skew: f64,
-    /// What changes from one period to the next
+    /// Share that changes from one period to the next, as explained below
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     drift: f64,
-    /// Which period of the same customers
+    /// Period to generate, from 1; --drift says what changes between periods
     #[arg(long, value_name = "N", default_value_t = 1)]
     period: u32,
     /// Shards that are written at once [default: the machine's cores]

@@ -1,4 +1,4 @@
-//! `segmenta health`: asks a coordinator's or worker's probes, for images that hold nothing else that could.
+//! `segmenta health`: asks the probes of a coordinator or worker, in images that hold no other program that could.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -9,20 +9,20 @@ use serde_json::json;
 
 use crate::console::{line, result};
 
-/// Ask a coordinator or worker whether it is alive; the exit code is 0 where it is
+/// Ask a coordinator or worker whether it is alive; the exit code is 0 if it is
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   segmenta health                         # what SEGMENTA_PROBE_LISTEN says, as for a container's health check
   segmenta health 127.0.0.1:8080 --ready")]
 pub(crate) struct Arguments {
-    /// Where its probes listen
+    /// Address that its probes listen on
     #[arg(env = "SEGMENTA_PROBE_LISTEN")]
     address: SocketAddr,
     /// Ask whether it is ready for work, not only alive
     #[arg(long)]
     ready: bool,
-    /// Wait so long for the answer
+    /// How long to wait for the answer
     #[arg(long, value_name = "TIME", default_value = "3s")]
     timeout: humantime::Duration,
 }
@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The answer of a probe that says yes.
+/// The answer of a probe, if it says yes.
 async fn ask(url: &str, timeout: Duration) -> Result<String, EngineError> {
     let failed = |what: String| EngineError::new(Fault::Cluster, format!("{url}: {what}"));
     let client = reqwest::Client::builder().no_proxy().timeout(timeout).build();
@@ -47,7 +47,7 @@ async fn ask(url: &str, timeout: Duration) -> Result<String, EngineError> {
     if status.is_success() { Ok(text.trim().to_owned()) } else { Err(failed(format!("{status}: {}", text.trim()))) }
 }
 
-/// An address that is listened on everywhere is asked here.
+/// The address to ask: that of the loopback interface where the probes listen on every interface.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let here: IpAddr = match address.ip() {
         ip if !ip.is_unspecified() => ip,

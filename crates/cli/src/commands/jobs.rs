@@ -14,10 +14,10 @@ Examples:
   segmenta jobs --state failed --limit 10
   segmenta jobs --json | jq -r '.[] | select(.state == \"running\") | .id'")]
 pub(crate) struct Arguments {
-    /// At most so many
+    /// The most jobs to list
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: u32,
-    /// Only those in this state; may be given several times
+    /// List only jobs in this state; may be given several times
     #[arg(long, value_name = "STATE", value_enum)]
     state: Vec<State>,
     #[command(flatten)]

@@ -28,14 +28,15 @@ use crate::loadtest::template::Template;
 use crate::loadtest::{Stores, data};
 use crate::remote::Access;
 
-/// Of jobs at once, so many are asked for in each pause between two looks at a job.
+/// With many jobs at once, the pause between two looks at a job is one step longer for each this many jobs.
 const JOBS_PER_POLL: usize = 20;
 
-/// Measure a job over numbers of rows and workers, and many jobs at once
+/// Measure a job over several numbers of rows and workers, and many jobs at once
 ///
-/// Generates data for each number of rows, and runs the same job over them on an embedded cluster and on clusters of a coordinator and
-/// workers, which it starts on this machine, or on a cluster that is there already. Writes loadtest.json, loadtest.parquet and
-/// loadtest.html, and compares the checksums of all results over the same rows.
+/// Generates data for each number of rows, and runs the same job over them. The job runs on an embedded cluster and on
+/// clusters of a coordinator and workers, which are started on this machine, or on a cluster that is there already.
+/// Writes loadtest.json, loadtest.parquet and loadtest.html, and compares the checksums of all results over the same
+/// rows.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -44,27 +45,27 @@ Examples:
   segmenta loadtest runs/load --spec template.yaml --schema orders --rows 1000000
   segmenta loadtest runs/load --rows 100000000 --coordinator http://coordinator:50050 --work s3://lake/load
 
-A template is a job spec of URLs, with ${data} for the folder of the data (\"${data}/*.parquet\"), ${output} for the output, and
-${rows} for the number of customers, where it is of use.
+A template is a job spec of URLs, with ${data} for the folder of the data (\"${data}/*.parquet\"), ${output} for the
+output, and, where needed, ${rows} for the number of customers.
 
 The exit code is 1 when a run failed or results differ; the files are written all the same. docs/load-tests.md says how to read
 them.")]
 pub(crate) struct Arguments {
     /// The folder or URL to write the results to
     out: String,
-    /// Customers, one or more numbers
+    /// Numbers of customers
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "500000")]
     rows: Vec<u64>,
-    /// Workers, one or more numbers: 0 is the embedded cluster, more are processes that are started here
+    /// Numbers of workers: 0 is the embedded cluster, others are processes that are started here
     #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "0,1,2", conflicts_with = "coordinator")]
     workers: Vec<u32>,
-    /// Run each so many times
+    /// Runs for each number of rows and workers
     #[arg(long, value_name = "N", default_value_t = 1)]
     repeat: u32,
-    /// Besides, submit so many jobs at once to each cluster
+    /// Jobs to submit at once to each cluster, besides these runs
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     jobs: usize,
-    /// Of jobs submitted at once, so many run at once on a cluster that is started here
+    /// Jobs that a cluster started here runs at once; the others wait
     #[arg(long, value_name = "N", default_value_t = 2)]
     running_jobs: usize,
     /// The job: a spec with ${data} and ${output} [default: K-Means for k of 2 to 8, hierarchy and HDBSCAN]
@@ -73,13 +74,13 @@ pub(crate) struct Arguments {
     /// What a row of the data is
     #[arg(long, value_enum, default_value_t = Rows::Features)]
     schema: Rows,
-    /// Files of the data
+    /// Files to split the data into
     #[arg(long, value_name = "N", default_value_t = GenerateOptions::default().shards)]
     shards: usize,
     /// Seed of the data
     #[arg(long, value_name = "N", default_value_t = GenerateOptions::default().seed)]
     seed: u64,
-    /// Where data and outputs are, a folder or URL that coordinator and workers reach [default: work in OUT]
+    /// Folder or URL for the data and outputs, which coordinator and workers can reach [default: work in OUT]
     #[arg(long, value_name = "FOLDER")]
     work: Option<String>,
     /// Tasks that a worker, or the embedded cluster, runs at once
@@ -98,7 +99,7 @@ pub(crate) struct Arguments {
     access: Access,
 }
 
-/// What a load test goes by.
+/// What a load test needs to run its jobs.
 struct Driver {
     stores: Stores,
     scratch: Scratch,
@@ -186,7 +187,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Without repetitions, in the order given.
+/// The numbers without repetitions, in the order given.
 fn distinct<T: Copy + PartialEq>(numbers: &[T]) -> Vec<T> {
     let mut all = Vec::new();
     for number in numbers {
@@ -202,7 +203,7 @@ fn options(arguments: &Arguments, schema: Schema, rows: u64) -> GenerateOptions 
     GenerateOptions { schema, rows, shards, seed: arguments.seed, ..GenerateOptions::default() }
 }
 
-/// What processes get; refuses what makes no load test.
+/// The limits of the processes. Refuses arguments that make no load test.
 fn provision(arguments: &Arguments, workers: &[u32]) -> Result<Provision, EngineError> {
     let most = workers.iter().copied().max().unwrap_or(0);
     let refused = |why: &str| Err(EngineError::spec(why));
@@ -337,7 +338,7 @@ impl Driver {
                 };
                 let failed = run.failure.is_some();
                 self.record(test, run);
-                // What failed may have left something behind.
+                // A run that failed may have left something behind on its cluster.
                 if failed {
                     cluster = None;
                 }
@@ -398,7 +399,7 @@ impl Driver {
             };
             let seconds = went.seconds();
             match went.failure {
-                None => seconds.ok_or_else(|| EngineError::job("the coordinator told no times")),
+                None => seconds.ok_or_else(|| EngineError::job("the coordinator reported no times")),
                 Some(failure) => Err(EngineError::job(failure)),
             }
         };
@@ -407,7 +408,7 @@ impl Driver {
         self.finished(name, data, workers, repeat, outcome, memory).await
     }
 
-    /// What is recorded of a run; what it has published goes, unless it is to be kept.
+    /// The record of a run. Removes what the run has published, unless it is to be kept.
     async fn finished(
         &self,
         name: String,
@@ -475,7 +476,7 @@ impl Driver {
         let name = name(data.rows, workers, "jobs");
         let outputs: Vec<String> = (1..=self.jobs).map(|i| self.output(&format!("{name}/{i}"))).collect();
         for output in &outputs {
-            // What an earlier load test has left there would be another job's.
+            // What an earlier load test has left there belongs to another job.
             self.clear(output).await;
         }
         let pause = (1 + self.jobs / JOBS_PER_POLL) as u32;
@@ -520,7 +521,7 @@ impl Driver {
     }
 }
 
-/// Never, of a cluster that was there already.
+/// Completes when a process of the cluster has ended; never for a cluster that was there already.
 async fn broken(cluster: &mut Option<&mut LocalCluster>) -> EngineError {
     match cluster {
         Some(cluster) => cluster.broken().await,
@@ -528,7 +529,7 @@ async fn broken(cluster: &mut Option<&mut LocalCluster>) -> EngineError {
     }
 }
 
-/// From the first submission to the last end.
+/// Seconds from the first submission to the last end.
 fn span(all: &[Went]) -> Option<f64> {
     let first = all.iter().filter_map(|went| went.submitted).min_by(f64::total_cmp)?;
     let last = all.iter().filter_map(|went| went.finished).max_by(f64::total_cmp)?;
@@ -555,7 +556,7 @@ fn record_burst(test: &mut LoadTest, burst: Burst) {
     test.bursts.push(burst);
 }
 
-/// Of a run, and of its output.
+/// The name of a run and of its output.
 fn name(rows: u64, workers: Option<u32>, what: &str) -> String {
     let place = match workers {
         None => "cluster".to_owned(),
@@ -578,7 +579,7 @@ fn show(test: &LoadTest, out: &str) -> std::io::Result<()> {
     let seconds = |value: f64| format!("{value:.2} s");
     let whole = |value: f64| count(value.round() as u64);
     let place_of = |workers: Option<u32>| match workers {
-        None => "as it is".to_owned(),
+        None => "existing".to_owned(),
         Some(0) => "embedded".to_owned(),
         Some(n) => n.to_string(),
     };

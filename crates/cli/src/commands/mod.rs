@@ -1,4 +1,4 @@
-//! The subcommands, one a file.
+//! The subcommands, one in each file.
 
 use std::path::PathBuf;
 
@@ -18,6 +18,7 @@ pub(crate) mod loadtest;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod score;
 pub(crate) mod status;
 pub(crate) mod submit;

@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     access: Access,
     #[command(flatten)]
     embedded: Embedded,
-    /// Scan each shard in so many partitions [default: by its size]; changes no result
+    /// Partitions that each shard is scanned in, which do not change results [default: by its size]
     #[arg(long, value_name = "N")]
     partitions_per_shard: Option<NonZeroUsize>,
     /// Write the customers with their segments to a CSV file too

@@ -20,8 +20,8 @@ use serde_json::json;
 
 /// Score new customers: give them the segments of a published model
 ///
-/// The input has the id and feature columns of the model, one row a customer; or the query of the model's job makes these from new
-/// tables.
+/// Either the input has the id and feature columns of the model, with one row for each customer, or the query of the
+/// model's job makes these from new tables.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// Parquet files, globs, folders or URLs, with the columns of the model
     #[arg(long, required_unless_present = "table", num_args = 1.., value_name = "LOCATION")]
     input: Vec<String>,
-    /// A table that the query reads, as its job named it; again for each location of each table
+    /// A table that the query reads, by its name in the job; to be repeated for each location of each table
     #[arg(long, conflicts_with = "input", value_name = "NAME=LOCATION")]
     table: Vec<String>,
     /// A file with the query over the tables [default: the query of the model's job]
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
     csv: Option<PathBuf>,
 }
 
-/// The tables that are given, those of one name together.
+/// The tables that are given. Locations with the same name are one table.
 fn tables(given: &[String]) -> Result<Vec<Table>, EngineError> {
     let mut tables: Vec<Table> = vec![];
     for table in given {
@@ -76,7 +76,7 @@ fn tables(given: &[String]) -> Result<Vec<Table>, EngineError> {
     Ok(tables)
 }
 
-/// The document of a spec that scores.
+/// The text of a spec that scores, as JSON.
 fn document(spec: &ScoreSpec) -> String {
     let tables: BTreeMap<&str, &[String]> =
         spec.tables.iter().map(|table| (table.name.as_str(), table.locations.as_slice())).collect();

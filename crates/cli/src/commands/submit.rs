@@ -79,13 +79,13 @@ pub(crate) fn and_wait(target: &Target, request: SubmitRequest) -> anyhow::Resul
     })
 }
 
-/// What is submitted of a spec file.
+/// The request that submits a spec file.
 pub(crate) fn request(spec: &Path, how: &How) -> Result<SubmitRequest, EngineError> {
     let (text, folder) = read_spec(spec)?;
     Ok(request_of(text, &folder, how))
 }
 
-/// What is submitted of the text of a spec, whose relative paths start from `folder`.
+/// The request that submits the text of a spec, whose relative paths start from `folder`.
 pub(crate) fn request_of(spec: String, folder: &Path, how: &How) -> SubmitRequest {
     let base = Url::from_directory_path(folder).map(String::from).unwrap_or_default();
     let source = Some(JobSource { spec, base });

@@ -12,8 +12,8 @@ use crate::memory;
 
 /// Run a worker: the tasks of a coordinator's jobs
 ///
-/// Each flag has a variable (SEGMENTA_TASK_PORT for --task-port) and a key of the configuration file (task_port). Flags go
-/// over variables, these over the file.
+/// Each flag has a variable (SEGMENTA_TASK_PORT for --task-port) and a key of the configuration file (task_port). A
+/// flag overrides the variable, and the variable overrides the file.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

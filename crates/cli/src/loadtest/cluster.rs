@@ -14,13 +14,13 @@ use segmenta_service::client::Target;
 use segmenta_service::config::ENVIRONMENT;
 use url::Url;
 
-/// A cluster that is not complete by then is given up.
+/// How long to wait until all members of a cluster are there.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Between looks at it.
+/// Pause between two looks at a cluster.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Lines of a process's log that its failure is told with.
+/// The last lines of a process's log, which go into the message when it fails.
 const LAST_LINES: usize = 5;
 
 fn failed(message: impl Into<String>) -> EngineError {
@@ -45,7 +45,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What is left is in the system's temporary folder.
+        // What cannot be removed stays in the system's temporary folder.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -66,8 +66,8 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// Starts this binary anew with other arguments; what it says goes into a log. It knows none of the variables that
-    /// configure this process.
+    /// Starts this binary again with other arguments, and without the variables that configure this process. Its
+    /// standard error goes into a log.
     pub(crate) fn start(name: &str, arguments: &[String], scratch: &Scratch) -> Result<Self, EngineError> {
         let log = scratch.path(&format!("{}.log", name.replace(' ', "-")));
         let start = || {
@@ -88,7 +88,7 @@ impl Process {
         self.child.try_wait().ok().flatten()
     }
 
-    /// What it said last.
+    /// The last lines of its log.
     pub(crate) fn last_words(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
@@ -96,10 +96,10 @@ impl Process {
     }
 }
 
-/// What the processes of a cluster get.
+/// The limits of a cluster's processes.
 #[derive(Debug, Clone)]
 pub(crate) struct Provision {
-    /// Tasks at once, of each worker.
+    /// Tasks that each worker runs at once.
     pub(crate) threads: usize,
     /// Bytes that each process plans with.
     pub(crate) memory: u64,
@@ -129,7 +129,7 @@ impl LocalCluster {
         let address = || Ok::<_, EngineError>(format!("127.0.0.1:{}", free_port()?));
         let (listen, scheduler, probes) = (address()?, address()?, address()?);
         let memory = provision.memory.to_string();
-        // Nothing of an earlier cluster.
+        // The jobs of an earlier cluster must not come back.
         let state = scratch.path("state");
         let _ = fs::remove_dir_all(&state);
         let state = folder_url(&state)?;
@@ -179,7 +179,7 @@ impl LocalCluster {
         Err(failed(format!("{joined} of {workers} workers joined within {} s; {said}", PATIENCE.as_secs())))
     }
 
-    /// The first of the processes that has ended, which none should.
+    /// The first process that has ended, as a failure: none should end by itself.
     fn fault(&mut self) -> Option<EngineError> {
         self.processes.iter_mut().find_map(|process| {
             let status = process.ended()?;
@@ -202,7 +202,7 @@ impl LocalCluster {
         self.processes.iter().skip(1).for_each(|worker| reset_peak_memory_of(worker.child.id()));
     }
 
-    /// The largest resident size of any worker since.
+    /// The largest resident size of any worker since the last reset.
     pub(crate) fn peak_memory(&self) -> Option<u64> {
         self.processes.iter().skip(1).filter_map(|worker| peak_memory_of(worker.child.id())).max()
     }
@@ -213,7 +213,7 @@ fn folder_url(path: &Path) -> Result<String, EngineError> {
     url.map(String::from).map_err(|()| EngineError::spec(format!("{}: is no absolute path", path.display())))
 }
 
-/// What an address says over HTTP.
+/// The whole HTTP answer of an address, with status line and headers.
 fn probe(address: &str, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&address.parse().ok()?, Duration::from_secs(1)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;

@@ -10,10 +10,11 @@ use serde_json::json;
 use super::Stores;
 use crate::console;
 
-/// Says what a folder holds, once it holds all of it.
+/// The file that says what a folder holds. It is written last, so a folder that has it is complete.
 const MARK: &str = "generated.json";
 
-/// The folder of so many customers below `work`, without a `/` at its end; makes it where it is not there.
+/// The folder below `work` that holds the customers of these options, a URL without a `/` at its end. Generates them if
+/// they are not there yet.
 ///
 /// # Errors
 /// Options that are out of their range, or a place that cannot be written to.

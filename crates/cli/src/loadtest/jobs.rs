@@ -1,4 +1,4 @@
-//! One job on an embedded cluster, or on a coordinator; and what it has published.
+//! One job on an embedded cluster or on a coordinator, and what it has published.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -18,13 +18,13 @@ use super::Stores;
 use super::cluster::{Process, Provision, Scratch};
 use crate::remote::{is_over, job_of, result_of};
 
-/// Between looks at an embedded run: what its seconds are exact to.
+/// Pause between two looks at an embedded run. Its seconds are exact to this.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Between looks at a job; the coordinator's clock tells its times.
+/// Pause between two looks at a job. The job's times do not depend on it, as they come from the coordinator's clock.
 const POLL: Duration = Duration::from_millis(100);
 
-/// A coordinator that does not answer for so long is gone.
+/// A coordinator that has not answered for this long counts as gone.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a job went at a coordinator.
@@ -50,17 +50,17 @@ impl Went {
     }
 }
 
-/// What a job has published, as far as a load test goes.
+/// The part of a job's results that a load test needs.
 pub(crate) struct Results {
     pub(crate) tables_sha256: String,
     pub(crate) stages: Vec<StageReport>,
     pub(crate) source_rows: Option<u64>,
 }
 
-/// Reads what is published under `output`, without a `/` at its end.
+/// Reads what is published under `output`, a URL without a `/` at its end.
 ///
 /// # Errors
-/// Nothing there, or something damaged.
+/// Nothing is published there, or it is damaged.
 pub(crate) async fn results(stores: &Stores, output: &str) -> Result<Results, EngineError> {
     let output = format!("{output}/");
     let gone = |name: &str| EngineError::input(format!("{output}{name}: is not there, though the job is done"));

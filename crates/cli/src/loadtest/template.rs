@@ -1,17 +1,14 @@
-//! The job of a load test: a spec with places for its data and its output.
+//! The job of a load test: a spec with placeholders for its data and its output.
 
 use std::path::Path;
 
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use segmenta_engine::EngineError;
 use segmenta_loadtest::generate::Schema;
 use segmenta_pipeline::job::Job;
 
-/// What stands for the folder of the data, the output, and the number of customers.
-const DATA: &str = "${data}";
-const OUTPUT: &str = "${output}";
-const ROWS: &str = "${rows}";
-
-/// The stages that are worth measuring, over generated customers.
+/// The first half of the built-in spec, where a row of the data is a customer.
 const OF_FEATURES: &str = "\
 name: load-test
 source:
@@ -20,7 +17,7 @@ source:
   features: [recency, frequency, monetary]
 ";
 
-/// The same over their orders.
+/// The same, where a row of the data is an order.
 const OF_ORDERS: &str = "\
 name: load-test
 source:
@@ -32,6 +29,7 @@ source:
   features: [recency, frequency, monetary]
 ";
 
+/// The second half: the stages that are worth measuring.
 const STAGES: &str = "\
 kmeans: {k: {from: 2, to: 8}, select: elbow, seed: 7}
 hierarchy: {linkage: ward, clusters: 4}
@@ -39,17 +37,33 @@ hdbscan: {min_cluster_size: auto}
 output: \"${output}\"
 ";
 
-/// A spec with places to fill in.
+/// What a spec has places for, and what is put in there.
+const PLACES: [(&str, &str); 2] = [("data", "the folder of the generated data"), ("output", "the output")];
+
+/// A spec with places to fill in: `${data}`, `${output}` and, where it wants that, `${rows}`.
 pub(crate) struct Template {
     pub(crate) text: String,
     origin: String,
 }
 
+/// Specs are neither HTML nor JSON: what is put in is put in as it is. A place that is not known is a mistake.
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    // Never fails for these: they are different, and not empty.
+    let syntax = SyntaxConfig::builder().variable_delimiters("${", "}").keep_trailing_newline(true).build();
+    if let Ok(syntax) = syntax {
+        environment.set_syntax(syntax);
+    }
+    environment
+}
+
 impl Template {
-    /// From a file, or the one that is built in.
+    /// The template in a file, or the built-in one.
     ///
     /// # Errors
-    /// A file that cannot be read, lacks a place, or is wrong otherwise.
+    /// A file that cannot be read, lacks a placeholder, or has another mistake.
     pub(crate) fn new(file: Option<&Path>, schema: Schema) -> Result<Self, EngineError> {
         let template = match file {
             Some(file) => {
@@ -63,29 +77,49 @@ impl Template {
                 Self { text: format!("{source}{STAGES}"), origin: "the built-in spec".to_owned() }
             }
         };
-        for (place, what) in [(DATA, "the folder of the generated data"), (OUTPUT, "the output")] {
-            if !template.text.contains(place) {
+        let environment = environment();
+        let parsed = environment.template_from_named_str(&template.origin, &template.text);
+        let places = parsed.map_err(|error| template.wrong(&error))?.undeclared_variables(false);
+        for (place, what) in PLACES {
+            if !places.contains(place) {
                 let origin = &template.origin;
-                return Err(EngineError::spec(format!("{origin}: has no {place}, where {what} is put in")));
+                return Err(EngineError::spec(format!("{origin}: has no ${{{place}}}, where {what} is put in")));
             }
         }
         template.sources("file:///data", "file:///output", 1)?;
         Ok(template)
     }
 
-    /// The spec over data and to an output, URLs without a `/` at their end.
-    pub(crate) fn fill(&self, data: &str, output: &str, rows: u64) -> String {
-        self.text.replace(DATA, data).replace(OUTPUT, output).replace(ROWS, &rows.to_string())
+    fn wrong(&self, error: &minijinja::Error) -> EngineError {
+        let (origin, line) = (&self.origin, error.line().unwrap_or(1));
+        let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        EngineError::spec(format!(
+            "{origin}:{line}: {what}; a spec has places for ${{data}}, ${{output}} and ${{rows}}"
+        ))
     }
 
-    /// Where such a job reads from.
+    /// The spec over data and to an output, URLs without a `/` at their end. [`Template::new`] has seen that it can be filled.
+    pub(crate) fn fill(&self, data: &str, output: &str, rows: u64) -> String {
+        self.filled(data, output, rows).unwrap_or_default()
+    }
+
+    fn filled(&self, data: &str, output: &str, rows: u64) -> Result<String, EngineError> {
+        let places = context! { data, output, rows };
+        environment().render_named_str(&self.origin, &self.text, places).map_err(|error| self.wrong(&error))
+    }
+
+    /// The locations that the job reads from.
     ///
     /// # Errors
-    /// Every mistake of the spec; a location that is no URL, as the processes of a cluster share no folder to start from.
+    /// Every mistake in the spec; a location that is not a URL, as the processes of a cluster have no common folder
+    /// that a relative path could start from.
     pub(crate) fn sources(&self, data: &str, output: &str, rows: u64) -> Result<Vec<String>, EngineError> {
-        let job = Job::parse(&self.fill(data, output, rows), &self.origin, "")?;
+        let job = Job::parse(&self.filled(data, output, rows)?, &self.origin, "")?;
         let not_urls = |error: EngineError| {
-            EngineError::spec(format!("{}: {error}; a spec for load tests has URLs and {DATA} alone", self.origin))
+            EngineError::spec(format!(
+                "{}: {error}; a load test's spec has only URLs, ${{data}} and ${{output}}",
+                self.origin
+            ))
         };
         job.output().map_err(not_urls)?;
         job.sources().map_err(not_urls)
@@ -116,8 +150,9 @@ mod tests {
         for (text, why) in [
             ("name: x\noutput: ${output}\n".to_owned(), "has no ${data}"),
             (source("s3://lake/b/*.parquet"), "has no ${output}"),
-            (source("b/*.parquet") + "output: ${output}\n", "URLs and ${data} alone"),
+            (source("b/*.parquet") + "output: ${output}\n", "only URLs, ${data} and ${output}"),
             (source("s3://lake/b/*.parquet") + "sauce: 1\noutput: ${output}\n", "sauce"),
+            (source("${dta}/*.parquet") + "output: ${output}\n", ":3: "),
         ] {
             std::fs::write(&file, text).unwrap();
             let error = Template::new(Some(&file), Schema::Features).err().unwrap();

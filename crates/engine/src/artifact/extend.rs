@@ -9,8 +9,8 @@ use bytes::Bytes;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use object_store::ObjectStoreExt;
-use object_store::buffered::BufWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::async_writer::AsyncFileWriter;
 use parquet::arrow::{ArrowSchemaConverter, ProjectionMask, add_encoded_arrow_schema_to_metadata};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::data_type::{ByteArray, ByteArrayType};
@@ -19,10 +19,8 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use tokio::io::AsyncWriteExt;
 
-use super::{Part, hex, part_url, properties, resolve, unreadable, unwritable};
+use super::{HashingWriter, Part, checked, part_url, properties, resolve, unreadable, unwritable};
 use crate::error::Result;
 
 /// Names beside the numbers of one column.
@@ -51,27 +49,20 @@ pub async fn with_names(context: &TaskContext, part: &Part, prefix: &str, column
     drop(file);
 
     let url = part_url(prefix, part.index);
-    let (store, path) = resolve(&runtime, &url)?;
-    let mut writer = BufWriter::new(store, path);
+    let mut writer = HashingWriter::create(&runtime, &url)?;
     let written = async {
-        writer.write_all(&extended).await?;
-        writer.shutdown().await
+        writer.write(extended.into()).await?;
+        writer.complete().await
     };
     written.await.map_err(|error| unwritable(&url, &error))?;
-    Ok(Part {
-        index: part.index,
-        url,
-        rows: part.rows,
-        bytes: extended.len() as u64,
-        sha256: hex(&Sha256::digest(&extended)),
-    })
+    Ok(writer.into_part(part.index, url, part.rows))
 }
 
 fn extend(file: &Bytes, added: &[NameColumn]) -> ParquetResult<Vec<u8>> {
     let mut reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
     reader.try_parse(file)?;
-    let metadata = reader.finish()?;
-    let before = Arc::clone(ParquetRecordBatchReaderBuilder::try_new(file.clone())?.schema());
+    let decoded = checked(Arc::new(reader.finish()?), file.len() as u64)?;
+    let (metadata, before) = (decoded.metadata(), decoded.schema());
     if before.fields().len() != metadata.file_metadata().schema_descr().num_columns() {
         return Err(ParquetError::General("it has columns in columns".to_owned()));
     }
@@ -91,9 +82,9 @@ fn extend(file: &Bytes, added: &[NameColumn]) -> ParquetResult<Vec<u8>> {
     for group in 0..metadata.num_row_groups() {
         let mut columns = writer.next_row_group()?;
         for (column, field) in before.fields().iter().enumerate() {
-            columns.append_column(file, chunk(&metadata, group, column))?;
+            columns.append_column(file, chunk(metadata, group, column))?;
             if let Some(added) = of(field.name()) {
-                write_names(&mut columns, &numbers(file, &metadata, group, column)?, added)?;
+                write_names(&mut columns, &numbers(file, &decoded, group, column)?, added)?;
             }
         }
         columns.close()?;
@@ -116,9 +107,14 @@ fn chunk(metadata: &ParquetMetaData, group: usize, column: usize) -> ColumnClose
 }
 
 /// The numbers of one row group.
-fn numbers(file: &Bytes, metadata: &ParquetMetaData, group: usize, column: usize) -> ParquetResult<Vec<Option<i32>>> {
-    let mask = ProjectionMask::leaves(metadata.file_metadata().schema_descr(), [column]);
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file.clone())?;
+fn numbers(
+    file: &Bytes,
+    decoded: &ArrowReaderMetadata,
+    group: usize,
+    column: usize,
+) -> ParquetResult<Vec<Option<i32>>> {
+    let mask = ProjectionMask::leaves(decoded.parquet_schema(), [column]);
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), decoded.clone());
     let reader = reader.with_projection(mask).with_row_groups(vec![group]).build()?;
     let mut numbers = Vec::new();
     for batch in reader {

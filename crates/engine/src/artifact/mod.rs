@@ -118,6 +118,18 @@ struct HashingWriter {
     bytes: u64,
 }
 
+impl HashingWriter {
+    fn create(runtime: &RuntimeEnv, url: &str) -> Result<Self> {
+        let (store, path) = resolve(runtime, url)?;
+        Ok(Self { inner: BufWriter::new(store, path), hash: Sha256::new(), bytes: 0 })
+    }
+
+    /// The part whose file went through, complete.
+    fn into_part(self, index: u32, url: String, rows: u64) -> Part {
+        Part { index, url, rows, bytes: self.bytes, sha256: hex(&self.hash.finalize()) }
+    }
+}
+
 impl AsyncFileWriter for HashingWriter {
     fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, ParquetResult<()>> {
         async move {
@@ -153,8 +165,7 @@ impl PartWriter {
     /// A place that cannot be written to.
     pub fn create(runtime: &RuntimeEnv, prefix: &str, index: u32, schema: SchemaRef) -> Result<Self> {
         let url = part_url(prefix, index);
-        let (store, path) = resolve(runtime, &url)?;
-        let inner = HashingWriter { inner: BufWriter::new(store, path), hash: Sha256::new(), bytes: 0 };
+        let inner = HashingWriter::create(runtime, &url)?;
         let options = ArrowWriterOptions::new().with_properties(properties());
         let writer =
             AsyncArrowWriter::try_new_with_options(inner, schema, options).map_err(|error| unwritable(&url, &error))?;
@@ -176,14 +187,7 @@ impl PartWriter {
     /// As [`PartWriter::write`].
     pub async fn finish(mut self) -> Result<Part> {
         self.writer.finish().await.map_err(|error| unwritable(&self.url, &error))?;
-        let inner = self.writer.into_inner();
-        Ok(Part {
-            index: self.index,
-            url: self.url,
-            rows: self.rows,
-            bytes: inner.bytes,
-            sha256: hex(&inner.hash.finalize()),
-        })
+        Ok(self.writer.into_inner().into_part(self.index, self.url, self.rows))
     }
 }
 
@@ -256,6 +260,20 @@ fn lies_within(chunk: &ColumnChunkMetaData, bytes: u64) -> bool {
     is_sound && end.is_some_and(|end| end as u64 <= bytes)
 }
 
+/// What readers need to know of a file of `bytes` bytes, once its footer has been checked: decoders panic over offsets
+/// that lead out of the file, and over Arrow types that they do not know.
+fn checked(metadata: Arc<ParquetMetaData>, bytes: u64) -> ParquetResult<ArrowReaderMetadata> {
+    let mut chunks = metadata.row_groups().iter().flat_map(|group| group.columns());
+    if let Some(chunk) = chunks.find(|chunk| !lies_within(chunk, bytes)) {
+        let column = chunk.column_path().string();
+        return Err(ParquetError::General(format!(
+            "its footer is damaged: the bytes of {column} lie outside of the file"
+        )));
+    }
+    foresee(|| ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()))
+        .unwrap_or_else(|panic| Err(ParquetError::General(format!("its Arrow schema is damaged: {panic}"))))
+}
+
 /// Reads the footer of a file.
 async fn open(
     runtime: &RuntimeEnv,
@@ -264,20 +282,7 @@ async fn open(
 ) -> Result<ParquetResult<ParquetRecordBatchStreamBuilder<PartReader>>> {
     let (store, path) = resolve(runtime, url)?;
     let mut reader = PartReader { store, path, bytes };
-    let metadata = match reader.get_metadata(None).await {
-        Ok(metadata) => metadata,
-        Err(error) => return Ok(Err(error)),
-    };
-    if let Some(chunk) = metadata.row_groups().iter().flat_map(|group| group.columns()).find(|c| !lies_within(c, bytes))
-    {
-        let column = chunk.column_path().string();
-        return Ok(Err(ParquetError::General(format!(
-            "its footer is damaged: the bytes of {column} lie outside of the file"
-        ))));
-    }
-    // The Arrow schema in a footer is decoded by code that panics over types it does not know.
-    let metadata = foresee(|| ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()))
-        .unwrap_or_else(|panic| Err(ParquetError::General(format!("its Arrow schema is damaged: {panic}"))));
+    let metadata = reader.get_metadata(None).await.and_then(|metadata| checked(metadata, bytes));
     Ok(metadata.map(|metadata| ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata)))
 }
 

@@ -1,5 +1,7 @@
 //! Rows as matrices.
 
+use ndarray::Array2;
+use segmenta_algorithms::rows::matrix;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -8,7 +10,6 @@ use arrow::datatypes::{DataType, Float64Type, UInt32Type, UInt64Type};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use futures::StreamExt;
-use segmenta_algorithms::matrix::Matrix;
 
 use super::{Part, ROW_COLUMN, WEIGHT_COLUMN, part_schema, read_part};
 use crate::error::{EngineError, Result};
@@ -20,7 +21,7 @@ pub struct Points {
     /// Row ids, ascending; empty for a table without them.
     pub ids: Vec<u64>,
     /// `n x d`; a null cell is NaN.
-    pub rows: Matrix,
+    pub rows: Array2<f64>,
     /// From the column [`WEIGHT_COLUMN`]; `None` where there is none.
     pub weights: Option<Vec<u32>>,
 }
@@ -29,7 +30,9 @@ impl Points {
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.ids.capacity() * 8 + self.rows.bytes() + self.weights.as_ref().map_or(0, |weights| weights.capacity() * 4)
+        self.ids.capacity() * 8
+            + self.rows.len() * 8
+            + self.weights.as_ref().map_or(0, |weights| weights.capacity() * 4)
     }
 }
 
@@ -91,7 +94,7 @@ pub(crate) async fn decode_points(context: &TaskContext, part: &Part, columns: &
         }
         append_rows(&batch, columns, &mut values)?;
     }
-    Ok(Points { ids, rows: Matrix::new(values, columns.len()), weights: has_weights.then_some(weights) })
+    Ok(Points { ids, rows: matrix(values, columns.len()), weights: has_weights.then_some(weights) })
 }
 
 /// The weights of a batch of prepared points.

@@ -1,5 +1,5 @@
-//! Connections to other workers that are kept for the next fetch. Ballista's own pool cannot be named from outside its crate,
-//! and an executor with an engine of ours gets none.
+//! Connections to other workers, kept for the next fetch. Ballista's own pool cannot be named from outside its crate,
+//! and an executor with an engine of ours gets no pool.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -13,14 +13,14 @@ use ballista_core::extension::BallistaConfigGrpcEndpoint;
 use ballista_core::utils::GrpcClientConfig;
 use parking_lot::Mutex;
 
-/// A connection that nobody has used for so long is closed.
+/// A connection that nobody has used for this long is closed.
 const KEPT: Duration = Duration::from_secs(30);
 
 type Peer = (String, u16, GrpcClientConfig);
-/// What is idle, and since when: the longest at the front.
+/// The idle connections and since when each is idle; the one idle longest is at the front.
 type Idle = Mutex<HashMap<Peer, Vec<(Instant, BallistaClient)>>>;
 
-/// The pool. Dropping it closes what is idle.
+/// The pool. Dropping it closes its idle connections.
 pub(super) struct ClientPool {
     idle: Arc<Idle>,
 }
@@ -32,7 +32,7 @@ impl std::fmt::Debug for ClientPool {
 }
 
 impl ClientPool {
-    /// An empty pool, and a task of the runtime that closes what is idle.
+    /// Makes an empty pool and starts a task of the runtime that closes idle connections.
     pub(super) fn start() -> Self {
         let idle: Arc<Idle> = Arc::default();
         let kept: Weak<Idle> = Arc::downgrade(&idle);

@@ -10,11 +10,11 @@ use tonic::transport::Endpoint;
 use crate::error::Result;
 use crate::tls::{TlsClient, TlsFiles, TlsServer};
 
-/// Connecting takes no longer.
+/// A connection that takes longer to set up has failed.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// A peer is asked so often whether it still is there, and has as long to answer: what a cut wire left hanging fails then,
-/// and is tried again.
+/// How often a peer is asked whether it is still there, and how long it has to answer. After that, a call that a cut
+/// wire left hanging fails and is tried again.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// Mutual TLS between coordinator and workers.
@@ -24,9 +24,10 @@ pub struct MemberTls {
     pub certificate: PathBuf,
     /// Its key.
     pub key: PathBuf,
-    /// What every member's certificate has to come from.
+    /// The authority that every member's certificate must come from.
     pub authority: PathBuf,
-    /// The name that every member's certificate has to be for: members find each other by addresses that change.
+    /// The name that every member's certificate must be for. It is one name for all, because members find each other by
+    /// addresses that change.
     pub name: String,
 }
 
@@ -35,7 +36,7 @@ impl MemberTls {
         TlsServer::open(self.files())
     }
 
-    /// When each of its files was changed last, where that can be told.
+    /// When each of its files was last changed, where the file system tells.
     #[must_use]
     pub fn modified(&self) -> Vec<Option<SystemTime>> {
         self.files().modified()
@@ -58,12 +59,12 @@ impl MemberTls {
     }
 }
 
-/// What is done to each endpoint that Ballista connects to.
+/// What is set on each endpoint that Ballista connects to.
 pub(super) fn endpoints(tls: Option<MemberTls>) -> EndpointOverrideFn {
     let client = tls.map(|tls| tls.client());
     Arc::new(move |endpoint: Endpoint| {
         let endpoint = match (&client, endpoint.uri().authority()) {
-            // Ballista writes `http://` whatever is spoken.
+            // Ballista writes `http://` even where the peer speaks TLS.
             (Some(client), Some(authority)) => {
                 Endpoint::from_shared(format!("https://{authority}"))?.tls_config(client.config()?)?
             }

@@ -1,8 +1,8 @@
 //! A Ballista scheduler and executor in this process.
 //!
 //! Ballista's own standalone mode polls for work and leaves Nagle's algorithm on, which costs 100 ms a plan. Here the
-//! scheduler *pushes* tasks and every listener has TCP_NODELAY, which brings a plan down to some milliseconds; K-Means
-//! pays that once a pass.
+//! scheduler *pushes* tasks and every listener has TCP_NODELAY, so a plan costs a few milliseconds. K-Means pays that
+//! once a pass.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ use super::tasks::GuardedEngine;
 use super::work_folder::WorkFolder;
 use crate::runtime::{MAX_MESSAGE_BYTES, MemoryPlan};
 
-/// Attempts to find a free port for the executor, which binds it by number.
+/// Attempts to find a free port for the executor, which is told the port's number and binds it itself.
 const PORT_ATTEMPTS: usize = 5;
 
 /// How the embedded cluster runs.
@@ -48,7 +48,7 @@ pub struct EmbeddedOptions {
 }
 
 impl Default for EmbeddedOptions {
-    /// As many threads as the machine has cores, and seven tenths of its memory.
+    /// As many threads as the machine has cores, and seven tenths of the machine's memory.
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         Self { threads, memory: MemoryPlan::detect() }
@@ -65,7 +65,7 @@ pub(super) struct Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        // Nobody may be listening any more, which is as good.
+        // There may be no receiver any more, and then there is nothing left to stop.
         let _ = self.shutdown.notify_shutdown.send(());
         for server in &self.servers {
             server.abort();
@@ -115,7 +115,8 @@ impl Embedded {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            // The executor binds its gRPC port itself, by number: find a free one, and try again if someone was faster.
+            // The executor binds its gRPC port itself, by number: find a free one, and try again if another process
+            // took it first.
             let grpc_port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
             let executor = executor(options, state, &work_dir, flight_port, grpc_port);
             let config = ExecutorProcessConfig {

@@ -38,14 +38,14 @@ pub use worker::{HEARTBEAT, WorkerOptions, WorkerProcess, WorkerStatistics};
 
 use crate::artifact::Part;
 use crate::error::{EngineError, Fault, Result};
-use crate::operators::{self, MapPartsExec, PartTask, parts_table};
+use crate::operators::{self, MapParts, OperatorExec, PartTask, parts_table};
 use crate::planning::submitted;
 use crate::progress::Progress;
 use crate::runtime::{MemoryPlan, runtime_env, session_config, session_like, session_state};
 use crate::store::{PartitionStore, Statistics};
 use crate::trace::carried;
 
-/// The failure of a task without what Ballista and DataFusion wrap around it.
+/// The failure of a task without the text that Ballista and DataFusion wrap around it.
 fn unwrap(text: &str) -> &str {
     let mut inner = text.rsplit_once("runtime execution error: ").map_or(text, |(_, inner)| inner);
     for wrapper in ["DataFusionError(", "Shared("] {
@@ -56,17 +56,17 @@ fn unwrap(text: &str) -> &str {
     inner
 }
 
-/// What a full disk says, wherever on the way to us it was quoted.
+/// What a full disk's error says. It is quoted in longer texts on its way to the driver.
 const DISK_FULL: &str = "No space left on device";
 
-/// Attempts at a plan whose results were lost on their way to the driver. Ballista runs a task again whose results another
-/// task could not fetch, but not one whose results the driver could not.
+/// Attempts at a plan whose results were lost on their way to the driver. Ballista runs a task again when another task
+/// could not fetch its results, but not when the driver could not.
 const PLAN_ATTEMPTS: u32 = 4;
 
-/// Before a plan is tried again; twice as long each time.
+/// Pause before a plan is tried again. It doubles with each attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// What is said of a connection that did not come about or broke, and of results that went with their worker.
+/// Texts of errors for a connection that could not be made or broke, and for results that were lost with their worker.
 const LOST_ON_THE_WAY: &[&str] = &[
     "Shuffle fetch partition error",
     "tonic::transport",
@@ -88,7 +88,7 @@ pub struct Cluster {
     parts: Parts,
 }
 
-/// What of the cluster runs in this process; kept alive with it.
+/// The parts of the cluster that run in this process. They live as long as it does.
 #[derive(Clone)]
 enum Parts {
     All(#[expect(dead_code, reason = "is kept alive")] Arc<embedded::Embedded>),
@@ -109,7 +109,7 @@ impl Cluster {
     /// Starts a scheduler and an executor in this process, on loopback ports that the system chooses.
     ///
     /// # Errors
-    /// When a port or the work directory cannot be had.
+    /// When no port or no work directory is available.
     pub async fn embedded(options: EmbeddedOptions) -> Result<Self> {
         let cluster = Self::new(options.memory, None)?;
         let embedded = embedded::Embedded::start(&options, &cluster.state)
@@ -121,7 +121,7 @@ impl Cluster {
     /// Starts a scheduler in this process that listens for workers.
     ///
     /// # Errors
-    /// A listener that is of no use.
+    /// When the listener cannot be used.
     pub async fn scheduling(listener: TcpListener, options: &SchedulerOptions, memory: MemoryPlan) -> Result<Self> {
         let cluster = Self::new(memory, options.tls.clone())?;
         let scheduler = scheduler::Scheduler::start(listener, options, &cluster.state)
@@ -139,21 +139,21 @@ impl Cluster {
         Ok(Self { scheduler_url: url.to_owned(), ..Self::new(MemoryPlan::detect(), None)? })
     }
 
-    /// The same cluster, with plans that run under a name.
+    /// The same cluster, whose plans run under a name.
     #[must_use]
     pub fn named(&self, name: &str) -> Self {
         let config = self.state.config().clone().with_ballista_job_name(name);
         Self { state: session_like(&self.state, config), ..self.clone() }
     }
 
-    /// Stops the plans that run under a name, where the scheduler is in this process.
+    /// Stops the plans that run under a name. Does nothing where the scheduler is in another process.
     pub async fn cancel(&self, name: &str) {
         if let Parts::Scheduler(scheduler) = &self.parts {
             scheduler.cancel(name).await;
         }
     }
 
-    /// How far the plans are that run under a name, where the scheduler is in this process.
+    /// How far the plans that run under a name have come. `None` where the scheduler is in another process.
     pub async fn progress(&self, name: &str) -> Option<PlanProgress> {
         match &self.parts {
             Parts::Scheduler(scheduler) => scheduler.progress(name).await,
@@ -169,7 +169,7 @@ impl Cluster {
         }
     }
 
-    /// What became of the plans of the scheduler in this process.
+    /// How many plans ended and how, for the scheduler in this process.
     pub async fn plans(&self) -> Plans {
         match &self.parts {
             Parts::Scheduler(scheduler) => scheduler.plans().await,
@@ -195,7 +195,7 @@ impl Cluster {
         Arc::clone(self.state.runtime_env())
     }
 
-    /// Rows that tasks in this process have gone over since it started; on a remote cluster that is none.
+    /// Rows that tasks in this process have read since it started; none when the cluster is remote.
     #[must_use]
     pub fn task_progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
@@ -207,7 +207,7 @@ impl Cluster {
         self.store.statistics()
     }
 
-    /// Runs a plan and collects its results, in no particular order. For results that are small by their nature.
+    /// Runs a plan and collects its results, in no particular order. Only for results that are always small.
     ///
     /// # Errors
     /// The plan's own failure, or a cluster that cannot be reached.
@@ -219,7 +219,7 @@ impl Cluster {
         .await
     }
 
-    /// Runs a plan anew when its results were lost, after a while.
+    /// Runs a plan again, after a pause, when its results were lost.
     async fn with_attempts<T>(
         &self,
         plan: &Arc<dyn ExecutionPlan>,
@@ -257,7 +257,7 @@ impl Cluster {
 
     fn explain(&self, error: &datafusion::error::DataFusionError) -> EngineError {
         let text = error.to_string();
-        // What one of our own operators found names its cause, whatever the text around it.
+        // An error of our own operators names its cause, whatever the text around it.
         if !EngineError::is_in(&text) && LOST_ON_THE_WAY.iter().any(|sign| text.contains(sign)) {
             return EngineError::new(
                 Fault::Cluster,
@@ -274,8 +274,8 @@ impl Cluster {
         EngineError::new(known.fault, unwrap(&known.message))
     }
 
-    /// Runs a plan of results (see [`operators::result_schema`]) and hands each to `take` with the index of its part, in
-    /// the order of their arrival.
+    /// Runs a plan of results (see [`operators::result_schema`]) and hands each to `take` with the index of its part,
+    /// in the order in which they arrive.
     ///
     /// # Errors
     /// As [`Cluster::collect`].
@@ -350,5 +350,5 @@ fn plan_of<T: PartTask>(task: T, inputs: &[Vec<Part>]) -> Result<Option<Arc<dyn 
     if inputs.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Arc::new(MapPartsExec::new(Arc::new(task), parts_table(inputs)?))))
+    Ok(Some(Arc::new(OperatorExec::new(MapParts::new(task), parts_table(inputs)?))))
 }

@@ -1,12 +1,13 @@
-//! Where tasks run: on the worker that worked on the same part before, which holds it decoded.
+//! Where tasks run: on the worker that worked on the same part before, because it holds that part decoded.
 //!
 //! ```text
-//!   a worker with free slots takes, of the partitions that wait,
-//!     1. those of parts that it worked on last        2. those of parts that nobody worked on yet
-//!     3. those of others' parts, its own of old first: no slot stays free for the sake of a store
+//!   a worker with free slots takes, of the waiting partitions,
+//!     1. those whose part it worked on last          2. those whose part nobody has worked on yet
+//!     3. those whose part others hold, its own former parts first: no slot stays free to save a worker's store
 //! ```
 //!
-//! What a worker takes from another one it holds from then on as well, so that the same part can go back and forth for nothing. Tasks
+//! A worker that takes a part of another one holds it from then on as well, so going back and forth costs nothing more.
+//! Tasks that know no parts, and plans whose partitions must stay together, run wherever there is room.
 //! that know no parts, and plans whose partitions have to stay together, run wherever there is room.
 
 use std::collections::HashMap;
@@ -29,9 +30,9 @@ use parking_lot::Mutex;
 
 use crate::operators::listed_parts;
 
-/// Workers that are remembered of a part.
+/// Workers that are remembered for each part.
 const HOLDERS: usize = 4;
-/// Parts that are remembered; beyond, all are forgotten, which costs one pass its stores.
+/// Parts that are remembered. Beyond that number all are forgotten, and one pass has to read its parts again.
 const MOST_PARTS: usize = 1 << 20;
 
 /// Ballista's policy for where tasks run.
@@ -42,9 +43,9 @@ pub(super) struct Placement {
 
 #[derive(Debug, Default)]
 struct Memory {
-    /// Of each part, the workers that worked on it, the last one first.
+    /// For each part, the workers that worked on it, the last one first.
     holders: HashMap<u64, Vec<String>>,
-    /// Of each partition of a running stage, the first of its parts.
+    /// For each partition of a running stage, the first of its parts.
     stages: HashMap<(JobId, usize), Arc<Vec<u64>>>,
 }
 
@@ -149,7 +150,7 @@ impl Memory {
     }
 }
 
-/// What each worker, given with its room, takes of the partitions that wait, and what is left.
+/// Which of the waiting partitions each worker takes, given the workers and their free slots, and which are left over.
 fn choose<'a>(
     rooms: &[(&str, usize)],
     waiting: &[usize],
@@ -175,7 +176,8 @@ fn choose<'a>(
     (chosen, waiting)
 }
 
-/// Gives partitions to a worker, as Ballista's own policies do: the task's place among all that the stage ever had is its number.
+/// Gives partitions to a worker, as Ballista's own policies do. A task's number is its place among all tasks that the
+/// stage ever had.
 fn bind(
     stage: &mut RunningStage,
     job: &JobId,
@@ -212,8 +214,8 @@ fn most_partitions(stage: &RunningStage) -> usize {
     }
 }
 
-/// Whether an operator of the stage brings all partitions together, so that they have to be one task: it has a single output, and
-/// what it reads is not yet the result of another stage.
+/// Whether an operator of the stage brings all partitions together, so that they must be one task: it has a single
+/// output, and its input is not yet the result of another stage.
 fn stays_together(stage: &Arc<dyn ExecutionPlan>) -> bool {
     let mut node = stage.children().first().map(|child| Arc::clone(child));
     while let Some(plan) = node {
@@ -245,7 +247,7 @@ mod tests {
         let of = |partition: usize| holders[partition].as_slice();
         let (chosen, rest) = choose(&[("a", 2), ("b", 1)], &[0, 1, 2, 3, 4, 5], of);
         assert_eq!((chosen, rest), (vec![vec![1, 2], vec![0]], vec![3, 4, 5]));
-        // What another holds is taken last, one's own of old before that.
+        // Parts that another worker holds come last, and among them a worker's own former parts come first.
         let (chosen, rest) = choose(&[("a", 2)], &[0, 3, 4], of);
         assert_eq!((chosen, rest), (vec![vec![3, 0]], vec![4]));
         let (chosen, rest) = choose(&[("a", 1), ("b", 1)], &[4], of);

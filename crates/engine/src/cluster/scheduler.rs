@@ -34,17 +34,17 @@ use crate::runtime::{MAX_MESSAGE_BYTES, session_like};
 
 pub(super) type Codec = BallistaCodec<LogicalPlanNode, PhysicalPlanNode>;
 
-/// A plan waits so long for a worker to be there.
+/// How long a plan waits for a worker.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How a scheduler treats workers and tasks that fail.
 #[derive(Debug, Clone)]
 pub struct SchedulerOptions {
-    /// Host that workers reach the scheduler at.
+    /// Host at which workers reach the scheduler.
     pub host: String,
-    /// A worker that has not been heard of for so long is lost: its tasks run again elsewhere.
+    /// A worker that has not been heard from for this long is lost, and its tasks run again elsewhere.
     pub worker_timeout: Duration,
-    /// Time that a worker which is shutting down has for its tasks.
+    /// Time that a worker has to finish its tasks while it shuts down.
     pub drain_timeout: Duration,
     /// Attempts at a task whose failure may pass, such as a lost connection.
     pub task_attempts: usize,
@@ -84,7 +84,7 @@ impl Drop for Scheduler {
     }
 }
 
-/// What travels in plans, as the sessions of `state` encode it.
+/// The codec for plans, with what the sessions of `state` know.
 pub(super) fn codec(state: &SessionState) -> Codec {
     let config = state.config();
     Codec::new(config.ballista_logical_extension_codec(), config.ballista_physical_extension_codec())
@@ -103,7 +103,7 @@ impl Scheduler {
             scheduler_id: new_instance_id(),
             external_host: options.host.clone(),
             bind_port: address.port(),
-            // Polling for work would cost a plan its latency many times over.
+            // Polling for work would multiply the latency of a plan.
             scheduling_policy: TaskSchedulingPolicy::PushStaged,
             finished_job_data_clean_up_interval_seconds: options.shuffle_files_kept.as_secs(),
             finished_job_state_clean_up_interval_seconds: options.shuffle_files_kept.as_secs(),
@@ -113,7 +113,7 @@ impl Scheduler {
             executor_timeout_seconds: options.worker_timeout.as_secs(),
             expire_dead_executor_interval_seconds: (options.worker_timeout.as_secs() / 4).clamp(1, 15),
             executor_termination_grace_period: options.drain_timeout.as_secs(),
-            // Plans wait for workers, however long these take to be there; jobs have timeouts.
+            // Plans wait for workers, however late these come; jobs have timeouts of their own.
             no_executors_grace_period_seconds: PATIENCE.as_secs(),
             task_distribution: TaskDistributionPolicy::Custom(Arc::new(Placement::default())),
             task_max_failures: options.task_attempts,
@@ -151,13 +151,13 @@ impl Scheduler {
         Ok(Self { address, server, counts, listening })
     }
 
-    /// Where this process reaches it.
+    /// Where this process reaches the scheduler.
     pub(super) fn local_url(&self) -> String {
         let host = if self.address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { self.address.ip() };
         format!("http://{}", SocketAddr::new(host, self.address.port()))
     }
 
-    /// Where it listens.
+    /// The port it listens on.
     pub(super) fn port(&self) -> u16 {
         self.address.port()
     }
@@ -175,7 +175,7 @@ impl Scheduler {
             .collect()
     }
 
-    /// How far the plans are that run under a name; `None` where none does.
+    /// How far the plans that run under a name have come; `None` if there are none.
     pub(super) async fn progress(&self, name: &str) -> Option<PlanProgress> {
         let running = self.server.state.task_manager.get_running_job_cache();
         let mut progress: Option<PlanProgress> = None;
@@ -187,7 +187,7 @@ impl Scheduler {
             let total = progress.get_or_insert_default();
             for stage in graph.stages().values() {
                 let (partitions, done) = match stage {
-                    // How many there will be is not known before its inputs are there.
+                    // How many there will be is unknown until the inputs are there.
                     ExecutionStage::UnResolved(_) => (0, 0),
                     ExecutionStage::Resolved(stage) => (stage.partitions, 0),
                     ExecutionStage::Running(stage) => (stage.partitions, partitions_done(&stage.task_infos)),
@@ -201,11 +201,11 @@ impl Scheduler {
         progress
     }
 
-    /// What became of its plans, and what they wait for now.
+    /// How many of its plans ended and how, and what they wait for now.
     pub(super) async fn plans(&self) -> Plans {
         let running = self.server.state.task_manager.get_running_job_cache();
         let mut waiting_tasks = 0;
-        // Ballista would tell its metrics collector, but does not.
+        // Ballista defines a metric for this but does not report it.
         for plan in running.values() {
             waiting_tasks += plan.execution_graph.read().await.available_tasks() as u64;
         }
@@ -225,7 +225,8 @@ impl Scheduler {
     }
 }
 
-/// Ballista takes a worker's host from where its call came from, and looks for that where axum's own server puts it.
+/// Ballista takes a worker's host from the address that its call came from, and expects that address where axum's own
+/// server puts it.
 fn with_address(mut request: Request<()>) -> Result<Request<()>, Status> {
     if let Some(address) = request.remote_addr() {
         request.extensions_mut().insert(ConnectInfo(address));
@@ -247,18 +248,18 @@ pub struct PlanProgress {
     pub partitions: u64,
 }
 
-/// Plans since a scheduler started.
+/// Plans since the scheduler started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Plans {
-    /// That came to their end.
+    /// Plans that succeeded.
     pub done: u64,
-    /// That failed: a task of theirs did so more often than it may, or for a reason that stays.
+    /// Plans that failed: one of their tasks failed too often, or for a reason that no retry changes.
     pub failed: u64,
-    /// Tasks that could run, and wait for a worker with a free slot.
+    /// Tasks that are ready to run and wait for a worker with a free slot.
     pub waiting_tasks: u64,
 }
 
-/// What Ballista tells of its plans.
+/// Counts what Ballista reports about its plans.
 #[derive(Default)]
 struct PlanCounts {
     done: AtomicU64,
@@ -288,7 +289,7 @@ impl SchedulerMetricsCollector for PlanCounts {
 /// A worker that a scheduler knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worker {
-    /// Its id, anew with each start.
+    /// Its id, which is new with each start.
     pub id: String,
     /// Where its shuffle files are served.
     pub address: String,

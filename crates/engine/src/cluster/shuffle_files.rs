@@ -1,11 +1,11 @@
-//! A worker's shuffle files, which outlive its tasks: plans that have read from it once will do so again until they are over.
+//! A worker's shuffle files, which outlive its tasks: a plan that has read from them may do so again until it ends.
 //!
-//! What is asked for is a file of a plan: where a job's id is anything but the name of a folder, as `../../x`, the call is refused before
-//! Ballista makes a path of it.
+//! A request names a file of a plan. If the job id in it is anything but the name of a folder, such as `../../x`, the
+//! call is refused before Ballista makes a path of it.
 //!
-//! Ballista stops serving them when the tasks of a worker that is asked to stop have ended; what other tasks had still to fetch
-//! would then be made anew elsewhere. Here the server goes on until no running plan has files on this worker, or the time for
-//! stopping is over.
+//! When a worker is asked to stop, Ballista stops serving its shuffle files as soon as its tasks have ended. Whatever
+//! other tasks still had to fetch would then have to be made again elsewhere. Here the server goes on until no running
+//! plan has files on this worker, or the time for stopping is over.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -32,11 +32,11 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::runtime::MAX_MESSAGE_BYTES;
 
-/// The scheduler is asked so often which plans are over.
+/// How often the scheduler is asked which plans are over.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The driver begins to fetch the results of a plan when it hears that the plan is over, and has so long to be done: results
-/// are small by their nature.
+/// The driver begins to fetch the results of a plan when it hears that the plan is over, and then has this long.
+/// Results are always small.
 const RESULTS_FETCHED: Duration = Duration::from_secs(5);
 
 /// Serves the shuffle files in a folder.
@@ -49,10 +49,10 @@ pub(super) fn shuffle_service(folder: String) -> FlightServiceServer<OwnFiles> {
 /// Longest id of a plan.
 const LONGEST_ID: usize = 64;
 
-/// Ballista's service, for files of its folder alone.
+/// Ballista's service, restricted to the files of its own folder.
 pub(super) struct OwnFiles(BallistaFlightService);
 
-/// Refuses what asks for a file elsewhere.
+/// Refuses a request for a file elsewhere.
 fn check(action: &[u8]) -> Result<(), Status> {
     let BallistaAction::FetchPartition { job_id, .. } =
         decode_protobuf(action).map_err(|error| Status::invalid_argument(error.to_string()))?;
@@ -109,7 +109,7 @@ impl FlightService for OwnFiles {
     }
 
     async fn do_put(&self, _: Request<Streaming<FlightData>>) -> Result<Response<Self::DoPutStream>, Status> {
-        // Ballista reads all of it before it says so.
+        // Ballista's own handler reads the whole upload before it refuses it.
         Err(Status::unimplemented("nothing is put here"))
     }
 
@@ -132,19 +132,19 @@ pub(super) struct ShuffleFiles {
 }
 
 impl ShuffleFiles {
-    /// Of a worker that writes to `folder`.
+    /// Serves the files of a worker that writes to `folder`.
     pub(super) fn new(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), closed: watch::Sender::new(false) }
     }
 
-    /// What Ballista starts in the place of its own server. When Ballista shuts down, this one stays.
+    /// The server that Ballista starts in place of its own. It stays when Ballista shuts down.
     pub(super) fn server(&self) -> Arc<ArrowFlightServerProvider> {
         let closed = self.closed.subscribe();
         Arc::new(move |folder, address, _ballistas_own, config| {
             let mut closed = closed.clone();
             tokio::spawn(async move {
                 let closed = async move {
-                    // Also when nobody is left who could say so.
+                    // This also returns when the sender is gone.
                     let _ = closed.wait_for(|closed| *closed).await;
                 };
                 let served = create_grpc_server(&config)
@@ -156,7 +156,8 @@ impl ShuffleFiles {
         })
     }
 
-    /// Waits until no plan that runs has files here, or a scheduler cannot be asked, which then has no plans.
+    /// Waits until no running plan has files here. It also stops waiting when the scheduler does not answer, because
+    /// then it has no plans.
     pub(super) async fn needed(&self, scheduler: &str, connect: &EndpointOverrideFn) {
         let channel = async {
             let endpoint = Endpoint::from_shared(format!("http://{scheduler}"))?;
@@ -194,14 +195,14 @@ impl Drop for ShuffleFiles {
     }
 }
 
-/// Whose files are in a worker's folder: each plan has a folder of its name.
+/// The plans that have files in a worker's folder: each has a subfolder of its name.
 fn plans(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// `None` of a plan that the scheduler does not know any more.
+/// `None` for a plan that the scheduler no longer knows.
 async fn status_of(
     scheduler: &mut SchedulerGrpcClient<Channel>,
     plan: &str,

@@ -1,14 +1,16 @@
-//! How an executor runs a task: Ballista's way, with two things kept from going wrong.
+//! How an executor runs a task: as Ballista does, but guarded against two faults.
 //!
 //! * A task that panics fails with an error of ours, which says so and what to do.
-//! * Metrics of operators stay where they are. The scheduler adds them up by the operator's place in the stage, but a task of
-//!   a UNION has only the branches it works on; where the numbers of operators differ, Ballista 55 refuses the task's report and
-//!   the plan waits for it for ever (near <https://github.com/apache/datafusion-ballista/issues/2184>). Nobody here reads them.
+//! * Metrics of operators are not sent to the scheduler. It adds them up by the operator's place in the stage, but a
+//!   task of a UNION has only the branches it works on. Where the numbers of operators differ, Ballista 55 refuses the
+//!   task's report and the plan waits for it for ever (near
+//!   <https://github.com/apache/datafusion-ballista/issues/2184>). Segmenta does not read these metrics.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use arrow::error::ArrowError;
 use async_trait::async_trait;
 use ballista_core::JobId;
 use ballista_core::serde::protobuf::{RuntimeStatsReport, ShuffleWritePartition, TaskColumnStats, WindowStateReport};
@@ -88,12 +90,32 @@ impl QueryStageExecutor for GuardedStage {
     }
 }
 
-/// An error as it is, unless it tells of a panic on another thread, which Ballista and DataFusion make a text of.
+/// Returns an error as it is, unless it reports a panic on another thread, which Ballista and DataFusion turn into text,
+/// or a value that a query cannot be computed with. Ballista sends the latter as a debug print, so it becomes an error
+/// of ours, whose sentence survives.
 fn told(error: DataFusionError) -> DataFusionError {
+    if let DataFusionError::ArrowError(cause, _) = error.find_root()
+        && let Some(sentence) = unfit_value(cause)
+    {
+        return EngineError::job(sentence).into();
+    }
     let text = error.to_string();
     match text.split_once(" panicked with message ") {
         Some((_, message)) if !EngineError::is_in(&text) => panicked(message.trim_matches('"')).into(),
         _ => error,
+    }
+}
+
+fn unfit_value(cause: &ArrowError) -> Option<String> {
+    match cause {
+        ArrowError::DivideByZero => Some(
+            "a whole number or a decimal is divided by 0; divide by NULLIF(…, 0), which gives NULL there".to_owned(),
+        ),
+        ArrowError::ArithmeticOverflow(message) => Some(format!("a number does not fit its type: {message}")),
+        ArrowError::CastError(message) | ArrowError::ParseError(message) | ArrowError::ComputeError(message) => {
+            Some(message.clone())
+        }
+        _ => None,
     }
 }
 
@@ -125,7 +147,7 @@ mod tests {
         let error = cluster.collect(plan).await.unwrap_err();
         assert_eq!(error.fault, Fault::Job);
         assert!(error.message.contains("a task panicked (") && error.message.contains("please report it"), "{error}");
-        // It goes on.
+        // The engine still works after the panic.
         let plan = context.sql("VALUES (1), (2)").await.unwrap().create_physical_plan().await.unwrap();
         assert_eq!(cluster.collect(plan).await.unwrap().iter().map(|batch| batch.num_rows()).sum::<usize>(), 2);
     }

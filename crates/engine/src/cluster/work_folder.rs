@@ -1,7 +1,7 @@
-//! Where a process keeps its shuffle files: a folder of its own below a common one, locked as long as it lives.
+//! Where a process keeps its shuffle files: in a folder of its own below a common one, locked while the process lives.
 //!
-//! A process that is killed cannot remove its folder, which holds customers' rows. The lock goes with it, so that the next process with
-//! the same common folder sees whose folders are nobody's, and removes them.
+//! A process that is killed cannot remove its folder, which holds customers' rows. But its lock ends with it, so the
+//! next process with the same common folder sees which folders nobody holds, and removes them.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// What the names of these folders start with.
 const PREFIX: &str = "segmenta-work-";
 
-/// A folder that goes with the process.
+/// A folder that is removed when the process ends.
 #[derive(Debug)]
 pub struct WorkFolder {
     folder: TempDir,
@@ -24,11 +24,11 @@ impl WorkFolder {
     /// Makes one below `parent` (the temporary folder, if none is given), and removes those that dead processes left there.
     ///
     /// # Errors
-    /// A folder that cannot be made.
+    /// When the folder cannot be made.
     pub fn create(parent: Option<&Path>) -> io::Result<Self> {
         let parent = parent.map_or_else(std::env::temp_dir, Path::to_owned);
         fs::create_dir_all(&parent)?;
-        // Nobody looks for folders without a lock while one is made and not locked yet.
+        // While one process makes its folder and has not locked it yet, no other may look for folders without a lock.
         let gate = File::open(&parent).ok().filter(|gate| gate.try_lock().is_ok());
         let folder = TempDir::with_prefix_in(PREFIX, &parent)?;
         let lock = File::open(folder.path()).ok().filter(|lock| lock.try_lock().is_ok());
@@ -45,10 +45,10 @@ impl WorkFolder {
     }
 }
 
-/// The folders of this kind that are there.
+/// The folders of this kind below `parent`.
 fn left(parent: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    // What a link leads to is not looked at.
+    // Links are not followed.
     let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     folders.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)).map(|entry| entry.path())
 }
@@ -61,7 +61,7 @@ fn remove(folder: &Path) {
     }
     match fs::remove_dir_all(folder) {
         Ok(()) => tracing::info!(folder = %folder.display(), "removed what a process that was killed had left"),
-        // Another user's, where the common folder is everybody's.
+        // In a common folder that everybody shares, it may belong to another user.
         Err(error) => {
             tracing::debug!(%error, folder = %folder.display(), "a folder that nobody holds cannot be removed");
         }

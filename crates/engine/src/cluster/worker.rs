@@ -28,7 +28,7 @@ use crate::runtime::{MAX_MESSAGE_BYTES, MemoryPlan, runtime_env, session_config,
 use crate::store::{PartitionStore, Statistics};
 use crate::tls::TlsServer;
 
-/// How often a worker tells the scheduler that it is alive. Five failures in a row, and it goes.
+/// How often a worker tells the scheduler that it is alive. After five failures in a row the worker ends.
 pub const HEARTBEAT: Duration = Duration::from_secs(3);
 
 /// How a worker runs.
@@ -40,23 +40,24 @@ pub struct WorkerOptions {
     pub scheduler_port: u16,
     /// Address to listen on.
     pub bind: IpAddr,
-    /// Host that the scheduler and other workers reach this one at; what the scheduler sees, if none is given.
+    /// Host at which the scheduler and other workers reach this one. If none is given, it is the address that the
+    /// scheduler sees.
     pub host: Option<String>,
-    /// Port that shuffle files are served on.
+    /// Port on which shuffle files are served.
     pub flight_port: u16,
-    /// Port that tasks come in on.
+    /// Port on which tasks arrive.
     pub task_port: u16,
     /// Tasks that run at once.
     pub slots: usize,
     /// Memory of the process.
     pub memory: MemoryPlan,
-    /// Folder of shuffle files, which the worker has for itself.
+    /// Folder for shuffle files, which no other process uses.
     pub work_dir: PathBuf,
-    /// Time to wait for the scheduler to be there.
+    /// How long to wait for the scheduler to come up.
     pub connect_timeout: Duration,
-    /// A task that has not ended by then is tried again elsewhere; zero for any time.
+    /// A task that takes longer is tried again elsewhere; zero for no limit.
     pub task_timeout: Duration,
-    /// Time that it has for its tasks and shuffle files when it is asked to stop.
+    /// Time that the worker has for its tasks and shuffle files once it is asked to stop.
     pub drain_timeout: Duration,
     /// TLS with the scheduler and other workers.
     pub tls: Option<MemberTls>,
@@ -75,9 +76,9 @@ pub struct WorkerProcess {
 /// What a worker has done, and holds.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkerStatistics {
-    /// Rows that its tasks have gone over.
+    /// Rows that its tasks have read.
     pub rows: u64,
-    /// Tasks that came to their end.
+    /// Tasks that succeeded.
     pub tasks_done: u64,
     /// Tasks that failed, each attempt counted.
     pub tasks_failed: u64,
@@ -98,7 +99,7 @@ impl WorkerProcess {
         Ok(Self { options, store, progress: Arc::default(), runtime, health: ExecutorHealth::new() })
     }
 
-    /// Whether the scheduler has heard of it lately.
+    /// Whether the scheduler has heard from it lately.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.health.is_ready()
@@ -116,12 +117,12 @@ impl WorkerProcess {
         }
     }
 
-    /// Runs until the process is asked to stop (SIGTERM, Ctrl-C), or the scheduler tells it to. Once asked, which Ballista hears
-    /// by itself and `asked` says as well, it takes no more tasks, finishes those it has, and serves its shuffle files until
-    /// no plan that runs needs them; all of this within the time for draining.
+    /// Runs until the process is asked to stop (SIGTERM, Ctrl-C) or the scheduler tells it to. Ballista hears that
+    /// request by itself, and `asked` reports it too. From then on the worker takes no more tasks, finishes those it
+    /// has, and serves its shuffle files until no running plan needs them, all within the time for draining.
     ///
     /// # Errors
-    /// A port or a folder that cannot be had; a scheduler that cannot be reached.
+    /// When a port or a folder is not available, or the scheduler cannot be reached.
     pub async fn run(&self, mut asked: watch::Receiver<bool>) -> Result<()> {
         let options = self.options.clone();
         let runtime = Arc::clone(&self.runtime);
@@ -136,7 +137,7 @@ impl WorkerProcess {
         let shuffle_files = ShuffleFiles::new(&options.work_dir);
         let was_asked = asked.clone();
         let mut drained = std::pin::pin!(async move {
-            // Who dismisses a worker does not wait for it.
+            // When the sender is dropped nobody has asked the worker to stop, so the time for draining must not begin.
             if asked.wait_for(|asked| *asked).await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -195,7 +196,8 @@ impl WorkerProcess {
     }
 }
 
-/// Where Ballista's servers listen, which know no TLS, while ours listens at `bind` on the same ports.
+/// Where Ballista's servers listen when TLS is on. They know no TLS, so ours listens at `bind` on the same ports and
+/// forwards to them.
 fn inner_address(bind: IpAddr) -> Result<IpAddr> {
     if bind.is_unspecified() {
         return Err(EngineError::spec(format!(
@@ -206,7 +208,7 @@ fn inner_address(bind: IpAddr) -> Result<IpAddr> {
     Ok(inner.into())
 }
 
-/// Hands what comes in over TLS on to Ballista's servers.
+/// Forwards connections that arrive over TLS to Ballista's servers.
 async fn forward(options: &WorkerOptions, tls: &TlsServer) -> Result<Forwarding> {
     let inner = inner_address(options.bind)?;
     let mut tasks = Vec::new();

@@ -1,8 +1,8 @@
 //! SUM that fails where DataFusion's wraps around.
 //!
-//! DataFusion 55 adds whole numbers and decimals modulo 2^64 or 2^128, so a sum that does not fit comes out as some other
-//! number, often a negative one. Here it is an error that says what to write. Sums of floats are DataFusion's own; so are those
-//! of frames that move over the rows of a window, which add and take away.
+//! DataFusion 55 adds whole numbers and decimals modulo 2^64 or 2^128, so a sum that does not fit comes out as some
+//! other number, often a negative one. Here it is an error that says what to write instead. Sums of floats remain
+//! DataFusion's own. So do sums over sliding window frames, which subtract rows as well as add them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use datafusion_functions_aggregate_common::aggregate::groups_accumulator::prim_o
 use super::mended::Mended;
 use crate::error::EngineError;
 
-/// `sum`, in the place of DataFusion's.
+/// `sum`, in place of DataFusion's.
 pub(super) fn checked_sum() -> Arc<AggregateUDF> {
     Arc::new(Mended { inner: sum_udaf(), groups, total }.into())
 }
@@ -42,7 +42,7 @@ fn total(data_type: &DataType) -> Option<Box<dyn Accumulator>> {
 
 /// A type whose sums may not fit.
 trait Summed: ArrowPrimitiveType + Send {
-    /// The sum of two values, where the type holds it.
+    /// The sum of two values, or nothing where the type cannot hold it.
     fn add(data_type: &DataType)
     -> impl Fn(Self::Native, Self::Native) -> Option<Self::Native> + Send + Sync + 'static;
 }
@@ -85,7 +85,7 @@ impl Totals {
     fn new<T: Summed>(data_type: &DataType) -> Self {
         let overflowed = Arc::new(AtomicBool::new(false));
         let (add, flag) = (T::add(data_type), Arc::clone(&overflowed));
-        // Adding cannot fail in there, so it leaves word.
+        // The addition cannot return an error from in there, so it sets a flag.
         let sums = PrimitiveGroupsAccumulator::<T, _>::new(data_type, move |sum, value| match add(*sum, value) {
             Some(next) => *sum = next,
             None => flag.store(true, Ordering::Relaxed),

@@ -12,20 +12,20 @@ use datafusion::logical_expr::{
     Signature,
 };
 
-/// Makes the accumulator of values of a type; `None` where DataFusion's is right.
+/// Makes the accumulator for values of a type; `None` where DataFusion's is right.
 pub(super) type Make<A> = fn(&DataType) -> Option<Box<A>>;
 
-/// `inner` with accumulators of ours. It never answers from statistics of files, as `inner` may.
+/// `inner` with accumulators of ours. It never answers from the statistics of files, which `inner` may do.
 #[derive(Debug, Clone)]
 pub(super) struct Mended {
     pub(super) inner: Arc<AggregateUDF>,
-    /// Of groups.
+    /// For groups.
     pub(super) groups: Make<dyn GroupsAccumulator>,
-    /// Of all rows, each counted.
+    /// For all rows, each counted once.
     pub(super) total: Make<dyn Accumulator>,
 }
 
-/// There is one for each function.
+/// Each function has exactly one.
 impl PartialEq for Mended {
     fn eq(&self, other: &Self) -> bool {
         self.inner == other.inner

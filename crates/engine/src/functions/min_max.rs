@@ -1,8 +1,9 @@
-//! MIN and MAX that mean the same for groups as without: NaN is greater than every number, and nothing else is invented.
+//! MIN and MAX that mean the same with groups as without: NaN is greater than every number, and the answer is always a
+//! value of some row.
 //!
-//! Of groups, DataFusion 55 keeps whichever of a number and NaN comes last, so an answer depends on the order of rows; and it
-//! starts from the smallest and largest finite float, so a group of infinities gets a number that none of its rows has. Of all
-//! other types these are DataFusion's own.
+//! With groups, DataFusion 55 keeps whichever of a number and NaN comes last, so an answer depends on the order of
+//! rows. It also starts from the smallest and largest finite float, so a group of infinities gets a number that none of
+//! its rows has. For all other types these are DataFusion's own.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use datafusion_functions_aggregate_common::aggregate::groups_accumulator::prim_o
 
 use super::mended::Mended;
 
-/// `min` and `max`, in the place of DataFusion's.
+/// `min` and `max`, in place of DataFusion's.
 pub(super) fn min_max() -> [Arc<AggregateUDF>; 2] {
     [
         Arc::new(Mended { inner: min_udaf(), groups: groups::<false>, total: |_| None }.into()),
@@ -22,7 +23,7 @@ pub(super) fn min_max() -> [Arc<AggregateUDF>; 2] {
     ]
 }
 
-/// The accumulator of the largest values of groups, or of the smallest, for floats.
+/// The accumulator of the largest or the smallest value of each group, for floats.
 fn groups<const LARGEST: bool>(data_type: &DataType) -> Option<Box<dyn GroupsAccumulator>> {
     match data_type {
         DataType::Float16 => Some(of_floats::<Float16Type, LARGEST>(data_type)),
@@ -48,7 +49,8 @@ trait Total: ArrowPrimitiveType + Send {
     const LOWEST: Self::Native;
     const HIGHEST: Self::Native;
 
-    /// Whether `a` comes after `b`. NaNs count as equal, -0.0 comes before 0.0: there is one answer for any order of rows.
+    /// Whether `a` comes after `b`. NaNs count as equal and -0.0 comes before 0.0, so there is one answer for any order
+    /// of rows.
     fn is_after(a: Self::Native, b: Self::Native) -> bool;
 }
 

@@ -1,5 +1,5 @@
-//! SQL functions that Segmenta adds to every session, on the driver and on the workers, and the aggregates that it has in the
-//! place of DataFusion's.
+//! SQL functions that Segmenta adds to every session, on the driver and on the workers, and the aggregates that replace
+//! DataFusion's.
 
 mod checked_sum;
 mod mended;
@@ -24,12 +24,12 @@ pub const ROW_ID: &str = "segmenta_row_id";
 /// Name of [`PartOf`] in SQL.
 pub const PART_OF: &str = "segmenta_part";
 
-/// The aggregates that take the place of DataFusion's, by their names.
+/// The aggregates that replace DataFusion's of the same names.
 pub(crate) fn aggregates() -> Vec<Arc<AggregateUDF>> {
     min_max::min_max().into_iter().chain([checked_sum::checked_sum()]).collect()
 }
 
-/// The window functions: `functions`, with some of ours in the place of theirs.
+/// The window functions: `functions`, with some of ours in place of theirs.
 pub(crate) fn windows(functions: Vec<Arc<WindowUDF>>) -> Vec<Arc<WindowUDF>> {
     unreversed::unreversed(functions)
 }
@@ -40,8 +40,9 @@ pub fn all() -> Vec<Arc<ScalarUDF>> {
     vec![Arc::new(ScalarUDF::from(RowId::new())), Arc::new(ScalarUDF::from(PartOf::new()))]
 }
 
-/// `segmenta_row_id(id, …) -> UInt64`: a stable hash of a row's id columns. It orders rows, breaks ties, decides samples
-/// and the part a row belongs to; it does not depend on the platform, the library versions or the width of an integer.
+/// `segmenta_row_id(id, …) -> UInt64`: a stable hash of a row's id columns. It orders rows, breaks ties, and decides on
+/// samples and on the part that a row belongs to. It does not depend on the platform, the library versions or the width
+/// of an integer.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct RowId {
     signature: Signature,
@@ -113,14 +114,24 @@ impl ScalarUDFImpl for PartOf {
     }
 }
 
-/// The row id of one row, given by its id columns of one value each.
+/// The row id of one row, given its id columns as arrays of one value each.
 ///
 /// # Errors
-/// A type that cannot be hashed.
+/// When a type cannot be hashed.
 pub fn row_id(id: &[ArrayRef]) -> Result<u64> {
     let mut hash = [0];
     id.iter().try_for_each(|column| hash_into(column, &mut hash))?;
     Ok(hash[0])
+}
+
+/// Whether values of a type are bytes, such as those of a UUID.
+#[must_use]
+pub fn is_bytes(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => is_bytes(values),
+        DataType::FixedSizeBinary(_) | DataType::Binary | DataType::LargeBinary | DataType::BinaryView => true,
+        _ => false,
+    }
 }
 
 fn hash_into(array: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
@@ -138,6 +149,13 @@ fn hash_into(array: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
         }
         return Ok(());
     }
+    if is_bytes(array.data_type()) {
+        let bytes = cast(array, &DataType::Binary)?;
+        for (hash, value) in hashes.iter_mut().zip(bytes.as_binary::<i32>()) {
+            *hash = combine(*hash, hash_bytes(value.unwrap_or_default()));
+        }
+        return Ok(());
+    }
     let text = cast(array, &DataType::Utf8)?;
     let Some(text) = text.as_any().downcast_ref::<StringArray>() else {
         return exec_err!("{ROW_ID}: an id of type {} cannot be hashed", array.data_type());
@@ -152,7 +170,22 @@ fn hash_into(array: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Int32Array, Int64Array};
+    use arrow::array::{BinaryArray, FixedSizeBinaryArray, Int32Array, Int64Array};
+
+    #[test]
+    fn the_layout_of_bytes_does_not_matter() {
+        let values: [&[u8]; 3] = [&[0, 1], &[0xff, 2], &[7, 7]];
+        let binary: ArrayRef = Arc::new(BinaryArray::from(values.to_vec()));
+        let fixed: ArrayRef = Arc::new(FixedSizeBinaryArray::try_from_iter(values.into_iter()).unwrap());
+        let view = cast(&binary, &DataType::BinaryView).unwrap();
+        let hashed = |array: &ArrayRef| {
+            let mut hashes = vec![0; 3];
+            hash_into(array, &mut hashes).unwrap();
+            hashes
+        };
+        assert!(hashed(&binary) == hashed(&fixed) && hashed(&binary) == hashed(&view));
+        assert_ne!(hashed(&binary)[0], hashed(&binary)[1]);
+    }
 
     #[test]
     fn the_width_of_an_integer_does_not_matter() {

@@ -1,8 +1,8 @@
-//! LAG, LEAD and NTH_VALUE that are not run backwards.
+//! LAG, LEAD and NTH_VALUE that are never run backwards.
 //!
-//! Where two windows sort in opposite orders, DataFusion 55 sorts once and runs one of them from the other end. That a function
-//! was turned round is lost when the plan travels to a worker, so LAG comes out as LEAD. Of these three, which alone keep it to
-//! themselves, the plan is told that they cannot be turned round.
+//! Where two windows sort in opposite orders, DataFusion 55 sorts once and runs one of them from the other end. For
+//! these three functions alone, the plan does not say that a function was reversed. So it is lost when the plan travels
+//! to a worker, and LAG comes out as LEAD. Here the plan is told that they cannot be reversed.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use datafusion::physical_expr::PhysicalExpr;
 
 const NAMES: [&str; 3] = ["lag", "lead", "nth_value"];
 
-/// The window functions, with ours in the place of these three.
+/// The window functions, with ours in place of these three.
 pub(super) fn unreversed(functions: Vec<Arc<WindowUDF>>) -> Vec<Arc<WindowUDF>> {
     let guard = |function: Arc<WindowUDF>| {
         if NAMES.contains(&function.name()) { Arc::new(Unreversed(function).into()) } else { function }

@@ -1,8 +1,9 @@
 //! Object stores by URL: local files, S3, GCS, Azure and HTTP, made when they are first used.
 //!
 //! Credentials and endpoints come from the process's own environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`), so they never
-//! travel in a plan. Requests that a store throttles or fails (429, 5xx) or that are cut off are made again, with a growing
-//! pause and within two minutes; that every process may have so many under way at once keeps a store from being flooded.
+//! travel in a plan. Requests that a store throttles or fails (429, 5xx), or that are cut off, are made again, with a
+//! growing pause and within two minutes. A process has only so many requests under way at once, which keeps a store
+//! from being flooded.
 
 mod whole_ranges;
 
@@ -32,14 +33,14 @@ use whole_ranges::WholeRanges;
 /// Requests that a process has under way at once, for each bucket.
 const REQUESTS_AT_ONCE: usize = 128;
 
-/// A connection that is not there by then is tried anew.
+/// A connection that takes longer to set up is tried again.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// A request that has not ended by then is made anew: a row group on a slow line takes a while.
+/// A request that takes longer is made again. The limit is generous because a row group on a slow line takes a while.
 const REQUEST: Duration = Duration::from_secs(60);
 
-/// Time that a request has in all. The pauses are drawn by chance and grow slowly, so that no number of attempts would say how
-/// long a store may be away.
+/// Time that a request has with all its attempts. The pauses are random and grow slowly, so a number of attempts would
+/// not say how long a store may be away.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(120);
 const MAX_RETRIES: usize = 1000;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -92,8 +93,8 @@ impl ObjectStoreRegistry for StoreRegistry {
     }
 }
 
-/// Why the endpoint that the environment names for a scheme is not asked: over plain HTTP, without leave to. The client itself would
-/// try for two minutes.
+/// Why requests must not go to the endpoint that the environment names for a scheme: it is plain HTTP, and nobody has
+/// allowed that. The client itself would try for two minutes.
 fn plain_http(scheme: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     let (endpoints, leave): (&[&str], _) = match scheme {
         "s3" | "s3a" => (&["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"], "AWS_ALLOW_HTTP"),
@@ -124,9 +125,9 @@ fn limited<T: ObjectStore>(store: T) -> Arc<dyn ObjectStore> {
     Arc::new(WholeRanges(LimitStore::new(store, REQUESTS_AT_ONCE)))
 }
 
-/// Any web server, that of a cloud store included: the path of a URL is the path on the server.
+/// Any web server, including that of a cloud store: the path of a URL is the path on the server.
 fn web_store(url: &Url, origin: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
-    // Who writes `http://` means it.
+    // A job that writes `http://` has chosen plain HTTP.
     let options = client_options().with_allow_http(url.scheme() == "http");
     let builder = HttpBuilder::new().with_url(origin).with_client_options(options).with_retry(retry());
     Ok(limited(builder.with_http_connector(Counting).build()?))
@@ -143,7 +144,7 @@ fn from_environment<K: std::str::FromStr>() -> impl Iterator<Item = (K, String)>
 
 /// A bucket or container.
 fn cloud_store(url: &Url) -> object_store::Result<Arc<dyn ObjectStore>> {
-    // What the environment says of the client goes over these options.
+    // What the environment says about the client takes precedence over these options.
     Ok(match url.scheme() {
         "gs" => {
             let builder = GoogleCloudStorageBuilder::new().with_url(url.as_str()).with_client_options(client_options());
@@ -166,12 +167,12 @@ fn cloud_store(url: &Url) -> object_store::Result<Arc<dyn ObjectStore>> {
 static SENT: AtomicU64 = AtomicU64::new(0);
 static FAILED: AtomicU64 = AtomicU64::new(0);
 
-/// What this process asked of object stores, local files apart.
+/// The requests of this process to object stores; local files do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestStatistics {
-    /// Requests, each attempt counted.
+    /// Requests; each attempt counts.
     pub sent: u64,
-    /// Attempts that were throttled (429), failed at the store (5xx) or were cut off: as a rule they were made again.
+    /// Attempts that were throttled (429), failed at the store (5xx) or were cut off. As a rule they were made again.
     pub failed: u64,
 }
 
@@ -204,7 +205,8 @@ impl HttpService for Counted {
         if failed {
             FAILED.fetch_add(1, Ordering::Relaxed);
         }
-        // A connection that broke in a way which the client has no word for: made again, as other broken ones are.
+        // A connection that broke in a way which the client has no word for. It is tried again, as other broken
+        // connections are.
         answer.map_err(|error| match error.kind() {
             HttpErrorKind::Unknown => HttpError::new(HttpErrorKind::Interrupted, error),
             _ => error,

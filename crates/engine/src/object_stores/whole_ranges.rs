@@ -12,8 +12,9 @@ use object_store::{
     PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 
-/// Stores give what there is of a range that goes beyond the end of an object. Readers ask by the size that a listing told, and
-/// one that gets less than it asked for may panic (parquet 59 does): here it gets an error that says what that means.
+/// When a range goes beyond the end of an object, stores return what there is of it. Readers ask by the size that a
+/// listing gave, and one that gets less than it asked for may panic (parquet 59 does). Here it gets an error that says
+/// what happened.
 #[derive(Debug)]
 pub(super) struct WholeRanges<T>(pub(super) T);
 

@@ -11,7 +11,7 @@ use crate::artifact::{NameColumn, Part, with_names};
 use crate::error::Result;
 use crate::progress::Progress;
 
-/// Takes a part of the assignments over into one with names; see [`with_names`] for what it holds.
+/// Copies a part of the assignments and adds the names; see [`with_names`] for what it holds.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AddLabels {
     /// URL to write under.

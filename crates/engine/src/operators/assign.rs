@@ -16,11 +16,11 @@ use super::{PartTask, only};
 use crate::artifact::{Batches, Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
 use crate::error::{EngineError, Result};
 
-/// The column of the numbers of K-Means' clusters.
+/// The column with the numbers of K-Means' clusters.
 pub const KMEANS_COLUMN: &str = "kmeans_cluster";
 
-/// Streams a part of the kept rows beside its part of prepared points, and of the labels of other clusterings, which have the same
-/// rows in the same order.
+/// Streams a part of the kept rows together with its part of prepared points and of the labels of other clusterings.
+/// These have the same rows in the same order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Assign {
     /// URL to write under.
@@ -91,14 +91,14 @@ impl PartTask for Assign {
     }
 }
 
-/// The columns but that of row ids.
+/// All columns except the row ids.
 fn without_rows(batch: &RecordBatch) -> Vec<ArrayRef> {
     let schema = batch.schema();
     let columns = schema.fields().iter().zip(batch.columns());
     columns.filter(|(field, _)| field.name() != ROW_COLUMN).map(|(_, column)| Arc::clone(column)).collect()
 }
 
-/// The batch that goes with one of the kept rows.
+/// The next batch of another file, with the same rows as a batch of kept rows.
 async fn next_aligned(batches: &mut Batches, rows: &RecordBatch, kept: &Part, part: &Part) -> Result<RecordBatch> {
     match batches.next().await {
         Some(batch) => {

@@ -9,6 +9,7 @@ use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::hashing::combine;
 use segmenta_algorithms::kmeans::{Centers, Clustering, Judge, Quality};
+use segmenta_algorithms::rows::Rows;
 use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,7 @@ pub struct StratifiedSample {
     pub seed: u64,
     /// The strata are its clusters.
     pub strata: Centers,
-    /// Of each stratum, the largest hash of (seed, row id) that is drawn.
+    /// For each stratum, the largest hash that is drawn.
     pub thresholds: Vec<u64>,
 }
 
@@ -45,11 +46,11 @@ pub struct ClusterQuality {
 /// What the driver gets back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
-    /// As the candidates.
+    /// In the order of `candidates`.
     pub qualities: Vec<Quality>,
     /// The points that were drawn.
     pub drawn: Vec<Part>,
-    /// Of each stratum, the weights of what was drawn, added up.
+    /// For each stratum, the sum of the weights of the drawn points.
     pub drawn_weights: Vec<u64>,
 }
 
@@ -91,7 +92,7 @@ impl ClusterQuality {
         let rate = sample.thresholds.iter().max().copied().unwrap_or(0);
         let mut weights = vec![0; sample.thresholds.len()];
         let mut chosen = vec![];
-        for (i, (id, row)) in points.ids.iter().zip(points.rows.iter()).enumerate() {
+        for (i, (id, row)) in points.ids.iter().zip(points.rows.row_slices()).enumerate() {
             let hash = combine(sample.seed, *id);
             if hash > rate {
                 continue;
@@ -109,7 +110,7 @@ impl ClusterQuality {
         fields.extend(self.columns.iter().map(|name| Field::new(name, DataType::Float64, false)));
         let mut columns: Vec<ArrayRef> = vec![Arc::new(chosen.iter().map(|i| points.ids[*i]).collect::<UInt64Array>())];
         for j in 0..self.columns.len() {
-            columns.push(Arc::new(chosen.iter().map(|i| points.rows.row(*i)[j]).collect::<Float64Array>()));
+            columns.push(Arc::new(chosen.iter().map(|i| points.rows.row_slice(*i)[j]).collect::<Float64Array>()));
         }
         if let Some(weights) = &points.weights {
             fields.push(Field::new(WEIGHT_COLUMN, DataType::UInt32, false));

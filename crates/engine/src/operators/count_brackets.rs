@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::quantiles::{Bracket, BracketCounter, BracketCounts};
+use segmenta_algorithms::rows::Rows;
 use serde::{Deserialize, Serialize};
 
 use super::PartTask;
@@ -28,8 +29,8 @@ pub struct BracketTarget {
     pub bracket: Bracket,
 }
 
-/// Counts all targets in one pass over one or more parts of an artifact. Holds the columns of a part, `8 (d + 1)` bytes a
-/// row, and 24 KiB a target; the driver gets as much for each list of parts, which is why they come in lists.
+/// Counts all targets in one pass over one or more parts of an artifact. Holds the columns of a part, `8 (d + 1)` bytes
+/// a row, and 24 KiB a target. The driver gets that much for each list of parts, which is why parts come in lists.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CountBrackets {
     /// Columns to load.
@@ -43,7 +44,7 @@ pub struct CountBrackets {
 #[async_trait]
 impl PartTask for CountBrackets {
     const NAME: &'static str = "count_brackets";
-    /// As `targets`.
+    /// In the order of `targets`.
     type Output = Vec<BracketCounts>;
 
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Self::Output> {
@@ -51,14 +52,14 @@ impl PartTask for CountBrackets {
         columns.extend(self.group.clone());
         let mut counters: Vec<BracketCounter> =
             self.targets.iter().map(|target| BracketCounter::new(target.bracket)).collect();
-        // Targets by group, so that a row meets only its own.
+        // Targets by group, so that a row is compared only with its own.
         let mut by_group: HashMap<Group, Vec<usize>> = HashMap::new();
         for (i, target) in self.targets.iter().enumerate() {
             by_group.entry(target.group).or_default().push(i);
         }
         for part in inputs {
             let points = load_points(context, part, &columns).await?;
-            for row in points.rows.iter() {
+            for row in points.rows.row_slices() {
                 let group = self.group.as_ref().map(|_| row[self.columns.len()] as i32);
                 for &i in by_group.get(&group).map_or(&[][..], Vec::as_slice) {
                     let target = &self.targets[i];

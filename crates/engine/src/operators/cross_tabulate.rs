@@ -1,10 +1,11 @@
-//! Sets clusterings of the same rows against each other.
+//! Compares clusterings of the same rows.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::hierarchy::Contingency;
+use segmenta_algorithms::rows::Rows;
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
@@ -29,12 +30,12 @@ impl CrossTabulate {
 #[async_trait]
 impl PartTask for CrossTabulate {
     const NAME: &'static str = "cross_tabulate";
-    /// As [`CrossTabulate::pairs`].
+    /// In the order of [`CrossTabulate::pairs`].
     type Output = Vec<Contingency>;
 
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Vec<Contingency>> {
         let points = load_points(context, only(inputs)?, &self.columns).await?;
-        let label = |column: usize| -> Vec<i32> { points.rows.iter().map(|row| row[column] as i32).collect() };
+        let label = |column: usize| -> Vec<i32> { points.rows.row_slices().map(|row| row[column] as i32).collect() };
         let labels: Vec<Vec<i32>> = (0..self.columns.len()).map(label).collect();
         let count = |(first, second): (usize, usize)| {
             let mut contingency = Contingency::default();

@@ -1,4 +1,4 @@
-//! Draws the rows that a nearest-neighbour imputation looks among.
+//! Draws the rows among which nearest-neighbour imputation searches.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Fills missing cells, by nearest neighbours or with a value for each feature.
+//! Fills missing cells from nearest neighbours or with a value for each feature.
 
 use std::sync::Arc;
 
@@ -21,11 +21,11 @@ use crate::error::{EngineError, Result};
 /// How missing cells are filled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Filling {
-    /// Nearest neighbours, for some features.
+    /// Nearest neighbours, which fill some of the features.
     pub donors: Option<DonorSet>,
     /// Those features, as a bit mask.
     pub by_neighbors: u64,
-    /// A value for each feature: where there is no donor, or for all missing cells.
+    /// A value for each feature, used where there is no donor, or for all missing cells.
     pub values: Vec<f64>,
 }
 
@@ -68,7 +68,7 @@ impl Filler<'_> {
 }
 
 impl Filling {
-    /// Features that are not filled by neighbours get their value, whatever the neighbours say.
+    /// Features that are not filled by neighbours get their value, even where neighbours gave one.
     fn overwrite(&self, rows: &mut [f64], masks: &[u64]) {
         self.put_values(rows, masks, !self.by_neighbors);
     }
@@ -85,9 +85,10 @@ impl Filling {
     }
 }
 
-/// Writes a part with its missing cells filled and a flag `<feature>_imputed` a feature. Holds 131,072 rows, and a sketch of each
-/// feature ([`SketchCounter`]); with donors, a worker holds them once for all its tasks, in the partition store (see
-/// [`KnnImputer::most_bytes`]). The part may come with objects that [`super::SearchDonors`] wrote: then these have its neighbours.
+/// Writes a part with its missing cells filled and a flag `<feature>_imputed` for each feature. Holds 131,072 rows, and
+/// a sketch of each feature ([`SketchCounter`]). With donors, a worker holds these once for all its tasks, in the
+/// partition store (see [`KnnImputer::most_bytes`]). If the part comes with objects that [`super::SearchDonors`] wrote,
+/// these hold its neighbours.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Impute {
     /// URL to write under.
@@ -103,7 +104,7 @@ pub struct Impute {
 pub struct Imputed {
     /// The file.
     pub part: Part,
-    /// A feature each.
+    /// One entry for each feature.
     pub features: Vec<ImputedFeature>,
 }
 
@@ -130,8 +131,8 @@ pub(crate) fn flag_column(feature: &str) -> String {
     format!("{feature}_imputed")
 }
 
-/// A batch of feature rows as it is published: no feature is null, and each has its flag. Rows that had no missing cell may not
-/// have been through [`Impute`] and have neither.
+/// A batch of feature rows as it is published: no feature is null, and each has its flag. Rows without missing cells
+/// may have skipped [`Impute`], and then their features are nullable and have no flags.
 pub(crate) fn with_flags(batch: &RecordBatch, features: &[String]) -> Result<RecordBatch> {
     let schema = with_flag_fields(&batch.schema(), features);
     let flags = schema.fields().len() - batch.num_columns();
@@ -218,7 +219,7 @@ impl PartTask for Impute {
 enum Cells<'a> {
     /// A filler.
     Fill(Filler<'a>),
-    /// Neighbours that were found before.
+    /// Neighbours that [`super::SearchDonors`] has found.
     Take(NearestReader, &'a DonorSearch),
 }
 

@@ -1,4 +1,4 @@
-//! Reads artifacts of an earlier run from end to end, to find those that are not what was written.
+//! Reads artifacts of an earlier run from end to end, to find those that have changed since they were written.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use super::PartTask;
 use crate::artifact::{Part, hex, resolve};
 use crate::error::Result;
 
-/// Names those of its parts, by their URLs, that are not there with the size and checksum that they were written with. Holds what the
-/// store sends at a time.
+/// Returns the URLs of those parts that no longer have the size and checksum with which they were written, or are gone.
+/// Holds what the store sends at a time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Intact {}
 
@@ -28,7 +28,7 @@ impl PartTask for Intact {
         let mut damaged = vec![];
         for part in inputs {
             let (store, path) = resolve(&runtime, &part.url)?;
-            // Whatever keeps it from being read keeps a stage from reading it.
+            // Whatever keeps this task from reading the part would keep a stage from reading it too.
             let Ok(found) = store.get(&path).await else {
                 damaged.push(part.url.clone());
                 continue;

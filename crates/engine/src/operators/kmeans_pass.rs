@@ -1,4 +1,4 @@
-//! The map side of K-Means, of all its variants: one pass serves all candidates.
+//! The map side of all variants of K-Means: one pass serves all candidates.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use segmenta_algorithms::hashing::combine;
 use segmenta_algorithms::kmeans::{
     Assigner, Centers, FilterTree, MAX_FILTERED, Partial, accumulate_all, coordinate_quanta,
 };
-use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::rows::{Rows, matrix};
 use segmenta_algorithms::sums::Bounds;
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
@@ -25,18 +25,18 @@ use crate::store::{PartitionStore, StoreKey};
 pub struct PassCandidate {
     /// What points are assigned by.
     pub centers: Centers,
-    /// What is wanted of it beside counts and sums.
+    /// What the pass returns for it beside counts and sums.
     pub wanted: Wanted,
 }
 
 /// What a pass learns of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wanted {
-    /// Counts and sums: what a step takes.
+    /// Counts and sums, which are all that a step needs.
     Sums,
     /// The inertia as well.
     Inertia,
-    /// So many of the farthest points as well, to re-seed empty clusters with.
+    /// This many of the farthest points as well, to re-seed empty clusters with.
     Farthest(usize),
 }
 
@@ -51,9 +51,9 @@ impl Wanted {
     }
 }
 
-/// A seeded batch of points: those of some of the equal slices that the space of row ids is cut into. As ids are hashes, that is as good
-/// as any sample, and a slice is a run of rows of a part, so that nothing else is looked at. Which points it holds depends on
-/// nothing else.
+/// A seeded batch of points. The space of row ids is divided into equal slices, and the batch is the rows in some of
+/// them. As ids are hashes, that is as good as any sample. A slice is a run of rows of a part, so no other rows are
+/// read. Which points the batch holds depends on nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batch {
     /// Seed of the step.
@@ -64,11 +64,11 @@ pub struct Batch {
     threshold: u64,
 }
 
-/// A batch has so many slices, about.
+/// A batch has about this many slices.
 const SLICES: u64 = 64;
 
 impl Batch {
-    /// About `wanted` of `rows` rows; `None` where that is all of them.
+    /// A batch of about `wanted` of `rows` rows; `None` where that is all of them.
     #[must_use]
     pub fn of(seed: u64, wanted: u64, rows: u64) -> Option<Self> {
         let RowSample { threshold, .. } = RowSample::of(seed, wanted, rows);
@@ -76,7 +76,7 @@ impl Batch {
         (wanted < rows).then(|| Self { seed, slice_bits: slices.next_power_of_two().ilog2().clamp(1, 40), threshold })
     }
 
-    /// The rows of a part, given by its ascending `ids`.
+    /// The rows of a part that are in the batch, given the part's ascending `ids`.
     fn rows(&self, ids: &[u64]) -> Vec<Range<usize>> {
         let slice = |id: &u64| id >> (64 - self.slice_bits);
         let (Some(first), Some(last)) = (ids.first().map(slice), ids.last().map(slice)) else { return vec![] };
@@ -87,10 +87,10 @@ impl Batch {
     }
 }
 
-/// Assigns the points of a part by each candidate and returns counts, sums and what else is wanted. In few columns it goes by boxes
-/// of points, else by the points. The partition store keeps for the next pass the part's tree, about `14 d + 2` bytes a row, or
-/// its points, `8 (d + 1)`; a tree is built from the points, which takes `16 d + 8` more for that while. Besides those it holds
-/// `16 k (d + 1)` bytes a candidate.
+/// Assigns the points of a part by each candidate and returns counts, sums and whatever else is wanted. With few
+/// columns it works on boxes of points, otherwise on single points. For the next pass the partition store keeps the
+/// part's tree, about `14 d + 2` bytes a row, or its points, `8 (d + 1)`. While a tree is built from the points, that
+/// takes `16 d + 8` more. Besides those it holds `16 k (d + 1)` bytes a candidate.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KMeansPass {
     /// Features, in order.
@@ -99,14 +99,14 @@ pub struct KMeansPass {
     pub bounds: Vec<Bounds>,
     /// The candidates that still move.
     pub candidates: Vec<PassCandidate>,
-    /// Only these points.
+    /// If given, only the points of this batch.
     pub batch: Option<Batch>,
 }
 
 #[async_trait]
 impl PartTask for KMeansPass {
     const NAME: &'static str = "kmeans_pass";
-    /// As `candidates`.
+    /// In the order of `candidates`.
     type Output = Vec<Partial>;
 
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Vec<Partial>> {
@@ -117,7 +117,7 @@ impl PartTask for KMeansPass {
             .map(|asked| Assigner::new(asked.centers.clone(), &self.bounds, asked.wanted.farthest()))
             .collect();
         let mut partials: Vec<Partial> = assigners.iter().map(Assigner::empty_partial).collect();
-        // Those that have a fast way, and those that go point by point.
+        // The candidates that can use boxes of points, and those that need single points.
         let (mut fast, mut plain) = (vec![], vec![]);
         for ((asked, assigner), partial) in self.candidates.iter().zip(&assigners).zip(&mut partials) {
             match asked.wanted {
@@ -147,21 +147,21 @@ impl PartTask for KMeansPass {
 }
 
 impl Points {
-    /// Only these rows.
+    /// Keeps only these rows.
     fn take(&self, rows: &[Range<usize>]) -> Self {
-        let d = self.rows.columns();
+        let d = self.rows.ncols();
         let values = rows.iter().flat_map(|rows| &self.rows.values()[rows.start * d..rows.end * d]);
         let weights = |weights: &Vec<u32>| rows.iter().flat_map(|rows| &weights[rows.clone()]).copied().collect();
         Self {
             ids: rows.iter().flat_map(|rows| &self.ids[rows.clone()]).copied().collect(),
-            rows: Matrix::new(values.copied().collect(), d),
+            rows: matrix(values.copied().collect(), d),
             weights: self.weights.as_ref().map(weights),
         }
     }
 }
 
 impl KMeansPass {
-    /// The points of the pass: of the part, or of a batch of it, for which memory is reserved.
+    /// The points of the pass: those of the part or of a batch of it. Memory for the batch is reserved.
     async fn points(&self, context: &TaskContext, part: &Part, reservation: &MemoryReservation) -> Result<Arc<Points>> {
         let points = load_points(context, part, &self.columns).await?;
         let Some(batch) = self.batch else { return Ok(points) };
@@ -172,13 +172,13 @@ impl KMeansPass {
     }
 
     async fn tree<const D: usize>(&self, context: &TaskContext, part: &Part) -> Result<Arc<FilterTree<D>>> {
-        // Its sums are in units that come from the bounds of all parts.
+        // A tree holds sums, and their units come from the bounds of all parts.
         let made = format!("filter#{:?}#{}", coordinate_quanta(&self.bounds), self.columns.join("\u{1f}"));
         let key = StoreKey::of(part, &made);
         let store = PartitionStore::of(context)?;
         let tree = store.get_or_load(&key, async {
             let reservation = MemoryConsumer::new("segmenta filter tree").register(context.memory_pool());
-            // The points with their rows while they are sorted, and the tree.
+            // Memory for the points with their rows while these are sorted, and for the tree.
             reservation.try_grow(part.rows as usize * (8 * D + 8 + 14 * D + 2))?;
             let points = decode_points(context, part, &self.columns).await?;
             let tree = FilterTree::<D>::build(points.rows, points.weights.as_deref(), &self.bounds);

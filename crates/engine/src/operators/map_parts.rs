@@ -1,28 +1,23 @@
-//! [`MapPartsExec`]: runs a task on every part that its input lists.
+//! [`MapParts`]: runs a task on every part that its input lists.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result, internal_err};
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
-};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::metrics::BaselineMetrics;
 use futures::{Stream, StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
 
-use super::{DynPartTask, only_child, result_batch, result_schema};
+use super::operator::{Operator, Output};
+use super::{DynPartTask, PartTask, result_batch};
 use crate::artifact::Part;
-use crate::progress::{Progress, observed};
+use crate::progress::Progress;
 
 const PARTS_COLUMN: &str = "parts";
 
@@ -69,45 +64,48 @@ pub(super) fn read_lists(input: SendableRecordBatchStream) -> impl Stream<Item =
 
 /// Runs a [`PartTask`](super::PartTask) on each row of its input, which lists the parts to work on (see
 /// [`parts_table`]). Output: one row `(part, result)` for each.
-#[derive(Debug)]
-pub struct MapPartsExec {
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MapParts {
+    #[serde(with = "by_name")]
     task: Arc<dyn DynPartTask>,
-    input: Arc<dyn ExecutionPlan>,
-    properties: Arc<PlanProperties>,
-    metrics: ExecutionPlanMetricsSet,
 }
 
-impl MapPartsExec {
-    /// Runs `task` over the parts that `input` lists.
+impl MapParts {
+    /// Runs `task` on each item of its input.
     #[must_use]
-    pub fn new(task: Arc<dyn DynPartTask>, input: Arc<dyn ExecutionPlan>) -> Self {
-        let properties = result_properties(&input);
-        Self { task, input, properties, metrics: ExecutionPlanMetricsSet::new() }
-    }
-
-    /// The task.
-    #[must_use]
-    pub fn task(&self) -> &Arc<dyn DynPartTask> {
-        &self.task
+    pub fn new(task: impl PartTask) -> Self {
+        Self { task: Arc::new(task) }
     }
 }
 
-/// Properties of an operator that turns each input partition into results.
-pub(super) fn result_properties(input: &Arc<dyn ExecutionPlan>) -> Arc<PlanProperties> {
-    Arc::new(PlanProperties::new(
-        EquivalenceProperties::new(result_schema()),
-        Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
-        EmissionType::Incremental,
-        Boundedness::Bounded,
-    ))
+/// A task travels as its name and its settings in postcard.
+mod by_name {
+    use std::sync::Arc;
+
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::super::DynPartTask;
+    use super::super::registry::restore_task;
+
+    pub(super) fn serialize<S: Serializer>(task: &Arc<dyn DynPartTask>, serializer: S) -> Result<S::Ok, S::Error> {
+        (task.name(), task.encode().map_err(S::Error::custom)?).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<dyn DynPartTask>, D::Error> {
+        let (name, body) = <(String, Vec<u8>)>::deserialize(deserializer)?;
+        restore_task(&name, &body).map_err(D::Error::custom)
+    }
 }
 
 /// How long a task may take; an extension of a worker's session settings.
 #[derive(Debug, Clone, Copy)]
 pub struct TaskTimeout(pub Duration);
 
-/// Runs a task for as long as this process lets it. What is overdue counts as an I/O failure, which Ballista tries again,
-/// on another worker if it can. A task that computes without a pause is not interrupted, but is over some time.
+/// Runs a task for as long as this process allows. A task that takes longer fails with an I/O error, which Ballista
+/// tries again, on another worker if it can. A task that computes without ever yielding is not interrupted, but such a
+/// task ends some time.
 async fn within_limit(
     name: &str,
     context: &TaskContext,
@@ -123,43 +121,25 @@ async fn within_limit(
     }
 }
 
-impl DisplayAs for MapPartsExec {
-    fn fmt_as(&self, _t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MapPartsExec: task={}", self.task.name())
-    }
-}
+impl Operator for MapParts {
+    const NAME: &'static str = "MapPartsExec";
 
-impl ExecutionPlan for MapPartsExec {
-    fn name(&self) -> &'static str {
-        "MapPartsExec"
+    fn describe(&self) -> String {
+        format!("task={}", self.task.name())
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
+    fn work(&self) -> &str {
+        self.task.name()
     }
 
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
-        let input = only_child(self.name(), children)?;
-        Ok(Arc::new(Self::new(Arc::clone(&self.task), input)))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let input = self.input.execute(partition, Arc::clone(&context))?;
-        let (task, of_task) = (Arc::clone(&self.task), Arc::clone(&context));
+    fn run(
+        self: Arc<Self>,
+        input: SendableRecordBatchStream,
+        context: Arc<TaskContext>,
+        metrics: BaselineMetrics,
+    ) -> Output {
         let results = read_lists(input).then(move |parts| {
-            let (task, context, metrics) = (Arc::clone(&task), Arc::clone(&context), metrics.clone());
+            let (task, context, metrics) = (Arc::clone(&self.task), Arc::clone(&context), metrics.clone());
             async move {
                 let parts = parts?;
                 let Some((index, rows)) = parts.first().map(|part| (part.index, part.rows)) else {
@@ -173,11 +153,6 @@ impl ExecutionPlan for MapPartsExec {
                 result_batch(index, &result)
             }
         });
-        let results = Box::pin(RecordBatchStreamAdapter::new(result_schema(), results));
-        Ok(observed(self.task.name(), partition, &of_task, results))
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        Some(self.metrics.clone_inner())
+        results.boxed()
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! Ballista gives a task a *slice* of a stage's partitions and renumbers them, so an operator never learns which
 //! partition of the whole it works on. Identity therefore comes with the data: the leaf of a plan is a table of parts,
-//! one partition each, and [`MapPartsExec`] runs a [`PartTask`] on each part it is handed; [`WriteFeaturesExec`] takes
-//! the index of the part from a column of the rows. Both give one row a part: `(part, result)`.
+//! one partition each, and [`MapParts`] runs a [`PartTask`] on each part it is handed; [`WriteFeatures`] takes the index
+//! of the part from a column of the rows. Both give one row a part: `(part, result)`.
 //!
-//! A task is a small serialisable struct in a file of its own. What it holds in memory a row is said there.
+//! An [`Operator`] or a task is a small serialisable struct in a file of its own, which also says what it holds in
+//! memory. Workers find a task by its name in the [registry], an operator in the [codec](crate::codec).
 
 mod add_labels;
 mod apply_rules;
@@ -22,8 +23,10 @@ mod intact;
 mod kmeans_pass;
 mod map_parts;
 mod moments;
+mod operator;
 mod oversample;
 mod probe_donors;
+mod registry;
 mod sample;
 mod sample_segments;
 mod scale;
@@ -48,8 +51,10 @@ pub use impute::{Filling, Impute, Imputed, ImputedFeature};
 pub use intact::Intact;
 pub use kmeans_pass::{Batch, KMeansPass, PassCandidate, Wanted};
 pub(crate) use map_parts::listed_parts;
-pub use map_parts::{MapPartsExec, TaskTimeout, parts_table};
+pub use map_parts::{MapParts, TaskTimeout, parts_table};
 pub use moments::{GroupColumn, Moments, Variable};
+pub(crate) use operator::DynOperator;
+pub use operator::{Operator, OperatorExec};
 pub use oversample::Oversample;
 pub use probe_donors::{ProbeDonors, Probed};
 pub use sample::{Sample, Sampled};
@@ -62,7 +67,7 @@ pub use silhouette::{Silhouette, SilhouetteSums, SilhouettesByStratum};
 pub use split_outliers::{KeptFeature, Split, SplitOutliers, write_none_rejected};
 pub use verify::Verify;
 pub use whole::WholeExec;
-pub use write_features::{FeatureStatistics, FeaturesWritten, PART_COLUMN, WriteFeatures, WriteFeaturesExec};
+pub use write_features::{FeatureStatistics, FeaturesWritten, PART_COLUMN, WriteFeatures};
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -80,8 +85,8 @@ use serde::de::DeserializeOwned;
 use crate::artifact::Part;
 use crate::error::{EngineError, Result};
 
-/// Work on one part, on the parts of several artifacts with the same index, or on several parts of one artifact. It must be a pure function of its settings
-/// and of the parts: Ballista may run it twice.
+/// Work on one part, on the parts of several artifacts with the same index, or on several parts of one artifact. It
+/// must be a pure function of its settings and of the parts, because Ballista may run it twice.
 #[async_trait]
 pub trait PartTask: Serialize + DeserializeOwned + Debug + Send + Sync + 'static {
     /// Names the task in plans.
@@ -116,51 +121,6 @@ impl<T: PartTask> DynPartTask for T {
 
     async fn run_encoded(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Vec<u8>> {
         Ok(encode(&self.run(inputs, context).await?)?)
-    }
-}
-
-/// Restores a task by its name.
-///
-/// # Errors
-/// An unknown name or a malformed body: the processes run different versions.
-pub fn decode_task(name: &str, body: &[u8]) -> DataFusionResult<Arc<dyn DynPartTask>> {
-    fn task<T: PartTask>(body: &[u8]) -> DataFusionResult<Arc<dyn DynPartTask>> {
-        Ok(Arc::new(decode::<T>(body)?))
-    }
-    match name {
-        AddLabels::NAME => task::<AddLabels>(body),
-        ApplyRules::NAME => task::<ApplyRules>(body),
-        Assign::NAME => task::<Assign>(body),
-        ClusterQuality::NAME => task::<ClusterQuality>(body),
-        CountBins::NAME => task::<CountBins>(body),
-        CountBrackets::NAME => task::<CountBrackets>(body),
-        CrossTabulate::NAME => task::<CrossTabulate>(body),
-        DrawDonors::NAME => task::<DrawDonors>(body),
-        hdbscan::CountPoints::NAME => task::<hdbscan::CountPoints>(body),
-        hdbscan::FindLinks::NAME => task::<hdbscan::FindLinks>(body),
-        hdbscan::FindNeighbors::NAME => task::<hdbscan::FindNeighbors>(body),
-        hdbscan::GraphForest::NAME => task::<hdbscan::GraphForest>(body),
-        hdbscan::GrowForest::NAME => task::<hdbscan::GrowForest>(body),
-        hdbscan::NearestPoints::NAME => task::<hdbscan::NearestPoints>(body),
-        hierarchy::CollectDistinct::NAME => task::<hierarchy::CollectDistinct>(body),
-        hierarchy::LabelBySeeds::NAME => task::<hierarchy::LabelBySeeds>(body),
-        hierarchy::ReduceRows::NAME => task::<hierarchy::ReduceRows>(body),
-        Impute::NAME => task::<Impute>(body),
-        Intact::NAME => task::<Intact>(body),
-        KMeansPass::NAME => task::<KMeansPass>(body),
-        Moments::NAME => task::<Moments>(body),
-        Oversample::NAME => task::<Oversample>(body),
-        ProbeDonors::NAME => task::<ProbeDonors>(body),
-        Sample::NAME => task::<Sample>(body),
-        SampleSegments::NAME => task::<SampleSegments>(body),
-        Scale::NAME => task::<Scale>(body),
-        Score::NAME => task::<Score>(body),
-        ScoreForest::NAME => task::<ScoreForest>(body),
-        SearchDonors::NAME => task::<SearchDonors>(body),
-        Silhouette::NAME => task::<Silhouette>(body),
-        SplitOutliers::NAME => task::<SplitOutliers>(body),
-        Verify::NAME => task::<Verify>(body),
-        _ => Err(DataFusionError::Plan(format!("unknown task `{name}`: do all processes run the same version?"))),
     }
 }
 
@@ -258,14 +218,5 @@ mod tests {
         let held = (0..100_000u64).filter(|i| sample.holds(mix(*i))).count();
         assert!((850..1150).contains(&held), "{held}");
         assert!(RowSample::of(7, 10, 10).is_everything());
-    }
-
-    #[test]
-    fn tasks_survive_the_codec() {
-        let task = Sample { columns: vec!["recency".into()], seed: 1, rows: 10, threshold: u64::MAX, keep: false };
-        let restored = decode_task(Sample::NAME, &task.encode().unwrap()).unwrap();
-        assert_eq!(format!("{task:?}"), format!("{restored:?}"));
-        assert!(decode_task("no_such_task", &[]).is_err());
-        assert!(decode_task(Sample::NAME, &[0xFF]).is_err());
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::moments::{MomentSums, MomentUnits};
+use segmenta_algorithms::rows::Rows;
 use segmenta_algorithms::scalers::Transform;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ pub struct Moments {
     pub units: Vec<Vec<MomentUnits>>,
 }
 
-/// What a transform makes of a column.
+/// A column, and the transform that is applied to it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Variable {
     /// Index of the column.
@@ -36,7 +37,7 @@ pub struct Variable {
 }
 
 impl Variable {
-    /// Columns as they are.
+    /// Variables that are columns as they are.
     #[must_use]
     pub fn plain(columns: usize) -> Vec<Self> {
         (0..columns).map(|column| Self { column, transform: Transform::None }).collect()
@@ -50,12 +51,12 @@ pub struct GroupColumn {
     pub name: String,
     /// The first group.
     pub first: i32,
-    /// Number of groups; rows of others do not count.
+    /// Number of groups; rows of other groups do not count.
     pub groups: usize,
 }
 
 impl GroupColumn {
-    /// The place of a group among those that count.
+    /// The place of a group among those that count, if it is one of them.
     fn place(&self, value: f64) -> Option<usize> {
         let place = value - f64::from(self.first);
         (place >= 0.0 && place < self.groups as f64).then_some(place as usize)
@@ -74,7 +75,7 @@ impl PartTask for Moments {
         let points = load_points(context, only(inputs)?, &columns).await?;
         let d = self.columns.len();
         let mut moments = vec![vec![MomentSums::default(); self.variables.len()]; self.units.len()];
-        for row in points.rows.iter() {
+        for row in points.rows.row_slices() {
             let place = self.group.as_ref().map_or(Some(0), |group| group.place(row[d]));
             let Some((moments, units)) = place.and_then(|group| moments.get_mut(group).zip(self.units.get(group)))
             else {

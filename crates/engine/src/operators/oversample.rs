@@ -1,4 +1,4 @@
-//! A round of k-means||: draws points far from what was drawn before.
+//! A round of k-means||: draws points that are far from those drawn before.
 
 use std::sync::Arc;
 
@@ -6,19 +6,21 @@ use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::hashing::combine;
 use segmenta_algorithms::kmeans::oversample;
+use segmenta_algorithms::rows::Rows;
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, Sampled, only};
 use crate::artifact::{Part, load_points};
 use crate::error::Result;
 
-/// Draws points of a part, each by itself with a probability that grows with its squared distance from what was drawn in the rounds
-/// before (see [`oversample`]). Holds the part, `8 (d + 1)` bytes a row, which the partition store keeps for the next round.
+/// Draws points of a part. Each point is drawn independently, with a probability that grows with its squared distance
+/// from the points of the rounds before (see [`oversample`]). Holds the part, `8 (d + 1)` bytes a row, which the
+/// partition store keeps for the next round.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Oversample {
     /// Features, in order.
     pub columns: Vec<String>,
-    /// What was drawn before, `m x d`.
+    /// The points drawn before, `m x d`.
     pub drawn: Vec<f64>,
     /// Probability for each unit of weight and squared distance.
     pub rate: f64,
@@ -39,7 +41,7 @@ impl PartTask for Oversample {
             hash: combine(self.seed, points.ids[i]),
             id: points.ids[i],
             weight: weights.map_or(1, |weights| weights[i]),
-            point: points.rows.row(i).to_vec(),
+            point: points.rows.row_slice(i).to_vec(),
         };
         Ok(chosen.into_iter().map(sampled).collect())
     }

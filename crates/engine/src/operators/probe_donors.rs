@@ -1,10 +1,11 @@
-//! Finds the neighbours of a few probes among all rows, and among the donors that were drawn of them.
+//! Finds the neighbours of a few probes, both among all rows and among the donors drawn from them.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::imputation::{Nearest, ProbeSearch};
+use segmenta_algorithms::rows::Rows;
 use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 
@@ -12,22 +13,22 @@ use super::{PartTask, RowSample, only};
 use crate::artifact::{Part, load_points};
 use crate::error::Result;
 
-/// Offers the rows of a part, but for some, to probes. Holds the part: `8 (d + 1)` bytes a row.
+/// Offers the rows of a part, except a few, to the probes. Holds the part: `8 (d + 1)` bytes a row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProbeDonors {
     /// Features, in order.
     pub features: Vec<String>,
     /// The probes, row-major, NaN where a cell is to be imputed.
     pub probes: Vec<f64>,
-    /// Of each of these cells, as [`ProbeSearch::new`] takes it.
+    /// For each of these cells, the distance that [`ProbeSearch::new`] takes.
     pub within: Vec<f64>,
-    /// Neighbours.
+    /// Number of neighbours.
     pub neighbors: usize,
     /// Bounds of each feature over all rows.
     pub bounds: Vec<Bounds>,
     /// The donors.
     pub sample: RowSample,
-    /// Rows that are no donors to probes, ascending: the probes themselves.
+    /// Rows that may not be donors, ascending: the probes themselves.
     pub except: Vec<u64>,
 }
 
@@ -36,7 +37,7 @@ pub struct ProbeDonors {
 pub struct Probed {
     /// The neighbours among all rows.
     pub all: Nearest,
-    /// Those among the donors, where these are not all rows.
+    /// The neighbours among the donors, where these are not all rows.
     pub sample: Option<Nearest>,
 }
 
@@ -60,7 +61,7 @@ impl PartTask for ProbeDonors {
         let search = || ProbeSearch::new(self.probes.clone(), &self.within, self.neighbors, &self.bounds);
         let mut all = search();
         let mut sample = (!self.sample.is_everything()).then(search);
-        for (id, row) in points.ids.iter().zip(points.rows.iter()) {
+        for (id, row) in points.ids.iter().zip(points.rows.row_slices()) {
             if self.except.binary_search(id).is_ok() {
                 continue;
             }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::hashing::combine;
+use segmenta_algorithms::rows::Rows;
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
 use crate::artifact::{Part, load_points, points_once};
 use crate::error::Result;
 
-/// Draws the `rows` points of a part whose hash of (seed, row id) is smallest, so that the union over parts holds the
-/// `rows` smallest of all, as long as so many are within the threshold. Holds the part: `8 (d + 1)` bytes a row.
+/// Draws the `rows` points of a part whose hash of (seed, row id) is smallest. The union over parts then holds the
+/// `rows` smallest of all, if the threshold lets that many through. Holds the part: `8 (d + 1)` bytes a row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sample {
     /// Features, in order.
@@ -21,9 +22,10 @@ pub struct Sample {
     pub seed: u64,
     /// How many points.
     pub rows: usize,
-    /// No point with a larger hash: keeps what the parts send together near to what is wanted of them together.
+    /// No point with a larger hash is drawn. This keeps what all parts send together close to the number that is
+    /// wanted.
     pub threshold: u64,
-    /// Whether passes over the same points follow, for which the partition store keeps them.
+    /// Whether passes over the same points follow, so that the partition store should keep them.
     pub keep: bool,
 }
 
@@ -64,7 +66,7 @@ impl PartTask for Sample {
             hash,
             id,
             weight: weight(i),
-            point: points.rows.row(i).to_vec(),
+            point: points.rows.row_slice(i).to_vec(),
         };
         Ok(drawn.into_iter().map(sampled).collect())
     }

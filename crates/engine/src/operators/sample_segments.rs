@@ -1,10 +1,11 @@
-//! A seeded sample of the assigned rows in which every segment is seen.
+//! A seeded sample of the assigned rows in which every segment appears.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::hashing::combine;
+use segmenta_algorithms::rows::Rows;
 use serde::{Deserialize, Serialize};
 
 use super::PartTask;
@@ -12,8 +13,8 @@ use super::assign::misaligned;
 use crate::artifact::{Part, points_once};
 use crate::error::{EngineError, Result};
 
-/// Draws rows by a hash of (seed, row id), at a rate of their own for each segment: a row is drawn where its hash is within the largest of
-/// the thresholds of the segments that it is in. Holds the columns of a part, 8 bytes a row each.
+/// Draws rows by a hash of (seed, row id), at a separate rate for each segment. A row is drawn when its hash is within
+/// the largest of the thresholds of the segments that it is in. Holds the columns of a part, 8 bytes a row each.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SampleSegments {
     /// Columns of the prepared points.
@@ -26,19 +27,19 @@ pub struct SampleSegments {
     pub seed: u64,
 }
 
-/// How many rows of each segment of a clustering are drawn.
+/// The rates at which rows of each segment of a clustering are drawn.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SegmentRates {
     /// Which of the columns of the assignments holds its labels.
     pub column: usize,
     /// The label of the first segment.
     pub first: i32,
-    /// Of each segment, by label, the largest hash that is drawn.
+    /// For each segment, by label, the largest hash that is drawn.
     pub thresholds: Vec<u64>,
 }
 
 impl SegmentRates {
-    /// The largest hash that is drawn of rows with a label; 0 for labels without a rate.
+    /// The largest hash at which rows with this label are drawn; 0 for labels without a rate.
     fn threshold(&self, label: f64) -> u64 {
         let segment = usize::try_from(label as i64 - i64::from(self.first)).ok();
         segment.and_then(|segment| self.thresholds.get(segment)).copied().unwrap_or(0)
@@ -63,7 +64,7 @@ pub struct SampledRow {
 #[async_trait]
 impl PartTask for SampleSegments {
     const NAME: &'static str = "sample_segments";
-    /// By hash.
+    /// Ordered by hash.
     type Output = Vec<SampledRow>;
 
     /// `inputs`: the prepared points, and the assignments of the same rows in the same order.
@@ -73,12 +74,12 @@ impl PartTask for SampleSegments {
         };
         let points = points_once(context, prepared, &self.features).await?;
         let assignments = points_once(context, assigned, &self.columns).await?;
-        if points.rows.rows() != assignments.rows.rows() {
+        if points.rows.nrows() != assignments.rows.nrows() {
             return Err(misaligned(prepared, assigned));
         }
         let mut drawn = vec![];
         for (i, id) in points.ids.iter().enumerate() {
-            let (hash, values) = (combine(self.seed, *id), assignments.rows.row(i));
+            let (hash, values) = (combine(self.seed, *id), assignments.rows.row_slice(i));
             let rates = self.clusterings.iter().map(|rates| rates.threshold(values[rates.column]));
             let threshold = rates.max().unwrap_or(0);
             if hash <= threshold && threshold > 0 {
@@ -86,7 +87,7 @@ impl PartTask for SampleSegments {
                     hash,
                     id: *id,
                     threshold,
-                    point: points.rows.row(i).to_vec(),
+                    point: points.rows.row_slice(i).to_vec(),
                     values: values.to_vec(),
                 });
             }

@@ -36,7 +36,7 @@ pub struct Scaled {
     pub part: Part,
     /// Bounds of the scaled features.
     pub bounds: Vec<Bounds>,
-    /// Weights of its rows, added up; their number where they have none.
+    /// Sum of the weights of its rows, or their number if they have no weights.
     pub weight: u64,
 }
 

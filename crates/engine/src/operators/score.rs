@@ -20,9 +20,9 @@ use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, part_schema, re
 use crate::error::Result;
 use crate::progress::Progress;
 
-/// Streams a part of a feature table into one of scores: its columns with missing cells filled, the first feature outside
-/// its fence, the nearest centroid, and where the model has a density clustering, what that makes of the row. Holds a batch, and
-/// the donors and the density model's points once a worker.
+/// Streams a part of a feature table into a part of scores: its columns with missing cells filled, the first feature
+/// outside its fence, the nearest centroid and, where the model has a density clustering, the row's place in that.
+/// Holds a batch. A worker holds the donors and the density model's points once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Score {
     /// URL to write under.
@@ -31,9 +31,9 @@ pub struct Score {
     pub features: Vec<String>,
     /// How missing cells are filled.
     pub filling: Filling,
-    /// Fences; none where the model cut nothing.
+    /// Fences; empty where the model set no customers aside.
     pub fences: Vec<Fence>,
-    /// Applied to the rows within them.
+    /// Applied to the rows within all fences.
     pub forest: Option<ForestCut>,
     /// Scalers.
     pub scalers: Vec<Scaler>,
@@ -41,11 +41,11 @@ pub struct Score {
     pub centers: Centers,
     /// The number of each of their clusters.
     pub numbers: Vec<i32>,
-    /// The name of each; none where the model names none of them.
+    /// The name of each cluster; empty where the model names none of them.
     pub labels: Vec<Option<String>>,
     /// HDBSCAN's part of the model.
     pub density: Option<DensityModel>,
-    /// The feature that is money, by its number.
+    /// The index of the feature that is money.
     pub monetary: Option<usize>,
 }
 
@@ -58,20 +58,20 @@ pub struct Scored {
     pub filled: u64,
     /// Rows with a feature outside its fence.
     pub outside: u64,
-    /// Rows of noise.
+    /// Rows that are noise.
     pub noise: u64,
-    /// Of each K-Means cluster, rows within all fences.
+    /// For each K-Means cluster, the number of rows within all fences.
     pub inside: Vec<u64>,
-    /// `None` without a monetary feature, and where some of it is negative: then there are no shares.
+    /// `None` without a monetary feature, or where some of its values are negative, because then there are no shares.
     pub spent: Option<Spent>,
 }
 
 /// Sums of the monetary feature over a part, in the order of its rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spent {
-    /// Of all rows.
+    /// Sum over all rows.
     pub all: f64,
-    /// Of those outside the fences.
+    /// Sum over the rows outside the fences.
     pub outside: f64,
 }
 

@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::outliers::{Fence, IsolationForest, first_outside};
 use segmenta_algorithms::quantiles::{QuantileSketch, SketchCounter};
+use segmenta_algorithms::rows::Rows;
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
 use crate::artifact::{Part, load_points};
 use crate::error::Result;
 
-/// Bits of the sketch of scores: it tells scores apart that differ by 2^-16 of themselves.
+/// Bits of the sketch of scores. It distinguishes scores that differ by a relative 2^-16.
 const SCORE_BITS: u32 = 16;
 
 /// An isolation forest, and the score above which a row is an outlier.
@@ -25,7 +26,8 @@ pub struct ForestCut {
 }
 
 impl ForestCut {
-    /// Of each row (`n x d`, row-major) that nothing has cut, whether the forest does: the score, and the feature that isolates it.
+    /// For each row (`n x d`, row-major) that no fence has set aside, whether the forest does: its score, and the
+    /// feature that isolates it.
     pub(super) fn cut(&self, rows: &[f64], features: usize, is_cut: &[bool]) -> Vec<Option<(f64, usize)>> {
         let within: Vec<f64> = rows
             .chunks_exact(features)
@@ -62,7 +64,7 @@ impl PartTask for ScoreForest {
         let points = load_points(context, only(inputs)?, &self.features).await?;
         let mut counter = SketchCounter::new(SCORE_BITS);
         let mut rows = Vec::new();
-        for row in points.rows.iter().filter(|row| first_outside(row, &self.fences).is_none()) {
+        for row in points.rows.row_slices().filter(|row| first_outside(row, &self.fences).is_none()) {
             rows.extend_from_slice(row);
             if rows.len() == ROWS_AT_ONCE * self.features.len() {
                 self.forest.scores(&rows).into_iter().for_each(|score| counter.add(score));

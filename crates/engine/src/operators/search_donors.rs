@@ -1,11 +1,11 @@
-//! Nearest-neighbour imputation among donors: those that a worker holds whole, or a share of them at a time.
+//! Nearest-neighbour imputation: a worker holds all donors, or one share of them at a time.
 //!
 //! ```text
 //!   donors fit a worker      every worker: all donors ──▶ Impute
 //!   they do not              SearchDonors: (rows, share of the donors) ──▶ nearest of the share ──▶ Impute: merge, fill
 //! ```
 //!
-//! Both give the same bits: which donors are nearest, and what they add up to, does not depend on how they are shared out.
+//! Both give the same bits: which donors are nearest, and what they add up to, does not depend on the shares.
 
 use std::sync::Arc;
 
@@ -24,10 +24,10 @@ use crate::artifact::{Part, append_rows, get, hex, put, read_part};
 use crate::error::{EngineError, Result};
 use crate::store::{PartitionStore, StoreKey};
 
-/// Rows that are filled at once: enough that the search for neighbours goes through a tree in order.
+/// Rows that are filled at once. They are many, so that the search for neighbours can go through the tree in order.
 pub(super) const ROWS_AT_ONCE: usize = 131_072;
 
-/// The donors of a nearest-neighbour imputation, and how it goes about it.
+/// The donors of a nearest-neighbour imputation, and how they are searched.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DonorSet {
     /// Parts with their features (see [`super::DrawDonors`]).
@@ -83,7 +83,7 @@ impl DonorSearch {
                         donors.extend(&values);
                     }
                 }
-                // Tasks run side by side, each on a thread.
+                // Tasks run side by side, each on one thread.
                 let imputer = KnnImputer::new(donors, self.neighbors, self.weights, &self.bounds, 1);
                 Ok((imputer, bytes))
             })
@@ -92,9 +92,10 @@ impl DonorSearch {
     }
 }
 
-/// Searches some of the donors for the nearest neighbours of the missing cells of a part, its first input; the others are the donors'
-/// parts. Writes what it finds as one object under `prefix`: for [`super::Impute`], which merges that of all donors. Holds 131,072 rows
-/// and their neighbours, up to `24 k` bytes for each missing cell of the part, and the donors once a worker.
+/// Searches some of the donors for the nearest neighbours of the missing cells of a part. The part is its first input,
+/// the donors' parts are the others. Writes the result as one object under `prefix`, and [`super::Impute`] merges the
+/// objects for all donors. Holds 131,072 rows and their neighbours, up to `24 k` bytes for each missing cell of the
+/// part, and the donors once a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SearchDonors {
     /// URL to write under, ending in `/`.
@@ -108,7 +109,7 @@ pub struct SearchDonors {
 #[async_trait]
 impl PartTask for SearchDonors {
     const NAME: &'static str = "search_donors";
-    /// The object, as a part of no rows.
+    /// The object, described as a part without rows.
     type Output = Part;
 
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Part> {
@@ -141,7 +142,7 @@ impl PartTask for SearchDonors {
     }
 }
 
-/// Reads what several [`SearchDonors`] found for one part, batch by batch.
+/// Reads, batch by batch, what several [`SearchDonors`] tasks found for one part.
 pub(super) struct NearestReader {
     /// The batches, the first one last.
     batches: Vec<Nearest>,

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use segmenta_algorithms::kmeans::{Centers, Judge};
-use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::metrics::{Labelling, REPLICATES, Replicas, SilhouetteReference};
+use segmenta_algorithms::rows::{Rows, matrix};
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
@@ -16,8 +16,9 @@ use crate::artifact::{Part, Points, points_once};
 use crate::error::Result;
 use crate::store::{PartitionStore, StoreKey};
 
-/// Computes the silhouettes of a part of a sample against the whole sample. A worker holds the sample once in the partition store,
-/// `8 (d + 1)` bytes a point, and up to eight times that where few points have the same clusters in all candidates.
+/// Computes the silhouettes of a part of a sample against the whole sample. A worker holds the sample once, in the
+/// partition store: `8 (d + 1)` bytes a point, and up to eight times that when few points have the same clusters in all
+/// candidates.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Silhouette {
     /// Features, in order.
@@ -32,18 +33,18 @@ pub struct Silhouette {
     pub candidates: Vec<Centers>,
 }
 
-/// Of the points of one stratum in one cluster.
+/// Sums over the points of one stratum in one cluster.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SilhouetteSums {
-    /// Weights of the points, added up.
+    /// Sum of the weights of the points.
     pub weight: u64,
     /// Weighted sum of their silhouettes, in [`Judge::silhouette_quantum`].
     pub sum: i128,
     /// The same for their silhouettes in each replicate.
     pub replicates: [i128; REPLICATES],
-    /// Of those the sums over the points of the group that the replicate leaves out.
+    /// The portion of those sums that comes from the points of the group that the replicate leaves out.
     pub left_out: [i128; REPLICATES],
-    /// The weights of these points.
+    /// The weights of the points of that group.
     pub weight_left_out: [u64; REPLICATES],
 }
 
@@ -72,7 +73,8 @@ impl SilhouetteSums {
         std::array::from_fn(|g| {
             let weight = replicas.sum(self.weight as f64, self.weight_left_out[g] as f64);
             let sum = replicas.sum(unit.value(self.replicates[g]), unit.value(self.left_out[g]));
-            // All points of the stratum may be of one group: without them nothing is known, and nothing changes.
+            // All points of the stratum may be in that one group. Then nothing is known without them, and the mean
+            // stays as it is.
             if weight > 0.0 { sum / weight } else { self.mean() }
         })
     }
@@ -85,7 +87,7 @@ impl Silhouette {
     /// The weight of point `i`, how many rows a row of its stratum stands for, and the stratum.
     fn weight(&self, points: &Points, i: usize) -> (u32, f64, u32) {
         let weight = points.weights.as_ref().map_or(1, |weights| weights[i]);
-        let (stratum, _) = self.strata.nearest(points.rows.row(i));
+        let (stratum, _) = self.strata.nearest(points.rows.row_slice(i));
         (weight, self.factors[stratum], stratum as u32)
     }
 
@@ -97,23 +99,24 @@ impl Silhouette {
             .get_or_load(&key, async {
                 let d = self.columns.len();
                 let rows = self.sample.iter().map(|part| part.rows as usize).sum::<usize>();
-                // The points, their labels, and as they are laid out: at worst each point is alone in its group.
+                // Memory for the points, their labels and their layout; at worst each point is alone in its group.
                 let bytes = rows * (8 * (d + 1) + 12 * self.candidates.len() + 64 * (d + 1) + 64);
                 let reservation = MemoryConsumer::new("segmenta silhouette").register(context.memory_pool());
                 reservation.try_grow(bytes)?;
-                let mut points = Matrix::with_capacity(rows, d);
+                let mut points = Vec::with_capacity(rows * d);
                 let mut weights = Vec::with_capacity(rows);
                 for part in &self.sample {
                     let part = points_once(context, part, &self.columns).await?;
-                    for (i, row) in part.rows.iter().enumerate() {
-                        points.push(row);
+                    for (i, row) in part.rows.row_slices().enumerate() {
+                        points.extend_from_slice(row);
                         let (weight, factor, _) = self.weight(&part, i);
                         weights.push(f64::from(weight) * factor);
                     }
                 }
+                let points = matrix(points, d);
                 let labelling = |centers: &Centers| Labelling {
                     k: centers.k(),
-                    labels: points.iter().map(|row| centers.nearest(row).0 as u32).collect(),
+                    labels: points.row_slices().map(|row| centers.nearest(row).0 as u32).collect(),
                 };
                 let labellings: Vec<Labelling> = self.candidates.iter().map(labelling).collect();
                 let reference = SilhouetteReference::new(&points, &weights, &labellings, &self.factors);
@@ -128,7 +131,7 @@ impl Silhouette {
 #[async_trait]
 impl PartTask for Silhouette {
     const NAME: &'static str = "silhouette";
-    /// As `candidates`.
+    /// In the order of `candidates`.
     type Output = Vec<SilhouettesByStratum>;
 
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Self::Output> {
@@ -139,7 +142,7 @@ impl PartTask for Silhouette {
         let points = points_once(context, part, &self.columns).await?;
         let quantum = Judge::silhouette_quantum();
         let mut result = vec![SilhouettesByStratum::new(); self.candidates.len()];
-        for (i, row) in points.rows.iter().enumerate() {
+        for (i, row) in points.rows.row_slices().enumerate() {
             let (weight, factor, stratum) = self.weight(&points, i);
             let labels: Vec<u32> = self.candidates.iter().map(|centers| centers.nearest(row).0 as u32).collect();
             let group = reference.group(before + i);

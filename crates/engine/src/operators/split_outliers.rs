@@ -1,4 +1,4 @@
-//! Splits a part into the rows within their fences and those cut off.
+//! Splits a part into the rows within their fences and those set aside.
 
 use std::sync::Arc;
 
@@ -20,24 +20,24 @@ use super::{ForestCut, PartTask, only};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
 use crate::error::Result;
 
-/// Streams a part into two: the rows kept, as they are, and the rows rejected, without the row id but with `rule`,
-/// `feature`, `value`, `fence_low` and `fence_high`. A side without rows has no file. Holds a batch, and a sketch of each
-/// feature ([`SketchCounter`]).
+/// Streams a part into two: the kept rows as they are, and the rows set aside, without the row id but with `rule`,
+/// `feature`, `value`, `fence_low` and `fence_high`. A side without rows has no file. Holds a batch, and a sketch of
+/// each feature ([`SketchCounter`]).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SplitOutliers {
     /// URL to write the kept rows under.
     pub kept_prefix: String,
-    /// URL to write the rejected rows under.
+    /// URL to write the rows that are set aside under.
     pub rejected_prefix: String,
     /// Features, in order; none may have a missing cell.
     pub features: Vec<String>,
     /// Their fences.
     pub fences: Vec<Fence>,
-    /// The names of their rules, for the rejected rows.
+    /// The names of their rules, for the rows that are set aside.
     pub rules: Vec<String>,
     /// Applied to the rows within all fences.
     pub forest: Option<ForestCut>,
-    /// The units of their moments.
+    /// The units of the features' moments.
     pub units: Vec<MomentUnits>,
 }
 
@@ -46,18 +46,18 @@ pub struct SplitOutliers {
 pub struct Split {
     /// The rows kept.
     pub kept: Option<Part>,
-    /// The rows rejected.
+    /// The rows set aside.
     pub rejected: Option<Part>,
-    /// A feature each.
+    /// One entry for each feature.
     pub features: Vec<KeptFeature>,
 }
 
 /// What became of a feature.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct KeptFeature {
-    /// Rows cut by it: it is the first that is outside its fence.
+    /// Rows set aside by it: it is the first feature that is outside its fence.
     pub cut: u64,
-    /// Rows within all fences that the isolation forest cut, by the feature that isolates them the most.
+    /// Rows within all fences that the isolation forest set aside, counted at the feature that isolates them the most.
     pub cut_by_forest: u64,
     /// How the cells of the kept rows are distributed.
     pub sketch: QuantileSketch,
@@ -141,11 +141,11 @@ impl PartTask for SplitOutliers {
     }
 }
 
-/// Writes a part without a row beside those of [`SplitOutliers`], for readers of the table where nobody was rejected. `part` is one of
-/// those that were split.
+/// Writes a part without rows where [`SplitOutliers`] would put the rows set aside, for readers of the table when no
+/// row was. `part` is one of the parts that were split.
 ///
 /// # Errors
-/// A part that is gone; a place that cannot be written to.
+/// When the part is gone or the place cannot be written to.
 pub async fn write_none_rejected(runtime: &RuntimeEnv, prefix: &str, part: &Part, features: &[String]) -> Result<Part> {
     let schema = rejected_schema(&with_flag_fields(&*part_schema(runtime, part).await?, features));
     PartWriter::create(runtime, prefix, 0, schema)?.finish().await
@@ -162,7 +162,7 @@ fn rejected_schema(input: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// Why a row is cut.
+/// Why a row is set aside.
 #[derive(Debug, Clone, Copy)]
 struct Cut {
     by_forest: bool,
@@ -171,11 +171,11 @@ struct Cut {
     fence: Fence,
 }
 
-/// The rule of rows that the forest cut.
+/// The rule of rows that the forest set aside.
 const FOREST_RULE: &str = "isolation_forest";
 
 impl SplitOutliers {
-    /// What cuts each row.
+    /// For each row, why it is set aside, if it is.
     fn cut(&self, values: &[f64]) -> Vec<Option<Cut>> {
         let d = self.features.len();
         let by_fence = |row: &[f64]| {

@@ -14,10 +14,10 @@ use datafusion::physical_plan::{
 
 use super::only_child;
 
-/// Hands its input on as it is, and requires that it is one partition.
+/// Passes its input on as it is, and requires that it is one partition.
 ///
-/// The scheduler plans the parts of a query anew after it has cut it into stages, and takes out what makes one partition of
-/// many where the operator above does not say that it needs that. Holds nothing.
+/// The scheduler cuts a query into stages, plans each again, and removes what merges partitions into one unless the
+/// operator above says that it needs one. This operator says so. It holds no rows in memory.
 #[derive(Debug)]
 pub struct WholeExec {
     input: Arc<dyn ExecutionPlan>,

@@ -1,36 +1,36 @@
-//! [`WriteFeaturesExec`]: the end of the extraction. Writes the rows of a shuffle as the parts of the first artifact.
+//! [`WriteFeatures`]: the end of the extraction. Writes the rows of a shuffle as the parts of the first artifact.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, UInt32Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef, UInt32Type, UInt64Type};
 use arrow::util::display::array_value_to_string;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion::physical_plan::metrics::BaselineMetrics;
 use futures::{StreamExt, TryStreamExt};
 use segmenta_algorithms::missing::MissingPatterns;
 use segmenta_algorithms::quantiles::{QuantileSketch, SKETCH_BITS, SketchCounter};
 use segmenta_algorithms::sums::Bounds;
 use serde::{Deserialize, Serialize};
 
-use super::map_parts::result_properties;
-use super::{encode, only_child, result_batch, result_schema};
+use super::operator::{Operator, Output};
+use super::{encode, result_batch};
 use crate::artifact::{Part, PartWriter, ROW_COLUMN};
 use crate::error::{EngineError, Result};
-use crate::progress::{Progress, observed};
+use crate::progress::Progress;
 
 /// The column that says which part a row belongs to.
 pub const PART_COLUMN: &str = "__part";
 
-/// Settings of [`WriteFeaturesExec`].
+/// Writes its input, sorted by ([`PART_COLUMN`], [`ROW_COLUMN`], id columns), as one file for each part: id columns,
+/// row id, features and weight. NaN and infinite cells become null and are counted. An input partition may hold any
+/// parts, as long as it holds each of them whole. Fails on a null or repeated id.
+///
+/// Memory: one row group being encoded (131,072 rows), whatever the size of the part, and a sketch of each feature
+/// ([`SketchCounter`]).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WriteFeatures {
     /// URL to write under, ending in `/`.
@@ -46,7 +46,7 @@ pub struct WriteFeatures {
 /// What is learnt of one feature while it is written.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeatureStatistics {
-    /// Cells without a finite value, those below included.
+    /// Cells without a finite value, including NaN and infinite ones.
     pub missing: u64,
     /// Cells that were NaN, now missing.
     pub nan: u64,
@@ -77,98 +77,33 @@ impl FeatureStatistics {
 pub struct FeaturesWritten {
     /// The file.
     pub part: Part,
-    /// A feature each.
+    /// One entry for each feature.
     pub features: Vec<FeatureStatistics>,
-    /// Which features rows miss.
+    /// Which features are missing together in a row.
     pub patterns: MissingPatterns,
 }
 
-/// Writes its input, sorted by ([`PART_COLUMN`], [`ROW_COLUMN`], id columns), as one file a part: id columns, row id,
-/// features, weight, with NaN and infinite cells made null and counted. Which rows an input partition holds does not matter as
-/// long as it holds parts whole. Fails on a null or repeated id.
-///
-/// Memory: one row group being encoded (131,072 rows), whatever the size of the part, and a sketch of each feature
-/// ([`SketchCounter`]).
-#[derive(Debug)]
-pub struct WriteFeaturesExec {
-    settings: WriteFeatures,
-    input: Arc<dyn ExecutionPlan>,
-    properties: Arc<PlanProperties>,
-    metrics: ExecutionPlanMetricsSet,
-}
+impl Operator for WriteFeatures {
+    const NAME: &'static str = "WriteFeaturesExec";
 
-impl WriteFeaturesExec {
-    /// Writes `input`.
-    #[must_use]
-    pub fn new(settings: WriteFeatures, input: Arc<dyn ExecutionPlan>) -> Self {
-        let properties = result_properties(&input);
-        Self { settings, input, properties, metrics: ExecutionPlanMetricsSet::new() }
+    fn describe(&self) -> String {
+        format!("prefix={}, features=[{}]", self.prefix, self.features.join(", "))
     }
 
-    /// Its settings.
-    #[must_use]
-    pub fn settings(&self) -> &WriteFeatures {
-        &self.settings
-    }
-}
-
-impl DisplayAs for WriteFeaturesExec {
-    fn fmt_as(&self, _t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "WriteFeaturesExec: prefix={}, features=[{}]",
-            self.settings.prefix,
-            self.settings.features.join(", ")
-        )
-    }
-}
-
-impl ExecutionPlan for WriteFeaturesExec {
-    fn name(&self) -> &'static str {
-        "WriteFeaturesExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DataFusionResult<TreeNodeRecursion>,
-    ) -> DataFusionResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
+    fn run(
         self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let input = only_child(self.name(), children)?;
-        Ok(Arc::new(Self::new(self.settings.clone(), input)))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
-        let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let input = self.input.execute(partition, Arc::clone(&context))?;
-        let (settings, of_task) = (self.settings.clone(), Arc::clone(&context));
+        input: SendableRecordBatchStream,
+        context: Arc<TaskContext>,
+        metrics: BaselineMetrics,
+    ) -> Output {
         let written = async move {
-            let written = write(settings, input, &context).await?;
+            let written = write(&self, input, &context).await?;
             metrics.record_output(written.len());
             let batches: Vec<DataFusionResult<RecordBatch>> =
                 written.iter().map(|w| result_batch(w.part.index, &encode(w)?)).collect();
             Ok::<_, DataFusionError>(futures::stream::iter(batches))
         };
-        let stream = futures::stream::once(written).try_flatten();
-        let stream = Box::pin(RecordBatchStreamAdapter::new(result_schema(), stream));
-        Ok(observed(self.name(), partition, &of_task, stream))
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        Some(self.metrics.clone_inner())
+        futures::stream::once(written).try_flatten().boxed()
     }
 }
 
@@ -191,7 +126,7 @@ impl OpenPart {
 }
 
 async fn write(
-    settings: WriteFeatures,
+    settings: &WriteFeatures,
     mut input: SendableRecordBatchStream,
     context: &TaskContext,
 ) -> Result<Vec<FeaturesWritten>> {
@@ -205,7 +140,7 @@ async fn write(
         unique.check(&batch)?;
         Progress::add_rows(context, batch.num_rows() as u64);
         let parts = column(&batch, PART_COLUMN)?.as_primitive::<UInt32Type>().values().to_vec();
-        let schema = schema.get_or_insert_with(|| output_schema(&settings, &batch.schema()));
+        let schema = schema.get_or_insert_with(|| output_schema(settings, &batch.schema()));
         let mut start = 0;
         while start < parts.len() {
             let index = parts[start];
@@ -220,7 +155,7 @@ async fn write(
                 open = Some(OpenPart { index, writer, features, sketches, patterns: HashMap::new() });
             }
             if let Some(open) = &mut open {
-                let rows = clean(&settings, &batch.slice(start, end - start), schema, open)?;
+                let rows = clean(settings, &batch.slice(start, end - start), schema, open)?;
                 open.writer.write(&rows).await?;
             }
             start = end;
@@ -245,7 +180,7 @@ fn output_schema(settings: &WriteFeatures, input: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// Views and dictionaries are for computing; files hold the plain type.
+/// Views and dictionaries help computing, but files hold the plain type.
 fn plain_type(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Utf8View => DataType::Utf8,
@@ -299,7 +234,7 @@ fn clean(
         }
         columns.push(Arc::new(cleaned));
     }
-    // Neighbours in a batch mostly miss the same: nothing.
+    // Neighbours in a batch mostly have the same pattern, which is that nothing is missing.
     for same in masks.chunk_by(|a, b| a == b) {
         *open.patterns.entry(same[0]).or_default() += same.len() as u64;
     }

@@ -1,7 +1,7 @@
-//! Takes sort keys out of an aggregate that say nothing new: repeated ones, and those that are the same within a group.
+//! Removes sort keys from an aggregate that have no effect: repeated ones, and those that are constant within a group.
 //!
-//! DataFusion 55 takes them out of the order that it asks of the rows, but not out of the aggregate, which then panics:
-//! `FIRST_VALUE(x ORDER BY day, day)`, or `DISTINCT ON (k) … ORDER BY k, day`.
+//! DataFusion 55 removes such keys from the order that it requires of the rows, but not from the aggregate, which then
+//! panics. Examples are `FIRST_VALUE(x ORDER BY day, day)` and `DISTINCT ON (k) … ORDER BY k, day`.
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNode};

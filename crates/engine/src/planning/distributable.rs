@@ -1,4 +1,4 @@
-//! Whether a cluster can run a plan, found out before it runs.
+//! Whether a cluster can run a plan, checked before it runs.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use datafusion_proto::protobuf::PhysicalPlanNode;
 
 use crate::error::{EngineError, Result};
 
-/// Operators that work within one process only, what of SQL they come from, and what to write instead.
+/// Operators that work within one process only, the SQL that they come from, and what to write instead.
 const WITHIN_ONE_PROCESS: [(&str, &str); 4] = [
     ("RecursiveQueryExec", "WITH RECURSIVE cannot be run on a cluster; write the steps one by one, as joins"),
     ("WorkTableExec", "WITH RECURSIVE cannot be run on a cluster; write the steps one by one, as joins"),
@@ -27,11 +27,12 @@ const WITHIN_ONE_PROCESS: [(&str, &str); 4] = [
     ("AsyncFuncExec", "asynchronous functions cannot be run on a cluster"),
 ];
 
-/// The settings that a plan is submitted with: the partitions that it has are those it gets.
+/// The settings that a plan is submitted with. They keep the number of partitions that the plan has.
 ///
-/// The scheduler asks DataFusion to plan a stage anew after it has cut it off. Where the plan has fewer partitions than the settings
-/// name, that shares rows out again to have more, within a stage, where nothing is exchanged between tasks: a join then loses
-/// rows. With one partition as the goal there is nothing to gain, and it leaves the stage as it is; but a scan it would make
+/// The scheduler cuts a plan into stages and asks DataFusion to plan each stage again. If a stage has fewer partitions
+/// than the settings name, DataFusion redistributes rows within the stage to have more. Tasks of one stage exchange no
+/// rows, so a join then loses rows. With one partition as the goal DataFusion leaves the stage as it is, except that it
+/// would merge a scan into one task if it were allowed to split files differently.
 /// one task of, if it might cut files otherwise than they were.
 #[must_use]
 pub(crate) fn submitted(config: SessionConfig) -> SessionConfig {
@@ -40,15 +41,16 @@ pub(crate) fn submitted(config: SessionConfig) -> SessionConfig {
 
 fn is_shared_out(node: &Arc<dyn ExecutionPlan>) -> bool {
     let repartition = node.downcast_ref::<RepartitionExec>();
-    // Of no rows at all there is nothing to share.
+    // An input without rows has nothing to redistribute.
     repartition.is_some_and(|repartition| !repartition.input().is::<EmptyExec>())
 }
 
-/// Cuts `plan` into stages as the scheduler does and sends each through the codec, there and back, as it will travel to the
-/// workers. Runs nothing.
+/// Cuts `plan` into stages as the scheduler does, and encodes and decodes each as on the way to the workers. Runs
+/// nothing.
 ///
 /// # Errors
-/// What cannot be run, put down to the spec, with what to write instead where that is known.
+/// When the cluster cannot run the plan. The fault is the spec's, and the message says what to write instead where that
+/// is known.
 pub fn check_distributable(state: &SessionState, plan: &Arc<dyn ExecutionPlan>) -> Result<()> {
     plan.apply(|node| match WITHIN_ONE_PROCESS.iter().find(|(name, _)| *name == node.name()) {
         Some((_, why)) => Err(EngineError::spec(*why).into()),
@@ -64,9 +66,9 @@ pub fn check_distributable(state: &SessionState, plan: &Arc<dyn ExecutionPlan>) 
         .map_err(|error| refused(&error.to_string()))?;
     for stage in stages {
         let stage: Arc<dyn ExecutionPlan> = stage;
-        // Each task would share out its own slice of the rows alone, and equal keys would not meet.
+        // Each task would redistribute only its own slice of the rows, and equal keys would not meet.
         if stage.exists(|node| Ok(is_shared_out(node)))? {
-            return Err(refused("its rows would have to be shared out anew within a stage"));
+            return Err(refused("its rows would have to be redistributed within a stage"));
         }
         PhysicalPlanNode::try_from_physical_plan(stage, codec.as_ref())
             .and_then(|node| {

@@ -1,7 +1,7 @@
-//! Lets -0.0 and 0.0 meet as keys of a join.
+//! Lets -0.0 and 0.0 match as keys of a join.
 //!
-//! They are equal, but a shuffle and a sort-merge join tell them apart by their bits. Adding 0.0 makes one of them and changes no
-//! other float.
+//! They are equal, but a shuffle and a sort-merge join compare their bits. Adding 0.0 turns -0.0 into 0.0 and changes
+//! no other float.
 
 use arrow::datatypes::DataType;
 use datafusion::common::Result;
@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, cast, lit};
 use datafusion::optimizer::optimizer::ApplyOrder;
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
-/// The rule; of the logical plan, so that keys that are computed find their place.
+/// The rule. It works on the logical plan, so that computed keys find their place.
 #[derive(Debug)]
 pub(super) struct EqualZeros;
 
@@ -51,7 +51,7 @@ fn zero(data_type: DataType) -> Expr {
     }
 }
 
-/// Rules run several times.
+/// A rule may run several times on the same plan.
 fn is_done(key: &Expr) -> bool {
     let Expr::BinaryExpr(sum) = key else { return false };
     [lit(0.0_f64), lit(0.0_f32)].contains(&*sum.right) || matches!(&*sum.right, Expr::Cast(_))

@@ -1,5 +1,5 @@
-//! How SQL becomes a plan that gives one answer on any number of workers: what we change of DataFusion's planning, and what
-//! is refused because Ballista cannot run it.
+//! How SQL becomes a plan that gives one answer on any number of workers: what we change in DataFusion's planning, and
+//! what is refused because Ballista cannot run it.
 //!
 //! ```text
 //!   SQL ──DataFusion's logical rules──▶ logical plan ──DataFusion's physical rules, with ours among them──▶ physical plan
@@ -7,15 +7,17 @@
 //!                             check_distributable: cut into stages and sent through the codec, as the scheduler will
 //! ```
 //!
-//! Our rules, each of which says in its file which fault it goes round:
+//! Our rules, each of which says in its file which fault it works around:
 //!
-//! * `PlainExpressions`, of the plan as it is written, says some expressions in words that are answered rightly.
-//! * `DistinctSortKeys`, of the logical plan, takes sort keys out of aggregates that say nothing new.
-//! * `PushProjections` takes the place of DataFusion's `ProjectionPushdown`, which breaks sort-merge joins with a filter.
-//! * `OneProbe` gives a join whose unmatched rows are known only at its end a single task.
+//! * `PlainExpressions`, on the plan as it is written, rewrites some expressions into forms that are answered
+//!   correctly.
+//! * `DistinctSortKeys`, on the logical plan, removes sort keys that have no effect from aggregates.
+//! * `PushProjections` replaces DataFusion's `ProjectionPushdown`, which breaks sort-merge joins with a filter.
+//! * `OneProbe` runs a join whose unmatched rows are known only at its end as a single task.
 //! * `NullableFilters` lets the filter of a sort-merge join see NULL.
-//! * `EqualZeros`, of the logical plan, lets -0.0 and 0.0 meet as keys of a join.
-//! * `PruneWithoutFloats` keeps predicates on floating-point columns away from Parquet's statistics, which leave NaN out.
+//! * `EqualZeros`, on the logical plan, lets -0.0 and 0.0 match as keys of a join.
+//! * `PruneWithoutFloats` keeps predicates on floating-point columns away from Parquet's statistics, which leave NaN
+//!   out.
 
 mod distinct_sort_keys;
 mod distributable;
@@ -46,7 +48,7 @@ use push_projections::PushProjections;
 /// DataFusion's rule that makes no change but checks the plan. Ours come before it.
 const LAST: &str = "SanityCheckPlan";
 
-/// The rules of the plan as it is written: ours, and DataFusion's, which give it types.
+/// The analyzer's rules: ours, and DataFusion's, which give types to the plan.
 pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     let mut rules: Vec<Arc<dyn AnalyzerRule + Send + Sync>> = vec![Arc::new(PlainExpressions::default())];
     rules.extend(Analyzer::new().rules);
@@ -83,7 +85,7 @@ pub(crate) fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Syn
 mod tests {
     use super::*;
 
-    /// Rules are told by their names, which a new version of DataFusion may change.
+    /// We find rules by their names, which a new version of DataFusion may change.
     #[test]
     fn datafusion_still_has_the_rules_that_ours_stand_beside() {
         let count = |rules: &[Arc<dyn PhysicalOptimizerRule + Send + Sync>], name: &str| {

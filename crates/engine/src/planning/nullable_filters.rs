@@ -1,8 +1,8 @@
 //! Lets the filter of a sort-merge join see NULL.
 //!
-//! Of rows without a partner, DataFusion 55's sort-merge join hands the filter NULL for the other side's columns, in a batch whose
-//! schema says what the *inputs* say. Where that is "never NULL", as of a COUNT, the task fails ("declared as non-nullable but
-//! contains null values").
+//! For rows without a partner, DataFusion 55's sort-merge join gives the filter NULL for the other side's columns, in a
+//! batch with the schema of the *inputs*. Where that schema says "never NULL", as for a COUNT, the task fails
+//! ("declared as non-nullable but contains null values").
 
 use std::sync::Arc;
 

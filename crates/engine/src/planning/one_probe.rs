@@ -1,4 +1,4 @@
-//! Gives a nested-loop join a single task where its answer needs the whole of its probe side.
+//! Runs a nested-loop join as a single task where its answer needs the whole of its probe side.
 //!
 //! ```text
 //!   NestedLoopJoin(LEFT)              NestedLoopJoin(LEFT)
@@ -6,12 +6,14 @@
 //!     probe, n partitions               Whole ── CoalescePartitions ── probe, n partitions
 //! ```
 //!
-//! A nested-loop join reads its left side whole and goes through its right side partition by partition. Which rows of the
-//! left side found no partner is known once *all* partitions are through. DataFusion's partitions share a bitmap for that; on
-//! a cluster each task has one of its own, and says of rows that another task has matched that they were not
-//! (<https://github.com/apache/datafusion-ballista/issues/1055>). With one partition on the right there is one task.
+//! A nested-loop join reads its left side whole and goes through its right side partition by partition. Which rows of
+//! the left side found no partner is known only when *all* partitions are done. DataFusion's partitions share a bitmap
+//! for that. On a cluster each task has a bitmap of its own, and reports rows as unmatched that another task has
+//! matched (<https://github.com/apache/datafusion-ballista/issues/1055>). With one partition on the right there is only
+//! one task.
 //!
-//! Such a join compares every pair of rows anyway, so its right side is small or the query is not to be run at all.
+//! Such a join compares every pair of rows anyway, so either its right side is small or the query is too slow in any
+//! case.
 
 use std::sync::Arc;
 
@@ -29,7 +31,7 @@ use crate::operators::WholeExec;
 #[derive(Debug)]
 pub(super) struct OneProbe;
 
-/// Whether a join says something of rows of its left side that only the whole of its right side tells.
+/// Whether a join's answer for a row of its left side depends on the whole of its right side.
 fn needs_the_whole_probe(join_type: JoinType) -> bool {
     match join_type {
         JoinType::Left | JoinType::Full | JoinType::LeftSemi | JoinType::LeftAnti | JoinType::LeftMark => true,
@@ -43,7 +45,7 @@ impl PhysicalOptimizerRule for OneProbe {
             let Some(join) = node.downcast_ref::<NestedLoopJoinExec>() else {
                 return Ok(Transformed::no(node));
             };
-            // A scan may be cut into more partitions than it has in the plan, so even a single one is coalesced.
+            // DataFusion may split a scan into more partitions than the plan shows, so even a single one is coalesced.
             if join.right().is::<WholeExec>() || !needs_the_whole_probe(*join.join_type()) {
                 return Ok(Transformed::no(node));
             }

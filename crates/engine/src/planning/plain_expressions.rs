@@ -1,4 +1,4 @@
-//! Writes some expressions of a query in words that DataFusion 55 answers rightly, before it gives them types.
+//! Rewrites some expressions of a query into forms that DataFusion 55 answers correctly, before it gives them types.
 //!
 //! | written | planned as | because |
 //! |---|---|---|
@@ -102,7 +102,7 @@ fn compared(inner: Box<Expr>, op: Operator, value: bool) -> Expr {
     Expr::BinaryExpr(BinaryExpr { left: inner, op, right: Box::new(lit(value)) })
 }
 
-/// A floating-point literal as the decimal that it is written as, where it is compared with a decimal.
+/// A floating-point literal as the decimal that it was written as, where it is compared with a decimal.
 fn exact(literal: &Expr, other: &Expr, schema: &DFSchema) -> Option<Expr> {
     let (value, sign) = match literal {
         Expr::Literal(ScalarValue::Float64(Some(value)), _) => (*value, 1),
@@ -118,7 +118,7 @@ fn exact(literal: &Expr, other: &Expr, schema: &DFSchema) -> Option<Expr> {
     ) {
         return None;
     }
-    // The shortest text that is this float: what was written, up to 17 digits. Of `1e30` it has no exponent.
+    // The shortest text that gives this float is what was written, up to 17 digits. Even for `1e30` it has no exponent.
     let text = value.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let digits = format!("{whole}{fraction}");

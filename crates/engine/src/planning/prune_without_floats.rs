@@ -1,12 +1,13 @@
 //! Keeps predicates on floating-point columns away from Parquet's statistics.
 //!
-//! The smallest and largest value that a Parquet file states of a column leave NaN out, while SQL here, as in DuckDB, takes NaN
-//! for greater than every number. A row group of NaN and 1.0 states that all is 1.0, and `b > 2` would skip it though half of
-//! its rows fit. So a scan is told only those parts of a predicate that read no floating-point column. The filter above it still
-//! applies all of it, and statistics of other columns, dates above all, still skip row groups and pages.
+//! The smallest and largest values in the statistics of a Parquet file leave NaN out, while SQL here, as in DuckDB,
+//! treats NaN as greater than every number. For a row group of NaN and 1.0 the statistics say that all is 1.0, and
+//! `b > 2` would skip it although half of its rows match. So a scan gets only those parts of a predicate that read no
+//! floating-point column. The filter above it still applies the whole predicate, and statistics of other columns,
+//! especially dates, still skip row groups and pages.
 //!
-//! The other ways from statistics to answers (a constant in place of a column, MIN, MAX and COUNT without reading) need
-//! statistics of files in the plan, which our sessions do not collect.
+//! DataFusion has other ways to answer from statistics (a constant in place of a column; MIN, MAX and COUNT without
+//! reading). They need statistics of files in the plan, which our sessions do not collect.
 
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ impl PhysicalOptimizerRule for PruneWithoutFloats {
     }
 }
 
-/// The scan with what its predicate says of other columns; `None` where that is all it says.
+/// The scan with the parts of its predicate that read other columns; `None` where all parts do.
 fn without_floats(scan: &DataSourceExec) -> Option<DataSourceExec> {
     let config = scan.data_source().downcast_ref::<FileScanConfig>()?;
     let source = config.file_source().downcast_ref::<ParquetSource>()?;
@@ -57,7 +58,7 @@ fn without_floats(scan: &DataSourceExec) -> Option<DataSourceExec> {
     if kept.len() == parts.len() {
         return None;
     }
-    // Of a scan, a predicate cannot be taken away; one that is always true skips nothing.
+    // The predicate of a scan cannot be removed, but one that is always true skips nothing.
     let predicate = if kept.is_empty() { lit(true) } else { conjunction(kept) };
     let source = Arc::new(source.with_predicate(predicate));
     Some(DataSourceExec::new(Arc::new(FileScanConfigBuilder::from(config.clone()).with_source(source).build())))
@@ -67,7 +68,7 @@ fn reads_floats(expression: &Arc<dyn PhysicalExpr>, schema: &Schema) -> bool {
     expression
         .exists(|node| {
             let column = node.downcast_ref::<Column>();
-            // A column that the schema does not have under its name is taken for one that may hold NaN.
+            // A column that the schema does not have under its name might hold NaN.
             Ok(column.is_some_and(|column| {
                 schema.field_with_name(column.name()).map_or(true, |field| holds_floats(field.data_type()))
             }))

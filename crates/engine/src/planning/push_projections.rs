@@ -1,12 +1,12 @@
 //! Pushes projections down, but not into a sort-merge join that has a filter.
 //!
-//! DataFusion 55's `ProjectionPushdown` moves a projection below a sort-merge join and hands the join's filter on as it was.
-//! The filter's columns then are others, or are not there at all: rows are wrong, or a task panics. Upstream mended it in
-//! <https://github.com/apache/datafusion/pull/24593>, which no released version has. Ballista plans every equality join as a
-//! sort-merge join, so here it is the usual case and not a rare one.
+//! DataFusion 55's `ProjectionPushdown` moves a projection below a sort-merge join and leaves the join's filter as it
+//! was. The filter's columns are then other columns, or do not exist: rows are wrong, or a task panics. Upstream fixed
+//! it in <https://github.com/apache/datafusion/pull/24593>, which is in no release yet. Ballista plans every equality
+//! join as a sort-merge join, so here this is the usual case.
 //!
-//! Of DataFusion's rule one more thing is left out: it moves parts of a nested-loop join's filter below the join, which saves
-//! time and changes no answer.
+//! This rule also leaves out one more thing that DataFusion's does: it moves parts of a nested-loop join's filter below
+//! the join, which saves time and changes no answer.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use datafusion::physical_plan::projection::{ProjectionExec, remove_unnecessary_p
 pub(super) struct PushProjections;
 
 impl PushProjections {
-    /// DataFusion's rule that it takes the place of.
+    /// The rule of DataFusion that it replaces.
     pub(super) const REPLACES: &str = "ProjectionPushdown";
 }
 

@@ -16,12 +16,12 @@
 //! | gross error | `outlier_share` of rows | 9999 in one | x 100 in one | x 1000 in one |
 //!
 //! *Customers* are the rows that are neither background nor gross errors. Each behaviour is a log-normal blob: who
-//! orders more often than the others of the behaviour has also ordered more recently, and spend is the orders times
-//! the customer's average basket. Recency is whole days since the last order, frequency a whole count of at least 1,
-//! monetary has two decimals. Background rows are uniform over the ranges above. A gross error is a customer of whom
-//! one cell was entered wrongly: spend times 1000, orders times 100, or 9999 for the days. The three behaviours are
-//! placed so that Tukey's fence with factor 1.5 on the raw features keeps nearly all of each of them
-//! (97 % or more), and so that the gross errors lie outside.
+//! orders more often than the others of the behaviour has also ordered more recently, and spend is the orders times the
+//! customer's average basket. Recency is whole days since the last order, frequency a whole count of at least 1,
+//! monetary has two decimals. Background rows are uniform over the ranges above. A gross error is a customer with one
+//! cell that was entered wrongly: spend times 1000, orders times 100, or 9999 for the days. The three behaviours are
+//! placed so that Tukey's fence with factor 1.5 on the raw features keeps nearly all of each of them (97 % or more),
+//! and so that the gross errors lie outside.
 //!
 //! Cells are missing completely at random, each with probability `missing_share`, but a row keeps at least one of its
 //! three cells (so the share that results is `p - p³ / 3`, which is `p` for any small `p`), and the wrong cell of a
@@ -32,13 +32,14 @@
 //!
 //! # Raw orders
 //!
-//! [`Schema::Orders`] has the same customers, with a row for each order: `COUNT(*)`, the days from the last `order_date` to
-//! 2026-07-01 and `SUM(amount)` by `customer_id` are the features of the same seed, to the cent. The last order is as long ago as
-//! recency says, the others lie evenly in the two years before the reference date; amounts are 0.4 to 1.6 times the
-//! customer's average. A customer whose recency is missing has no `order_date` in any order, one whose spend is missing no `amount`;
-//! a count cannot be missing. A gross error of spend is one order with all of the excess, one of orders a hundred
-//! times as many orders, one of days orders that lie 9999 days and more back. `channel`, `items` and `discount` are the order's,
-//! `country` the customer's; they tell nothing of behaviour. `order_id` is unique within a data set.
+//! [`Schema::Orders`] has the same customers, with a row for each order: `COUNT(*)`, the days from the last
+//! `order_date` to 2026-07-01 and `SUM(amount)` by `customer_id` are the features of the same seed, to the cent. The
+//! last order is as long ago as recency says, the others lie evenly in the two years before the reference date; amounts
+//! are 0.4 to 1.6 times the customer's average. If a customer's recency is missing, none of its orders has an
+//! `order_date`; if its spend is missing, none has an `amount`; a count cannot be missing. With a gross error of spend,
+//! one order has all of the excess. With a gross error of orders, the customer has a hundred times as many orders. With
+//! a gross error of days, its orders lie 9999 days and more back. `channel`, `items` and `discount` belong to the
+//! order, `country` to the customer; they tell nothing about behaviour. `order_id` is unique within a data set.
 //!
 //! `orders_per_customer` and `skew` change how many orders a customer has, from `n` of its behaviour to
 //! `1 + (n - 1) c w`, rounded by chance: `c` makes the mean what is asked for, and `w` is a Zipf weight of mean 1, by a rank that hashes
@@ -47,10 +48,11 @@
 //!
 //! # Periods
 //!
-//! Period 1 is what the seed gives. From each period to the next, with `drift` d: a customer leaves with probability d / 2, and
-//! somebody new is in its row, drawn as in period 1; of those who stay, one moves with probability d to another behaviour, to either
-//! of the other two alike, and keeps its place within it; and the average basket of everybody with a behaviour grows by the
-//! share d. What is missing or wrong stays so. Nothing else changes: without drift all periods are the same bytes.
+//! Period 1 is what the seed gives. Three things change from each period to the next, with `drift` d. A customer leaves
+//! with probability d / 2, and a new one, drawn as in period 1, takes its row. A customer who stays moves with
+//! probability d to one of the other two behaviours, which are equally likely, and keeps its place within the
+//! behaviour. The average basket of everybody with a behaviour grows by the share d. What is missing or wrong stays so.
+//! Nothing else changes: without drift all periods are the same bytes.
 //!
 //! # The same everywhere
 //!

@@ -24,10 +24,10 @@ pub const MAX_PERIOD: u32 = 1_000;
 /// Most orders that customers may have on average.
 pub const MAX_ORDERS_PER_CUSTOMER: f64 = 1e6;
 
-/// Least and most of what spreads orders over customers.
+/// The largest Zipf exponent of the orders over customers.
 pub const MAX_SKEW: f64 = 0.95;
 
-/// Most of what spreads customers over shards.
+/// The largest Zipf exponent of the customers over shards.
 pub const MAX_SHARD_SKEW: f64 = 4.0;
 
 /// What a row is.
@@ -60,7 +60,7 @@ pub struct GenerateOptions {
     pub rows: u64,
     /// Files to split them into, 1 to [`MAX_SHARDS`] and at most `rows`.
     pub shards: usize,
-    /// What the data are a function of, besides the other options.
+    /// Seed of the random draws. The same seed and options give the same data.
     pub seed: u64,
     /// Probability that a cell of recency, frequency or monetary is missing, 0 to 1. A row keeps at least one.
     pub missing_share: f64,
@@ -68,10 +68,11 @@ pub struct GenerateOptions {
     pub outlier_share: f64,
     /// Share of the rows that follow no behaviour, 0 to 1. Less than 1 together with `outlier_share`.
     pub background_share: f64,
-    /// Orders a customer on average, 1 to [`MAX_ORDERS_PER_CUSTOMER`]; by default as many as the behaviours have. Of raw
-    /// orders alone.
+    /// Orders per customer on average, 1 to [`MAX_ORDERS_PER_CUSTOMER`]; by default as many as the behaviours have. For
+    /// raw orders only.
     pub orders_per_customer: Option<f64>,
-    /// Zipf exponent of the orders over customers, 0 (as the behaviours have them) to [`MAX_SKEW`]. Of raw orders alone.
+    /// Zipf exponent of the orders over customers, 0 (as the behaviours have them) to [`MAX_SKEW`]. For raw orders
+    /// only.
     pub skew: f64,
     /// Zipf exponent of the customers over shards, 0 (equal shards) to [`MAX_SHARD_SKEW`].
     pub shard_skew: f64,
@@ -185,7 +186,7 @@ pub enum GenerateError {
 }
 
 impl GenerateOptions {
-    /// Whether customers have left and come by this period.
+    /// Whether customers have left and new ones have come by this period.
     pub(super) fn has_drifted(&self) -> bool {
         self.period > 1 && self.drift > 0.0
     }

@@ -73,7 +73,7 @@ pub(super) fn schema() -> SchemaRef {
 
 /// How many orders the customers have.
 struct Spread {
-    /// Of the orders beyond the first that a behaviour has, how many a customer has.
+    /// Factor on the orders beyond the first, from the number that a behaviour has to the number that is wanted.
     factor: f64,
     skew: f64,
     rows: u64,
@@ -92,16 +92,16 @@ impl Spread {
         }
     }
 
-    /// The orders of a customer before gross errors: one, and of the others `factor` times its weight. Rounded up or down by
-    /// chance, so that the mean is kept.
+    /// The number of a customer's orders before gross errors: one, and `factor` times its weight as many others as its
+    /// behaviour has. It is rounded up or down by chance, so that the mean is kept.
     fn orders(&self, customer: &Customer, row: u64) -> f64 {
         let others = (customer.true_cells[FREQUENCY] - 1.0) * self.factor * self.weight(row);
         let chance = unit_interval(mix(customer.key ^ field::ROUND));
         (1.0 + (others + chance).trunc()).min(MAX_ORDERS)
     }
 
-    /// Of a customer of rank `r` among `n`: what `p^(1 - skew)`, the weight of the heaviest share `p`, gains from `r / n` to
-    /// `(r + 1) / n`, times `n`. The mean is 1.
+    /// The weight of a customer. The heaviest share `p` of customers has the share `p^(1 - skew)` of the weight. A
+    /// customer of rank `r` among `n` has what that gains from `p = r / n` to `(r + 1) / n`, times `n`. The mean is 1.
     fn weight(&self, row: u64) -> f64 {
         if self.skew == 0.0 {
             return 1.0;
@@ -111,13 +111,13 @@ impl Spread {
             let up_to = |rank: f64| if rank > 0.0 { inverse_power(n / rank, 1.0 - self.skew) } else { 0.0 };
             n * (up_to(rank + 1.0) - up_to(rank))
         } else {
-            // Here the difference would lose digits, and the slope is as good.
+            // The difference would lose digits here, and the slope is as good.
             (1.0 - self.skew) / inverse_power(n / (rank + 0.5), self.skew)
         }
     }
 
-    /// The rank of a row, 0 the heaviest: a bijection of the rows, from one of the next power of two that is gone through until
-    /// it leads to a row.
+    /// The rank of a row; 0 is the heaviest. It is a bijection of the rows: a bijection over the next power of two is
+    /// applied until its result is a row.
     fn rank(&self, row: u64) -> u64 {
         let bits = (u64::BITS - (self.rows - 1).leading_zeros()).max(2);
         let (mask, half) = ((1u64 << bits) - 1, bits / 2);
@@ -164,7 +164,7 @@ impl CustomerOrders {
     fn new(customer: Customer, row: u64, spread: &Spread) -> Self {
         let mut orders = spread.orders(&customer, row);
         let spent = customer.true_cells[MONETARY];
-        // As many as the behaviour has come to its spend, to the cent.
+        // As many orders as the behaviour has add up to its spend, to the cent.
         let cents = whole(spent * 100.0 * (orders / customer.true_cells[FREQUENCY]));
         if customer.wrong == Some(FREQUENCY) {
             orders = (orders * WRONG_FREQUENCY_FACTOR).min(MAX_ORDERS);

@@ -72,11 +72,11 @@ mod field {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Customer {
     pub(super) id: i64,
-    /// What further draws are functions of.
+    /// The key that further draws come from.
     pub(super) key: u64,
     /// VIP, regular, infrequent; `None` for the background.
     pub(super) behaviour: Option<usize>,
-    /// Without a gross error, and with nothing missing.
+    /// The cells without a gross error and with nothing missing.
     pub(super) true_cells: [f64; 3],
     /// The cell that was entered wrongly.
     pub(super) wrong: Option<usize>,
@@ -115,9 +115,9 @@ pub(super) struct Population {
     /// A cell is missing when 21 bits of a hash are below it.
     missing_below: f64,
     drift: f64,
-    /// 1 where nothing drifts.
+    /// The period; 1 where nothing drifts.
     period: u32,
-    /// Of the average spend of an order, since the first period.
+    /// Growth of the average spend of an order since the first period.
     growth: f64,
 }
 

@@ -45,11 +45,11 @@ pub struct Generated {
     pub bytes: u64,
 }
 
-/// Is told how many customers are done since the last time.
+/// A callback that gets how many customers are done since the last call.
 pub type OnCustomers = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// Writes all shards of `options`. A shard appears whole or not at all; where one cannot be written, or `stop` completes, those
-/// that were are removed again, so that nobody takes what is there for all of it.
+/// Writes all shards of `options`. A shard appears whole or not at all. If one cannot be written, or `stop` completes,
+/// the shards that were written are removed again, so that nobody takes them for the whole data set.
 ///
 /// Each thread holds a row group in the making (131,072 rows, some 15 MiB) and an upload of at most 30 MiB. The bytes do not depend
 /// on the number of threads.
@@ -173,7 +173,7 @@ struct Upload {
     runtime: Handle,
     inner: BufWriter,
     bytes: u64,
-    /// It has been asked to end, and cleans up after itself where that fails.
+    /// It has been asked to end, and cleans up after itself if that fails.
     is_over: bool,
     stopped: Arc<AtomicBool>,
 }

@@ -1,9 +1,9 @@
-//! What a machine is.
+//! The hardware of a machine.
 
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
 
-/// A machine, as far as it matters to how fast things are.
+/// What determines how fast a machine is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Hardware {
     /// Name of the processor.

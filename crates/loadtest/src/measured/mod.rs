@@ -34,7 +34,7 @@ pub struct LoadTest {
     pub segmenta: String,
     /// When it began, RFC 3339, UTC.
     pub started_at: String,
-    /// The machine that the load test ran on; of a cluster that was there already, not the cluster's.
+    /// The machine that the load test ran on. It tells nothing about a cluster that was there already.
     pub hardware: Hardware,
     /// What was asked for.
     pub settings: Settings,
@@ -59,7 +59,7 @@ pub struct Settings {
     pub shards: usize,
     /// Seed of the data.
     pub seed: u64,
-    /// Tasks at once, of each worker and of the embedded cluster. Not known of a cluster that was there already.
+    /// Tasks that each worker, or the embedded cluster, runs at once. Not known for a cluster that was there already.
     pub threads_per_worker: Option<usize>,
     /// Memory that each process planned with.
     pub memory_per_worker_bytes: Option<u64>,
@@ -70,23 +70,23 @@ pub struct Settings {
 /// One job that had the cluster to itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Run {
-    /// Tells it from the others.
+    /// Its name, different from all others.
     pub name: String,
     /// Customers that were generated.
     pub rows: u64,
     /// Workers; 0 for the embedded cluster, `None` for a cluster that was there already.
     pub workers: Option<u32>,
-    /// From 1.
+    /// The number of the repetition, from 1.
     pub repeat: u32,
-    /// From submission to done; of the embedded cluster, those of its process. `None` for a run that failed.
+    /// Seconds from submission to done; on the embedded cluster, those of its process. `None` for a run that failed.
     pub seconds: Option<f64>,
     /// Customers a second.
     pub rows_per_second: Option<f64>,
     /// Rows of the source: customers, or their orders.
     pub source_rows: Option<u64>,
-    /// Seconds of the least number of workers (their median), over these.
+    /// Median seconds of the least number of workers, divided by these seconds.
     pub speed_up: Option<f64>,
-    /// The speed-up over that of the task slots.
+    /// The speed-up, divided by how many times as many task slots there are.
     pub efficiency: Option<f64>,
     /// What each stage took; peak memory is that of the process that drove it.
     pub stages: Vec<StageReport>,
@@ -101,23 +101,23 @@ pub struct Run {
 /// Jobs that were submitted at once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Burst {
-    /// Tells it from the others.
+    /// Its name, different from all others.
     pub name: String,
     /// Customers that each of the jobs went over.
     pub rows: u64,
-    /// As of a [`Run`].
+    /// As in a [`Run`].
     pub workers: Option<u32>,
-    /// Jobs that are done, over the hours from the first submission to the last end.
+    /// Jobs that are done, divided by the hours from the first submission to the last end.
     pub jobs_per_hour: Option<f64>,
     /// From the first submission to the last end.
     pub seconds: Option<f64>,
     /// Jobs that failed.
     pub failures: usize,
-    /// From submission to done, of those that are done.
+    /// From submission to done, for the jobs that are done.
     pub latency: Option<Percentiles>,
     /// From submission to the start.
     pub waiting: Option<Percentiles>,
-    /// Each of them, in the order of submission.
+    /// The jobs, in the order of submission.
     pub jobs: Vec<BurstJob>,
 }
 
@@ -136,7 +136,7 @@ pub struct BurstJob {
     pub failure: Option<String>,
 }
 
-/// Of numbers of seconds. Percentile p is the smallest that at least p in a hundred do not exceed.
+/// Percentiles of several numbers of seconds. Percentile p is the smallest that at least p in a hundred do not exceed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Percentiles {
     /// The smallest.
@@ -158,7 +158,7 @@ pub struct Percentiles {
 pub struct Scale {
     /// Customers.
     pub rows: u64,
-    /// As of a [`Run`].
+    /// As in a [`Run`].
     pub workers: Option<u32>,
     /// Runs that are done.
     pub runs: usize,
@@ -172,9 +172,9 @@ pub struct Scale {
     pub slowest: Option<f64>,
     /// Customers a second, by the median.
     pub rows_per_second: Option<f64>,
-    /// Median seconds of the least number of workers over these.
+    /// Median seconds of the least number of workers, divided by these seconds.
     pub speed_up: Option<f64>,
-    /// The speed-up over that of the task slots.
+    /// The speed-up, divided by how many times as many task slots there are.
     pub efficiency: Option<f64>,
     /// Median seconds of each stage, in the order of the stages.
     pub stages: Vec<(String, f64)>,
@@ -192,7 +192,7 @@ pub struct Agreement {
 }
 
 impl Burst {
-    /// Of its jobs; `seconds` is from the first submission to the last end.
+    /// A burst of these jobs; `seconds` is from the first submission to the last end.
     #[must_use]
     pub fn new(name: String, rows: u64, workers: Option<u32>, jobs: Vec<BurstJob>, seconds: Option<f64>) -> Self {
         let done = || jobs.iter().filter(|job| job.failure.is_none());
@@ -249,7 +249,7 @@ impl LoadTest {
     }
 }
 
-/// The percentiles of some numbers; `None` of none.
+/// The percentiles of some numbers; `None` if there are none.
 #[must_use]
 pub fn percentiles(mut seconds: Vec<f64>) -> Option<Percentiles> {
     seconds.sort_by(f64::total_cmp);

@@ -113,7 +113,7 @@
     return { option, height: tall * bars.length + 48, marks: pieces.length, label: `Bars of the seconds of each stage, by rows and workers. ${slowest.stage} takes most: ${seconds(slowest.took)} of ${name(slowest.of)}.` };
   });
 
-  // The share of jobs that are done by then.
+  // The share of jobs that are done, by seconds from submission.
   figure("latency", () => {
     const series = [];
     const said = [];

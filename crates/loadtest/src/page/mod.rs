@@ -1,6 +1,7 @@
 //! The page about a load test: the same style, charts and promises as the report of a run.
 
 use minijinja::context;
+use minijinja::value::Serde;
 use segmenta_engine::Result;
 use segmenta_report::page::filters::{decimals, percent, seconds, thousands};
 use segmenta_report::page::{LIBRARY, STYLE, render};
@@ -68,7 +69,7 @@ fn headline(test: &LoadTest) -> Vec<String> {
         {
             let (speed_up, efficiency) = (decimals(speed_up, 2), percent(efficiency));
             text += &format!(
-                ", {speed_up} times as fast as on the least number of workers, which is {efficiency} of what as many more slots could give"
+                ", {speed_up} times as fast as on the least number of workers, which is {efficiency} of what the additional slots could give"
             );
         }
         sentences.push(text + ".");
@@ -112,7 +113,11 @@ fn workers_in_words(workers: Option<u32>) -> String {
 /// Never for a load test that is at hand.
 pub fn html(test: &LoadTest) -> Result<String> {
     let report = View::new(test);
-    render("load.html", PAGE, context! { report => report, style => STYLE, script => SCRIPT, library => LIBRARY })
+    render(
+        "load.html",
+        PAGE,
+        context! { report => Serde(report), style => STYLE, script => SCRIPT, library => LIBRARY },
+    )
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! Tables that are more than the Parquet files in their folder, told by the files that keep their books.
+//! Tables that are more than the Parquet files in their folder. They are recognised by their metadata files.
 //!
-//! A Delta, Iceberg or Hudi table says in its log which of its files are in force, and which rows of them are deleted. Read as
-//! loose Parquet, rows that were rewritten count twice and deleted ones come back. So what lies in such a table is refused,
-//! whether the location names the table, a folder or a file within it, or a folder around it.
+//! A Delta, Iceberg or Hudi table says in its log which of its files are current, and which rows of them are deleted.
+//! Read as loose Parquet, rewritten rows would count twice and deleted ones would come back. So files of such a table
+//! are refused, whether the location names the table, a folder or a file within it, or a folder around it.
 //!
 //! ```text
 //!   orders/_delta_log/…                            Delta Lake
@@ -25,7 +25,7 @@ pub(super) struct Listing {
     pub(super) files: Vec<(String, ObjectMeta)>,
     /// Tables of other formats below the location.
     pub(super) tables: Vec<LakeTable>,
-    /// The store, and where in it was looked.
+    /// The store, and the place in it that was searched.
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) root: ObjectPath,
     /// A URL of the same store.
@@ -41,7 +41,7 @@ pub(super) enum LakeFormat {
 }
 
 impl LakeFormat {
-    /// The folder that has its books, within the table's.
+    /// The folder within the table that holds its metadata.
     fn books(self) -> &'static str {
         match self {
             Self::Delta => "_delta_log",
@@ -98,7 +98,7 @@ impl LakeTable {
     }
 }
 
-/// The table that an object belongs to the books of.
+/// The table whose metadata folder an object belongs to.
 pub(super) fn sign(object: &ObjectPath) -> Option<LakeTable> {
     let parts: Vec<PathPart<'_>> = object.parts().collect();
     let table = |format, depth: usize| Some(LakeTable { format, root: parts[..depth].iter().cloned().collect() });
@@ -110,7 +110,7 @@ pub(super) fn sign(object: &ObjectPath) -> Option<LakeTable> {
         }
     }
     let [.., folder, file] = parts.as_slice() else { return None };
-    // Compressed ones end in `.gz.metadata.json`, or in earlier versions in `.metadata.json.gz`.
+    // Compressed metadata files end in `.gz.metadata.json`, or in earlier versions in `.metadata.json.gz`.
     let name = file.as_ref().trim_end_matches(".gz");
     if folder.as_ref() == LakeFormat::Iceberg.books() && name.ends_with(".metadata.json") {
         return table(LakeFormat::Iceberg, parts.len() - 2);
@@ -120,7 +120,7 @@ pub(super) fn sign(object: &ObjectPath) -> Option<LakeTable> {
 
 /// Why files of these listings may not be read: one message for each table that has one of them.
 pub(super) async fn refusals(listings: &[Listing]) -> Vec<String> {
-    // By the store, since a table may be read from several places in it.
+    // Grouped by store, since a table may be read from several places in it.
     let mut stores: BTreeMap<String, (Arc<dyn ObjectStore>, Found<'_>)> = BTreeMap::new();
     for listing in listings {
         let Ok(url) = Url::parse(&listing.url) else { continue };
@@ -148,12 +148,12 @@ pub(super) async fn refusals(listings: &[Listing]) -> Vec<String> {
 struct Found<'a> {
     files: Vec<&'a ObjectMeta>,
     tables: BTreeSet<LakeTable>,
-    /// The folders that were looked in, and all those around them.
+    /// The folders that were searched, and all folders around them.
     above: BTreeSet<ObjectPath>,
 }
 
-/// The table that a folder is, by what is directly in it. A store that does not let us look there, or cannot list, tells
-/// nothing: access is often given to one folder alone.
+/// The table that a folder is, judged by what is directly in it. A store that denies access or cannot list tells
+/// nothing; access is often given to one folder alone.
 async fn table_at(store: &Arc<dyn ObjectStore>, folder: &ObjectPath) -> Option<LakeTable> {
     for format in [LakeFormat::Delta, LakeFormat::Hudi] {
         let books = folder.clone().join(format.books());

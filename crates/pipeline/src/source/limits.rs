@@ -1,12 +1,12 @@
-//! How large a query may be: what is planned takes time, memory and stack that grow with it, and a coordinator plans what
-//! anybody who may ask for a check sends it.
+//! How large a query may be. Planning takes time, memory and stack that grow with the query, and a coordinator plans
+//! whatever anybody with the right to ask for a check sends it.
 //!
-//! | limit | what it keeps away |
+//! | limit | what it prevents |
 //! |---|---|
-//! | bytes and words of the text | a parser that is busy for long |
-//! | depth of expressions, subqueries, joins and set operations | planners recurse as deep, and a stack that ends takes the process with it |
+//! | bytes and words of the text | a parser that is busy for a long time |
+//! | depth of expressions, subqueries, joins and set operations | recursion that ends the process |
 //! | tables read, with every WITH written out | a WITH that reads the one before it twice doubles the plan each time |
-//! | columns of CUBE | each of them doubles the sets |
+//! | columns of CUBE | each column doubles the number of sets |
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -28,30 +28,28 @@ const MOST_DEPTH: usize = 200;
 const MOST_TABLES: usize = 500;
 const MOST_CUBED: usize = 10;
 
-/// Parses a query that is within the limits.
+/// Parses a query if it is within the limits.
 ///
 /// # Errors
-/// SQL that cannot be parsed, or the limit that it is beyond.
+/// When the SQL cannot be parsed, or which limit it exceeds.
 pub(super) fn parse(state: &SessionState, sql: &str) -> Result<ParsedStatement> {
     let refused = |what: &dyn std::fmt::Display| EngineError::spec(format!("source.sql: {what}"));
     if sql.len() > MOST_BYTES {
-        return Err(refused(&format!("has {} bytes; {MOST_BYTES} are the most that is read", sql.len())));
+        return Err(refused(&format!("has {} bytes; at most {MOST_BYTES} are read", sql.len())));
     }
     let read = || {
-        // What cannot be told apart into words is told by the parser, with its place.
+        // A text that the tokenizer cannot split into words is reported by the parser, with the position.
         if let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() {
             let words = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).count();
             if words > MOST_WORDS {
-                return Err(refused(&format!(
-                    "has {words} words and signs; {MOST_WORDS} are the most that is planned"
-                )));
+                return Err(refused(&format!("has {words} words and signs; at most {MOST_WORDS} are planned")));
             }
         }
         let dialect = state.config().options().sql_parser.dialect;
         let statement = state.sql_to_statement(sql, &dialect).map_err(|error| {
             let message = error.strip_backtrace();
             if message.contains("RecursionLimitExceeded") {
-                refused(&"has more than 50 brackets or signs within each other, which is deeper than it is read")
+                refused(&"nests more than 50 brackets or signs, which is too deep to be read")
             } else {
                 refused(&message)
             }
@@ -71,11 +69,12 @@ pub(super) fn parse(state: &SessionState, sql: &str) -> Result<ParsedStatement> 
 struct Measured {
     depth: usize,
     cubed: usize,
-    /// Tables read by each query that is open, the outermost first, with what is named in a WITH counted as often as it is read.
+    /// Tables read by each query that is being visited, the outermost first. What a WITH names is counted as often as
+    /// it is read.
     reads: Vec<usize>,
     /// What a name in a WITH reads.
     named: HashMap<String, usize>,
-    /// The names of queries in a WITH that are still to come, by where they are.
+    /// The names of queries in a WITH that have not been visited yet, by their position.
     awaited: HashMap<usize, String>,
 }
 
@@ -131,9 +130,7 @@ impl Visitor for Measured {
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<String> {
         let joins = select.from.iter().map(|table| table.joins.len()).max().unwrap_or_default();
         if joins > MOST_DEPTH {
-            return ControlFlow::Break(format!(
-                "joins {joins} tables in a row; {MOST_DEPTH} are the most that is planned"
-            ));
+            return ControlFlow::Break(format!("joins {joins} tables in a row; at most {MOST_DEPTH} are planned"));
         }
         let GroupByExpr::Expressions(keys, modifiers) = &select.group_by else { return ControlFlow::Continue(()) };
         let cubed = keys.iter().map(|key| match key {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::TryStreamExt;
+use globset::GlobBuilder;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use segmenta_engine::artifact::resolve;
@@ -14,11 +15,11 @@ use url::Url;
 use super::lake::{self, Listing};
 use crate::location::{to_folder_url, to_url};
 
-/// The files that a location stands for: one file, a folder's `*.parquet`, or a glob. A name may hold `*`, `?` or `[`
-/// itself, so what is there by that very name comes first.
+/// The files that a location stands for: one file, a folder's `*.parquet`, or a glob (`*`, `**`, `?`, `[a-z]`, `{a,b}`).
+/// A name may itself contain such a sign, so a file with exactly that name takes precedence.
 pub(super) async fn list(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result<Listing> {
-    let wild = location.find(['*', '?', '[']);
-    // In a URL that was typed as one, what follows a `?` would be lost as a query.
+    let wild = location.find(['*', '?', '[', '{']);
+    // In a location that was typed as a URL, whatever follows a `?` would be lost as a query.
     if !(location.contains('?') && location.contains("://")) {
         let literal = list_literal(runtime, &to_url(location, base)?).await?;
         if !literal.files.is_empty() || wild.is_none() {
@@ -35,7 +36,7 @@ async fn list_literal(runtime: &RuntimeEnv, url: &str) -> Result<Listing> {
     let mut listing = Listing { files: vec![], tables: vec![], store, root: path, url: url.to_owned() };
     let (store, path) = (Arc::clone(&listing.store), listing.root.clone());
     if !url.ends_with('/') {
-        // Even to be told its size, the store opens a file.
+        // The store opens a file even to find its size.
         check_kind(url)?;
         match store.head(&path).await {
             Ok(meta) => {
@@ -43,7 +44,7 @@ async fn list_literal(runtime: &RuntimeEnv, url: &str) -> Result<Listing> {
                 return Ok(listing);
             }
             Err(object_store::Error::NotFound { .. }) => {}
-            // A folder without a trailing slash; listing it tells.
+            // It is a folder without a trailing slash; the listing will tell.
             Err(error) if !is_local_folder(url) => return Err(unreadable(&error)),
             Err(_) => {}
         }
@@ -59,7 +60,7 @@ async fn list_literal(runtime: &RuntimeEnv, url: &str) -> Result<Listing> {
     Ok(listing)
 }
 
-/// Refuses what is no file on a local disk, such as a pipe: who opens one waits for ever.
+/// Refuses anything on a local disk that is not a file, such as a pipe, because opening one waits for ever.
 fn check_kind(url: &str) -> Result<()> {
     let path = Url::parse(url).ok().filter(|url| url.scheme() == "file").and_then(|url| url.to_file_path().ok());
     let is_other =
@@ -73,19 +74,19 @@ fn check_kind(url: &str) -> Result<()> {
 /// The objects below a folder whose names fit the pattern.
 async fn list_glob(runtime: &RuntimeEnv, folder: &str, pattern: &str) -> Result<Listing> {
     let (store, path) = resolve(runtime, folder)?;
-    let mut full = glob::Pattern::escape(path.as_ref());
+    let mut full = globset::escape(path.as_ref());
     if !full.is_empty() {
         full.push('/');
     }
     full.push_str(pattern);
-    let glob = glob::Pattern::new(&full).map_err(|error| EngineError::spec(format!("not a pattern: {error}")))?;
-    let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
+    let glob = GlobBuilder::new(&full).literal_separator(true).build();
+    let glob = glob.map_err(|error| EngineError::spec(format!("not a pattern: {}", error.kind())))?.compile_matcher();
     let mut listing = Listing { files: vec![], tables: vec![], store, root: path.clone(), url: folder.to_owned() };
     for meta in list_below(&listing.store, &path).await? {
         listing.tables.extend(lake::sign(&meta.location));
-        // What stores keep in the place of a folder is an empty object.
+        // Stores keep an empty object in place of a folder.
         let is_folder = meta.size == 0 && !meta.location.as_ref().ends_with(".parquet");
-        let fits = glob.matches_with(meta.location.as_ref(), options);
+        let fits = glob.is_match(meta.location.as_ref());
         if fits && !is_folder && !is_hidden(&path, &meta.location, pattern) {
             let found = url_of(folder, &meta)?;
             check_kind(&found)?;
@@ -95,8 +96,8 @@ async fn list_glob(runtime: &RuntimeEnv, folder: &str, pattern: &str) -> Result<
     Ok(listing)
 }
 
-/// Whether an object is one of those that engines leave beside the data, such as `_SUCCESS`, `.crc` files and
-/// `_temporary/`: a part of its name below `folder` begins with `_` or `.`, and no part of the pattern does.
+/// Whether an object is one of those that engines leave next to the data, such as `_SUCCESS`, `.crc` files and
+/// `_temporary/`: a component of its path below `folder` begins with `_` or `.`, and no component of the pattern does.
 fn is_hidden(folder: &ObjectPath, object: &ObjectPath, pattern: &str) -> bool {
     let asked = |first: char| pattern.split('/').any(|part| part.starts_with(first));
     object.prefix_match(folder).is_none_or(|mut below| {
@@ -115,7 +116,7 @@ async fn list_below(store: &Arc<dyn ObjectStore>, path: &ObjectPath) -> Result<V
 /// The URL of an object of the store that `origin` is in.
 fn url_of(origin: &str, meta: &ObjectMeta) -> Result<String> {
     let mut url = Url::parse(origin).map_err(|error| EngineError::spec(format!("{origin}: not a URL: {error}")))?;
-    // A `%` in a name is a character like any other; the rest is encoded as it is set.
+    // A `%` in a name is an ordinary character; `set_path` encodes the rest.
     url.set_path(&format!("/{}", meta.location.as_ref().replace('%', "%25")));
     url.set_query(None);
     Ok(url.to_string())

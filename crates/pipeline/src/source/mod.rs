@@ -23,6 +23,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use futures::StreamExt;
 use object_store::ObjectMeta;
 use segmenta_engine::artifact::{Footer, read_footer};
+use segmenta_engine::functions::is_bytes;
 use segmenta_engine::runtime::session_like;
 use segmenta_engine::{EngineError, Result};
 use segmenta_results::manifest::Shard;
@@ -38,15 +39,16 @@ const FOOTERS_AT_ONCE: usize = 16;
 /// A scan is split into tasks of about this many bytes, or of one shard each, up to [`FEW_TASKS`] of them.
 const SCAN_BYTES: u64 = 16 * 1024 * 1024;
 const FEW_TASKS: usize = 256;
-/// Beyond, into tasks of so many bytes: each costs the scheduler as much as there are parts to shuffle to.
+/// Larger scans are split into tasks of this many bytes, because each task costs the scheduler one entry for every part
+/// that it shuffles to.
 const LARGE_SCAN_BYTES: u64 = 128 * 1024 * 1024;
-/// Tasks of a scan times the parts that its rows are shuffled to, at most: the scheduler holds 180 bytes of each such pair on workers of sixteen
-/// slots, and 840 on those of two.
+/// The most that the tasks of a scan times the parts that its rows are shuffled to may come to. For each such pair the
+/// scheduler holds 180 bytes with workers of sixteen slots, and 840 with workers of two.
 const MAX_SHUFFLE_PAIRS: usize = 2 << 20;
-/// Tasks of a scan, at most: a query that groups or joins shuffles as many partitions into as many.
+/// Most tasks of a scan: a query that groups or joins shuffles that many partitions into as many.
 const MAX_SCAN_PARTITIONS: usize = 1_024;
 
-/// Rows of source for each part.
+/// Rows of the sources for each part.
 const PART_ROWS: u64 = 512 * 1024;
 const MIN_PARTS: u64 = 8;
 const MAX_PARTS: u64 = 4_096;
@@ -83,7 +85,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Checks that every shard still is the one that was found: what is read while it is replaced is of no use.
+    /// Checks that every shard is still the one that was found. Data that is replaced while it is read is of no use.
     ///
     /// # Errors
     /// The first shard that was replaced or removed.
@@ -103,11 +105,11 @@ impl Sources {
         Ok(())
     }
 
-    /// Lists the shards of every table and reads their footers. `base` is the folder of the job spec; what lies under
-    /// `output`, a URL that ends in `/`, is not a source.
+    /// Lists the shards of every table and reads their footers. `base` is the folder of the job spec. Files under
+    /// `output`, a URL that ends in `/`, are not sources.
     ///
     /// # Errors
-    /// A location that matches nothing, a file that is not whole Parquet, or shards that disagree: all of them in one error.
+    /// When a location matches nothing, a file is not complete Parquet, or shards disagree. One error lists everything.
     pub async fn find(runtime: &RuntimeEnv, source: &Source, base: &Path, output: &str) -> Result<Self> {
         let mut tables = Vec::with_capacity(source.tables.len());
         let mut problems: Vec<EngineError> = Vec::new();
@@ -143,7 +145,8 @@ impl Sources {
         self.shards().map(|shard| shard.rows).sum()
     }
 
-    /// In how many partitions the sources are scanned: `per_shard` for each shard, or by size. It does not change any result.
+    /// The number of partitions that the sources are scanned in: `per_shard` for each shard, or by size. It changes no
+    /// result.
     fn scan_partitions(&self, per_shard: Option<usize>) -> usize {
         let shards = self.shards().count();
         let partitions = match per_shard {
@@ -157,11 +160,11 @@ impl Sources {
         partitions.clamp(1, most.min(MAX_SCAN_PARTITIONS))
     }
 
-    /// Plans `source.sql` over the tables (without it, the one table as it is) and checks that the id and feature columns
-    /// are there and of a fitting type. Nothing is read but the footers.
+    /// Plans `source.sql` over the tables (without it, the one table as it is) and checks that the id and feature
+    /// columns are there and have suitable types. Only footers are read.
     ///
     /// # Errors
-    /// SQL that cannot be planned, or that would not be answered rightly; a column that is missing or not a number.
+    /// When the SQL cannot be planned or would not be answered correctly, or a column is missing or not a number.
     pub async fn features(&self, state: &SessionState, source: &Source, per_shard: Option<usize>) -> Result<Features> {
         let (frame, dependence) = match (&source.sql, self.tables.first()) {
             (Some(sql), _) => self.query(state, sql, per_shard).await?,
@@ -176,7 +179,8 @@ impl Sources {
         Ok(Features { frame, dependence })
     }
 
-    /// Refuses values that are too long to be read, where the query reads them: a batch holds thousands of values, each of them whole.
+    /// Refuses values that are too long, where the query reads them. A batch holds thousands of values, each of them
+    /// whole.
     fn check_lengths(&self, frame: &DataFrame, source: &Source) -> Result<()> {
         if self.tables.iter().all(|table| table.long_columns.is_empty()) {
             return Ok(());
@@ -197,8 +201,8 @@ impl Sources {
         match found {
             None => Ok(()),
             Some(LongColumn { name, url, bytes }) => Err(EngineError::input(format!(
-                "{url}: the values of `{name}` have {bytes} bytes in the mean, and thousands of them are held at a time; shorten them where \
-                 the file is written, or leave the column out of the query"
+                "{url}: the values of `{name}` are {bytes} bytes long on average, and thousands of them are held at \
+                 a time; shorten them where the file is written, or leave the column out of the query"
             ))),
         }
     }
@@ -206,7 +210,7 @@ impl Sources {
     /// Plans a query over the tables.
     ///
     /// # Errors
-    /// SQL that cannot be planned, a statement that is not a query, and what would not be answered rightly.
+    /// When the SQL cannot be planned, is not a query, or would not be answered correctly.
     pub async fn query(
         &self,
         state: &SessionState,
@@ -245,13 +249,13 @@ impl Sources {
     }
 }
 
-/// How many slices the row ids are cut into, from the rows of the sources, which are the same however they are sharded.
+/// The number of slices of the row ids. It follows from the rows of the sources, which are the same for any sharding.
 #[must_use]
 pub fn part_count(source_rows: u64) -> u32 {
     source_rows.div_ceil(PART_ROWS).clamp(MIN_PARTS, MAX_PARTS) as u32
 }
 
-/// The rows that a job starts from, as they are planned.
+/// The rows that a job starts from, as planned.
 #[derive(Debug, Clone)]
 pub struct Features {
     /// The query.
@@ -281,9 +285,12 @@ fn check_columns(schema: &DFSchema, source: &Source) -> Result<()> {
             .field_with_name(None, name)
             .or_else(|_| schema.qualified_field_from_column(&Column::from_name(name)).map(|(_, field)| field))
             && !field.data_type().is_numeric()
+            // True is 1, false is 0.
+            && !(key == "source.features" && *field.data_type() == DataType::Boolean)
         {
             problems.push(format!(
-                "{key}: `{name}` is {}, not a number; make one of it in source.sql, for example CAST(\"{name}\" AS DOUBLE), or days since then of a date",
+                "{key}: `{name}` is {}, not a number; convert it in source.sql, for example with \
+                 CAST(\"{name}\" AS DOUBLE), or a date to the days since then",
                 field.data_type()
             ));
         }
@@ -292,17 +299,9 @@ fn check_columns(schema: &DFSchema, source: &Source) -> Result<()> {
         if let Ok((_, field)) = schema.qualified_field_from_column(&Column::from_name(name))
             && !identifies(field.data_type())
         {
-            let bytes = matches!(
-                field.data_type(),
-                DataType::FixedSizeBinary(_) | DataType::Binary | DataType::LargeBinary | DataType::BinaryView
-            );
-            let remedy = if bytes {
-                "bytes, such as those of a UUID, have to be made text or a number where the table is written"
-            } else {
-                "cast it to one of these in source.sql"
-            };
             problems.push(format!(
-                "source.id: `{name}` is {}; an id is whole numbers, text, dates or times: {remedy}",
+                "source.id: `{name}` is {}; an id is whole numbers, text, dates, times or bytes; cast it to one of \
+                 these in source.sql",
                 field.data_type()
             ));
         }
@@ -310,7 +309,7 @@ fn check_columns(schema: &DFSchema, source: &Source) -> Result<()> {
     if problems.is_empty() { Ok(()) } else { Err(EngineError::spec(problems.join("\n"))) }
 }
 
-/// Whether values of a type can tell customers apart.
+/// Whether values of a type can identify customers.
 fn identifies(id: &DataType) -> bool {
     match id {
         DataType::Dictionary(_, values) => identifies(values),
@@ -318,7 +317,7 @@ fn identifies(id: &DataType) -> bool {
         DataType::Date32 | DataType::Date64 | DataType::Timestamp(_, _) => true,
         DataType::Decimal32(_, _) | DataType::Decimal64(_, _) | DataType::Decimal128(_, _) => true,
         DataType::Decimal256(_, _) => true,
-        other => other.is_integer(),
+        other => other.is_integer() || is_bytes(other),
     }
 }
 
@@ -380,7 +379,7 @@ async fn find_table(
             Ok((Shard { table: table.name.clone(), url, bytes: meta.size, version, rows }, footer))
         })
         .buffered(FOOTERS_AT_ONCE);
-    // Of a hundred thousand files nothing is held but where they are.
+    // With a hundred thousand files, only their locations are held in memory.
     let mut shards: Vec<Shard> = vec![];
     let mut first: Option<SchemaRef> = None;
     let mut long_columns: Vec<LongColumn> = vec![];
@@ -410,7 +409,7 @@ async fn find_table(
     }
     match first {
         Some(schema) if problems.is_empty() => {
-            // Of a column that one shard requires, another may still lack a value.
+            // Where one shard requires a column, another shard may still lack a value in it.
             let fields = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true));
             let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
             Ok(SourceTable { name: table.name.clone(), shards, schema, long_columns })
@@ -470,7 +469,7 @@ mod tests {
         };
         assert_eq!([of(1, 1, 1), of(16, 1 << 20, 1_000), of(10_000, 1 << 30, 1_000_000)], [2, 16, 256]);
         assert_eq!([of(64, 10 << 30, 700_000_000), of(64, 50 << 30, 1_000_000_000)], [256, 400]);
-        // However many rows: 4,096 parts, and no more pairs than the scheduler keeps the books of.
+        // For any number of rows: at most 4,096 parts, and no more pairs than the scheduler can track.
         assert_eq!([of(1_000, 1 << 40, 20_000_000_000), of(1, 1 << 50, 100)], [512, 1_024]);
     }
 

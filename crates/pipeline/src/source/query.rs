@@ -1,18 +1,18 @@
-//! What a query may not say, because DataFusion would answer it wrongly or each run otherwise, and what it depends on besides
-//! its text.
+//! What a query may not contain, because DataFusion would answer it wrongly or differently in each run, and what its
+//! answer depends on besides its text.
 //!
 //! | refused | why |
 //! |---|---|
 //! | `random()` and the like | other values each time |
 //! | `ROW_NUMBER() OVER ()`, `LIMIT` or `ARRAY_AGG` without an ORDER BY, … | rows come in any order |
-//! | `NOT IN (SELECT …)` of rows that it depends on, or within OR, CASE and the like | NULL is taken for false |
+//! | `NOT IN (SELECT …)` whose rows depend on the outer row, or within OR, CASE and the like | NULL is taken for false |
 //! | `RIGHT` and `FULL JOIN … USING`, `NATURAL` | the shared column is NULL where only the right side has a row |
 //! | `EXCEPT ALL`, `INTERSECT ALL` | repeated rows are not counted |
 //! | `x = ANY (SELECT …)`, `ALL` | the comparison is lost |
 //! | `LAG(x) IGNORE NULLS OVER (…)`, `SUM(x) FILTER (…) OVER (…)` | lost on the way to a worker |
 //! | `TABLESAMPLE` | it is ignored |
 //!
-//! What an ORDER BY leaves open where rows are equal in it, cannot be told from the query: of that there are warnings.
+//! If an ORDER BY has equal rows, their order cannot be told from the query. There are warnings for that.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -33,25 +33,25 @@ use segmenta_engine::{EngineError, Result};
 /// What the answer of a query depends on besides its text and the shards.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dependence {
-    /// The day, or the moment, it is run at. Empty for most.
+    /// The day or the moment at which it is run. Empty for most queries.
     pub moment: String,
-    /// Where equal rows may come in any order, a sentence each.
+    /// One sentence for each place where equal rows may come in any order.
     pub warnings: Vec<String>,
 }
 
 /// Window functions whose value depends on which of several rows comes first.
 const BY_PLACE: [&str; 7] = ["row_number", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"];
-/// Aggregates that do.
+/// Aggregates whose value depends on it too.
 const BY_ORDER: [&str; 5] = ["array_agg", "string_agg", "first_value", "last_value", "nth_value"];
 
 fn refused(what: impl std::fmt::Display) -> EngineError {
     EngineError::spec(format!("source.sql: {what}"))
 }
 
-/// Refuses what the plan of a query no longer shows.
+/// Refuses parts of a statement that its plan no longer shows.
 ///
 /// # Errors
-/// Set operations and samples that DataFusion would take for others.
+/// Set operations and samples that DataFusion would misread.
 pub(super) fn check_statement(statement: &ParsedStatement) -> Result<()> {
     let ParsedStatement::Statement(statement) = statement else { return Ok(()) };
     let statement: &Statement = statement;
@@ -111,7 +111,7 @@ fn set_operation(body: &SetExpr) -> ControlFlow<String> {
 /// What the query depends on.
 ///
 /// # Errors
-/// What would be answered wrongly, or otherwise in each run.
+/// When the query would be answered wrongly, or differently in each run.
 pub(super) fn check_plan(plan: &LogicalPlan) -> Result<Dependence> {
     let mut found = Found::default();
     plan.apply_with_subqueries(|node| {
@@ -159,7 +159,7 @@ impl Found {
                 }
             }
             LogicalPlan::Limit(limit) => {
-                // The columns are chosen after the rows were sorted.
+                // The projection comes after the sort.
                 let rows = match &*limit.input {
                     LogicalPlan::Projection(projection) => &projection.input,
                     _ => &limit.input,
@@ -211,7 +211,7 @@ impl Found {
                     ));
                 }
             },
-            // DataFusion leaves it to each task to fail.
+            // DataFusion would leave it to each task to fail.
             Expr::Cast(cast) => {
                 if let Expr::Literal(value, _) = &*cast.expr
                     && value.cast_to(cast.field.data_type()).is_err()
@@ -276,7 +276,7 @@ impl Found {
         }
     }
 
-    /// A condition of WHERE, HAVING, QUALIFY or ON: of its parts, those joined by AND, one may be NOT IN.
+    /// A condition of WHERE, HAVING, QUALIFY or ON. Each part of it that is joined by AND may be a NOT IN.
     fn condition(&mut self, condition: &Expr) {
         match condition {
             Expr::BinaryExpr(both) if both.op == Operator::And => {
@@ -299,7 +299,7 @@ impl Found {
         }
     }
 
-    /// Within AND and OR alone, a row is kept or not: there, NULL and false are one.
+    /// Within AND and OR alone, a row is kept or not, so NULL and false mean the same.
     fn disjunction(&mut self, condition: &Expr) {
         match condition {
             Expr::BinaryExpr(both) if matches!(both.op, Operator::And | Operator::Or) => {
@@ -311,7 +311,7 @@ impl Found {
         }
     }
 
-    /// Where NULL and false are two.
+    /// Places where NULL and false differ.
     fn value(&mut self, expression: &Expr) {
         let found = expression.exists(|inner| Ok(matches!(inner, Expr::InSubquery(_)))).unwrap_or(true);
         if found {
@@ -327,7 +327,7 @@ impl Found {
     }
 }
 
-/// Whether a frame may hold one of two rows that are equal in the order, and not the other.
+/// Whether a frame may hold one of two rows that are equal in the order, but not the other.
 fn cuts_between_equals(frame: &WindowFrame) -> bool {
     let is_whole = |bound: &WindowFrameBound| bound.is_unbounded();
     frame.units == WindowFrameUnits::Rows && !(is_whole(&frame.start_bound) && is_whole(&frame.end_bound))

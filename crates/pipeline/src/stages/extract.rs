@@ -5,7 +5,7 @@
 //!          ──shuffle by __part──▶ sort by (__part, __row, ids) ──▶ one file a part
 //! ```
 //!
-//! The number of parts comes from the rows of the sources alone, so the parts are the same however the scan was split
+//! The number of parts comes from the rows of the sources alone, so the parts are the same for any split of the scan
 //! and wherever it ran.
 
 use std::path::Path;
@@ -26,7 +26,7 @@ use segmenta_algorithms::missing::MissingPatterns;
 use segmenta_engine::artifact::{Part, ROW_COLUMN};
 use segmenta_engine::functions::{PART_OF, ROW_ID};
 use segmenta_engine::operators::{
-    FeatureStatistics, FeaturesWritten, PART_COLUMN, Verify, WriteFeatures, WriteFeaturesExec,
+    FeatureStatistics, FeaturesWritten, OperatorExec, PART_COLUMN, Verify, WriteFeatures,
 };
 use segmenta_engine::planning::check_distributable;
 use segmenta_engine::{EngineError, Fault, Result};
@@ -41,7 +41,7 @@ use segmenta_spec::JobSpec;
 use segmenta_spec::Source;
 use serde_json::Value;
 
-/// Largest absolute value of a feature: its square, and sums of squares, have to be finite.
+/// Largest absolute value of a feature: its square and sums of such squares have to be finite.
 pub(super) const LARGEST: f64 = 1e140;
 
 /// The stage.
@@ -53,8 +53,8 @@ impl Stage for ExtractStage {
     type Output = Extracted;
 
     fn settings(given: &Given<'_>) -> serde_json::Result<Value> {
-        // The output is in it: manifests list their parts by URL, and a folder that was copied elsewhere must not be taken for the one it
-        // was copied from.
+        // The output is part of the settings. Manifests list their parts by URL, and a folder that was copied elsewhere
+        // must not be mistaken for the original.
         let Given { spec, sources, output, moment, .. } = *given;
         let Source { tables, sql, id, features, weight } = &spec.source;
         let shards: Vec<_> = sources.shards().map(|shard| (&shard.url, shard.bytes, &shard.version)).collect();
@@ -91,17 +91,17 @@ fn describe(spec: &JobSpec, sources: &Sources) -> String {
 pub struct Extracted {
     /// The feature table: id columns, row id, features (null where missing), the weight if there is one.
     pub parts: Vec<Part>,
-    /// A feature each.
+    /// One entry for each feature.
     pub features: Vec<FeatureStatistics>,
-    /// Which features rows miss.
+    /// Which features are missing together in a row.
     pub patterns: MissingPatterns,
 }
 
 /// Runs the stage. Relative locations of the source start from `base`.
 ///
 /// # Errors
-/// Sources that cannot be read or were replaced meanwhile, a null or repeated id, a feature without any value, or a query that
-/// gives no row.
+/// When sources cannot be read or were replaced in the meantime, an id is null or repeated, a feature has no value at
+/// all, or the query gives no row.
 pub async fn run(
     context: &StageContext<'_>,
     source: &Source,
@@ -110,7 +110,7 @@ pub async fn run(
     per_shard: Option<usize>,
 ) -> Result<Extracted> {
     let extracted = extract(context, source, sources, per_shard).await;
-    // Of a shard that was replaced, whatever else went wrong follows from that.
+    // If a shard was replaced, everything else that went wrong follows from that.
     sources.check_unchanged(&context.cluster.runtime(), source, base).await?;
     extracted
 }
@@ -225,11 +225,11 @@ async fn plan(frame: DataFrame, source: &Source, parts: u32, prefix: &str) -> Re
         features: source.features.clone(),
         weight: source.weight.clone(),
     };
-    Ok(Arc::new(WriteFeaturesExec::new(settings, sorted)))
+    Ok(Arc::new(OperatorExec::new(settings, sorted)))
 }
 
-/// A scan's failure does not say which file it was: after one that may come from damaged files, reads all shards through
-/// and names those that cannot be read.
+/// The error of a scan does not say which file failed. If the error may come from damaged files, this reads all shards
+/// through and names those that cannot be read.
 async fn diagnose(context: &StageContext<'_>, sources: &Sources, error: EngineError) -> EngineError {
     if error.fault != Fault::Job {
         return error;
@@ -250,7 +250,7 @@ async fn diagnose(context: &StageContext<'_>, sources: &Sources, error: EngineEr
         .filter_map(|(shard, finding)| finding.map(|finding| format!("{}: the shard is corrupt: {finding}", shard.url)))
         .collect();
     if corrupt.is_empty() {
-        // Every shard can be read: the query itself fails, for example at a cast or a division.
+        // Every shard can be read, so the query itself fails, for example at a cast or a division.
         return EngineError::new(error.fault, format!("source.sql failed: {}", error.message));
     }
     EngineError::input(format!("{}\nreplace the file and run again", corrupt.join("\n")))

@@ -1,4 +1,4 @@
-//! Hierarchy: the linkage of all rows where they are few, and else of what they are reduced to. See
+//! Hierarchy: the linkage of all rows if they are few, otherwise of the micro-clusters that they are reduced to. See
 //! [`segmenta_algorithms::hierarchy`] for the method.
 //!
 //! ```text
@@ -6,18 +6,20 @@
 //!   more: seeds of a sample ──▶ reduce   ──▶ of micro-clusters     ──┴──▶ cut ──▶ label rows by their nearest seeds
 //! ```
 //!
-//! Single linkage of more rows than the budget is exact too: its dendrogram is that of HDBSCAN's spanning tree with a `min_samples` of 1,
-//! over cells of space.
+//! Single linkage of more rows than the budget is exact too. Its dendrogram is that of HDBSCAN's spanning tree over
+//! cells of space with a `min_samples` of 1.
 //!
-//! The driver holds what is linked, and what the linkage needs beside it (see [`Linkage::bytes`]), which is reserved.
+//! The driver holds the points that are linked and what the linkage needs (see [`Linkage::bytes`]); that memory is
+//! reserved.
 
 use datafusion::execution::memory_pool::MemoryConsumer;
+use ndarray::Array2;
 use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions};
 use segmenta_algorithms::hierarchy::{
     Cut, Dendrogram, Linkage, MicroClusters, Reducer, Segment, Top, WeightedPoints, seeds,
 };
 use segmenta_algorithms::kmeans::Partial;
-use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::rows::{Rows, matrix};
 use segmenta_algorithms::sums::Bounds;
 use segmenta_algorithms::with_dimensions;
 use segmenta_engine::artifact::Part;
@@ -43,7 +45,7 @@ use serde_json::Value;
 
 /// Rows of the sample for each seed.
 const SAMPLE_ROWS_A_SEED: usize = 10;
-/// Merges of the dendrogram that are kept: the highest.
+/// The number of merges of the dendrogram that are kept: the highest ones.
 const TOP_MERGES: usize = 1_000;
 
 /// The stage.
@@ -105,9 +107,9 @@ pub struct Linked {
     pub reduction: Option<Reduction>,
     /// The clusters, by label.
     pub clusters: Vec<LinkedCluster>,
-    /// Height of the highest merge within a cluster, and of the lowest between two.
+    /// Height of the highest merge within a cluster.
     pub cut_below: f64,
-    /// See above; `None` for a single cluster.
+    /// Height of the lowest merge between two clusters; `None` for a single cluster.
     pub cut_above: Option<f64>,
     /// The highest merges.
     pub top: Top,
@@ -134,11 +136,11 @@ impl Clustering for Linked {
     }
 }
 
-/// What is linked, and how rows find it.
+/// The points that are linked, and how rows find theirs.
 struct Points {
     /// Where rows are looked up.
-    seeds: Matrix,
-    points: Matrix,
+    seeds: Array2<f64>,
+    points: Array2<f64>,
     weights: Vec<u64>,
     /// The point of each seed, as a [`Reducer`] numbers them.
     of_seed: Vec<u32>,
@@ -171,7 +173,7 @@ pub async fn run(
         None => reduce(context, settings, features, scaled).await?,
     };
     context.begin_step("link");
-    let count = found.points.rows();
+    let count = found.points.nrows();
     let reservation = MemoryConsumer::new("segmenta linkage").register(&context.cluster.runtime().memory_pool);
     let bytes = settings.linkage.bytes(count, features.len());
     reservation.try_grow(bytes).map_err(|error| {
@@ -252,11 +254,12 @@ async fn single(
     Ok(Linked::new(&dendrogram, &cut, reduction, labels))
 }
 
-/// Points and rows of a cell of the spanning tree, as HDBSCAN's defaults are.
+/// Points and rows of a cell of the spanning tree, the same as HDBSCAN's defaults.
 const POINT_BUDGET: u64 = 20_000_000;
 const CELL_ROWS: u64 = 256 * 1024;
 
-/// Cuts as the spec says; into as many clusters as there are points where it asks for more, as K-Means does.
+/// Cuts as the spec says. If it asks for more clusters than there are points, there are as many clusters as points, as
+/// with K-Means.
 fn cut(context: &StageContext<'_>, settings: &Hierarchy, dendrogram: &Dendrogram) -> Result<Cut> {
     let cut = match settings.cut {
         CutRule::Clusters(clusters) => {
@@ -296,7 +299,7 @@ impl Linked {
     }
 }
 
-/// Clusters that a cut by height may have.
+/// Most clusters that a cut by height may give.
 const MOST_CLUSTERS: usize = 1_000;
 
 fn clusters(dendrogram: &Dendrogram, cut: &Cut) -> Vec<LinkedCluster> {
@@ -308,16 +311,16 @@ fn clusters(dendrogram: &Dendrogram, cut: &Cut) -> Vec<LinkedCluster> {
     (0..).zip(&cut.segments).map(cluster).collect()
 }
 
-/// The height of the lowest merge that is not within one of so many clusters.
+/// The height of the lowest merge that is not within one of this many clusters.
 fn first_above(dendrogram: &Dendrogram, clusters: usize) -> Option<f64> {
     let merges = dendrogram.merges();
     merges.get((merges.len() + 1).checked_sub(clusters)?).map(|merge| merge.height)
 }
 
-/// The place of each point where a [`Reducer`] takes them as seeds.
-fn as_numbered(points: &Matrix, bounds: &[Bounds]) -> Vec<u32> {
-    let places = with_dimensions!(points.columns(), D => Reducer::<D>::new(points, bounds).assign(points));
-    let mut of_seed = vec![0; points.rows()];
+/// The index of each point in the order in which a [`Reducer`] numbers them as seeds.
+fn as_numbered(points: &Array2<f64>, bounds: &[Bounds]) -> Vec<u32> {
+    let places = with_dimensions!(points.ncols(), D => Reducer::<D>::new(points, bounds).assign(points));
+    let mut of_seed = vec![0; points.nrows()];
     places.iter().zip(0..).for_each(|(place, point)| of_seed[*place as usize] = point);
     of_seed
 }
@@ -334,7 +337,7 @@ async fn reduce(
     let wanted = Draw { parts: &scaled.parts, columns: features, seed: settings.seed, rows, keep: true };
     let mut sample = draw(context, &wanted).await?;
     sample.sort_by_key(|row| row.id);
-    let sample = Matrix::new(sample.into_iter().flat_map(|row| row.point).collect(), features.len());
+    let sample = matrix(sample.into_iter().flat_map(|row| row.point).collect(), features.len());
     let most = settings.micro_clusters;
     let seeding = tokio::task::spawn_blocking(move || seeds(&sample, most));
     let seeds = seeding.await.map_err(|error| EngineError::job(format!("hierarchy: no seeds: {error}")))?;

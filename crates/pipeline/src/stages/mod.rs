@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`extract`] | the sources | the feature table: one row a customer, in parts by row id |
 //! | [`impute`] | features | features without a gap, with a flag for each cell that was filled |
-//! | [`outliers`] | imputed features | the rows within their fences, and those cut off |
+//! | [`outliers`] | imputed features | the rows within their fences, and those set aside |
 //! | [`scale`] | kept rows | prepared points: row id and scaled features |
 //! | [`kmeans`] | points | the best centroids for each k |
 //! | [`hierarchy`] | points | a dendrogram of the rows or of micro-clusters, and its cut |
@@ -13,8 +13,8 @@
 //! | [`profile`] | assignments | what each segment looks like, and its label |
 //! | [`publish`] | everything | the published files |
 //!
-//! Each declares itself as a [`Stage`](crate::stage::Stage); the job lists them. What a stage returns is a small value that goes into its
-//! manifest; rows go into parts under its prefix.
+//! Each declares itself as a [`Stage`](crate::stage::Stage), and the job lists them. A stage returns a small value that
+//! goes into its manifest; rows go into parts under its prefix.
 
 pub mod evaluate;
 pub mod extract;
@@ -34,17 +34,23 @@ use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{GroupColumn, Moments, RowSample, Sample, Sampled, Variable};
 
 use crate::clustering::Clustering;
-use crate::stage::{Made, StageContext};
+use crate::stage::{Made, Stage, StageContext};
 
-/// The clusterings of a job that are there so far, in the order of the tables.
+/// The clusterings that the job has made so far, in the order of the tables.
 pub(crate) fn clusterings(made: &Made) -> Vec<&dyn Clustering> {
-    let kmeans = made.find::<evaluate::EvaluateStage>().map(|found| found as &dyn Clustering);
-    let hierarchy = made.find::<hierarchy::HierarchyStage>().map(|found| found as &dyn Clustering);
-    let hdbscan = made.find::<hdbscan::HdbscanStage>().map(|found| found as &dyn Clustering);
-    [kmeans, hierarchy, hdbscan].into_iter().flatten().collect()
+    let found = [
+        clustering::<evaluate::EvaluateStage>(made),
+        clustering::<hierarchy::HierarchyStage>(made),
+        clustering::<hdbscan::HdbscanStage>(made),
+    ];
+    found.into_iter().flatten().collect()
 }
 
-/// One part an item: what most passes run over.
+fn clustering<S: Stage<Output: Clustering>>(made: &Made) -> Option<&dyn Clustering> {
+    made.find::<S>().map(|found| found as &dyn Clustering)
+}
+
+/// Each part on its own: what most passes run over.
 pub(crate) fn singly(parts: &[Part]) -> Vec<Vec<Part>> {
     parts.iter().map(|part| vec![part.clone()]).collect()
 }
@@ -54,7 +60,7 @@ pub(crate) struct Draw<'a> {
     pub(crate) parts: &'a [Part],
     pub(crate) columns: &'a [String],
     pub(crate) seed: u64,
-    /// How many rows, where there are as many.
+    /// How many rows to draw, if there are that many.
     pub(crate) rows: usize,
     /// Whether passes over the same points follow.
     pub(crate) keep: bool,
@@ -68,7 +74,8 @@ pub(crate) async fn draw(context: &StageContext<'_>, wanted: &Draw<'_>) -> Resul
         let task = Sample { columns: wanted.columns.to_vec(), seed, rows, threshold, keep };
         Ok(context.map_parts(task, &inputs).await?.into_iter().flatten().collect())
     };
-    // Four times as many as are wanted lie below this hash; that there are too few happens to nobody, but may.
+    // Four times as many as are wanted are expected below this hash. Too few is practically impossible, but would be
+    // handled.
     let rows = rows_of(wanted.parts);
     let mut drawn = pass(RowSample::of(wanted.seed, 4 * wanted.rows as u64, rows).threshold).await?;
     if (drawn.len() as u64) < rows.min(wanted.rows as u64) {
@@ -114,8 +121,8 @@ pub(crate) struct MomentColumns<'a> {
     pub(crate) units: &'a [MomentUnits],
 }
 
-/// `[group][variable]`, in one pass; in a second one around the means, where a group of rows is so far from the center of the units and so
-/// narrow that its variance would be lost in rounding.
+/// Means and variances by `[group][variable]`, in one pass. A second pass around the means follows if a group of rows
+/// is so far from the center of the units, and so narrow, that its variance would be lost in rounding.
 pub(crate) async fn means_and_variances(
     context: &StageContext<'_>,
     columns: &MomentColumns<'_>,
@@ -149,7 +156,7 @@ pub(crate) async fn means_and_variances(
     Ok(sums.iter().zip(&units).map(of_group).collect())
 }
 
-/// The settings of the features in words: once where they are the same for all, and else with the features of each.
+/// The settings of the features in words: once if they are the same for all, otherwise with the features of each.
 fn by_feature<T>(features: &[String], settings: &[T], describe: impl Fn(&T) -> String) -> String {
     let mut said: Vec<(String, Vec<&str>)> = vec![];
     for (feature, settings) in features.iter().zip(settings) {

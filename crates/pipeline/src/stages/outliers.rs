@@ -1,4 +1,4 @@
-//! Outliers: cuts the rows that lie outside a feature's fence.
+//! Outliers: sets aside the rows that lie outside a feature's fence.
 
 use segmenta_algorithms::moments::MomentUnits;
 use segmenta_algorithms::outliers::{Fence, IsolationForest, first_outside};
@@ -48,16 +48,16 @@ impl Stage for OutliersStage {
 fn describe(spec: &JobSpec) -> String {
     let outliers = &spec.outliers;
     let fences = by_feature(&spec.source.features, &outliers.rules, |rule| match rule {
-        OutlierRule::Iqr { factor } => format!("cut beyond {factor} interquartile ranges from the quartiles"),
-        OutlierRule::Zscore { factor } => format!("cut beyond {factor} standard deviations from the mean"),
-        OutlierRule::Mad { factor } => format!("cut at modified z-scores beyond {factor}"),
-        OutlierRule::Percentile { low, high } => format!("cut beyond the quantiles {low} and {high}"),
+        OutlierRule::Iqr { factor } => format!("set aside beyond {factor} interquartile ranges from the quartiles"),
+        OutlierRule::Zscore { factor } => format!("set aside beyond {factor} standard deviations from the mean"),
+        OutlierRule::Mad { factor } => format!("set aside at modified z-scores beyond {factor}"),
+        OutlierRule::Percentile { low, high } => format!("set aside beyond the quantiles {low} and {high}"),
         OutlierRule::None => "keep every row".to_owned(),
     });
     let forest = outliers.forest.map_or_else(String::new, |forest| {
         let cut = match forest.threshold {
-            ForestThreshold::Contamination(share) => format!("at most {share} of the rows within"),
-            ForestThreshold::Score(score) => format!("rows within of scores above {score}"),
+            ForestThreshold::Contamination(share) => format!("at most {share} of the rows within the fences"),
+            ForestThreshold::Score(score) => format!("rows within the fences with scores above {score}"),
         };
         format!("; by an isolation forest of {} trees, {cut}", forest.trees)
     });
@@ -67,37 +67,38 @@ fn describe(spec: &JobSpec) -> String {
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Split {
-    /// The rows kept; the imputed ones as they are where none is cut by rule.
+    /// The rows kept. If no rule sets a row aside, these are the imputed parts themselves.
     pub kept: Vec<Part>,
-    /// The rows cut, with the rule and the feature that cut them.
+    /// The rows set aside, with the rule and the feature that set them aside.
     pub rejected: Vec<Part>,
-    /// A feature each; `None` where none was applied.
+    /// One entry for each feature; `None` where no fence was applied.
     pub fences: Vec<Option<Fence>>,
-    /// Where the spec asks for one.
+    /// The forest, if the spec asks for one.
     pub forest: Option<ForestCut>,
-    /// A feature each.
+    /// One entry for each feature.
     pub features: Vec<SplitFeature>,
 }
 
-/// A feature after the outliers were cut.
+/// A feature after the outliers were set aside.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SplitFeature {
-    /// Rows cut by it: the first of the spec that is outside its fence.
+    /// Rows set aside by it: it is the first feature of the spec that is outside its fence.
     pub cut: u64,
-    /// Rows that the isolation forest cut, by the feature that isolates them the most.
+    /// Rows that the isolation forest set aside, counted at the feature that isolates them the most.
     pub cut_by_forest: u64,
     /// How the cells of the kept rows are distributed.
     pub sketch: QuantileSketch,
     /// Mean and population variance of the kept rows.
     pub mean: f64,
-    /// See above.
+    /// Population variance of the kept rows.
     pub variance: f64,
 }
 
-/// Runs the stage: a pass that splits the rows, and before it one for fences by moments and one or two for exact quantiles.
+/// Runs the stage: one pass splits the rows. Before it there is one pass for fences by moments and one or two for exact
+/// quantiles.
 ///
 /// # Errors
-/// Fences that leave no row.
+/// When the fences leave no row.
 pub async fn run(
     context: &StageContext<'_>,
     settings: &Outliers,
@@ -105,11 +106,11 @@ pub async fn run(
     imputed: &Imputed,
 ) -> Result<Split> {
     let rows = rows_of(&imputed.parts);
-    // The median is a center that variances can be taken around, and it stays within the fences.
+    // Variances can be taken around the median, and the median stays within the fences.
     let units = |sketch: &QuantileSketch| MomentUnits::new(sketch.quantile(0.5).unwrap_or_default(), &sketch.bounds());
     let units: Vec<MomentUnits> = imputed.features.iter().map(|feature| units(&feature.sketch)).collect();
     if settings.forest.is_none() && settings.rules.iter().all(|rule| *rule == OutlierRule::None) {
-        // Every row is kept, and need not be written again.
+        // Every row is kept, so nothing has to be written again.
         let moments = moments(context, features, imputed, &units).await?;
         let kept = imputed.features.iter().zip(moments).map(|(feature, moments)| SplitFeature {
             cut: 0,
@@ -150,7 +151,7 @@ pub async fn run(
     }
     if kept.is_empty() {
         return Err(EngineError::spec(format!(
-            "outliers: the rules cut all {rows} rows; raise `outliers.factor`, or set `method: none`"
+            "outliers: the rules set all {rows} rows aside; raise `outliers.factor`, or set `method: none`"
         )));
     }
     let mut split = Split { kept, rejected, fences, forest, features: vec![] };
@@ -186,14 +187,14 @@ pub async fn run(
     Ok(split)
 }
 
-/// The table of those set aside, where it is nobody.
+/// The table of the customers set aside, if there are none.
 async fn none_rejected(context: &StageContext<'_>, features: &[String], imputed: &Imputed) -> Result<Vec<Part>> {
     let Some(first) = imputed.parts.first() else { return Ok(vec![]) };
     let prefix = format!("{}rejected/", context.prefix);
     Ok(vec![write_none_rejected(&context.cluster.runtime(), &prefix, first, features).await?])
 }
 
-/// Rows that the trees are grown on samples of: at least as many, and at most.
+/// The least and the largest number of sampled rows that the trees are grown on.
 const FOREST_ROWS: (usize, usize) = (4_096, 131_072);
 
 /// Grows the forest on a seeded sample of the rows within their fences, and finds its threshold.
@@ -234,7 +235,7 @@ async fn moments(
     Ok(means_and_variances(context, &columns).await?.into_iter().flatten().collect())
 }
 
-/// A feature each; `None` where none is applied.
+/// One entry for each feature; `None` where no fence is applied.
 async fn fences(
     context: &StageContext<'_>,
     settings: &Outliers,
@@ -248,7 +249,7 @@ async fn fences(
     } else {
         vec![]
     };
-    // The quantiles that each rule needs; for a modified z-score, then that of the deviations from the first.
+    // The quantiles that each rule needs. For a modified z-score, the second is that of the deviations from the first.
     let asked: Vec<Vec<(f64, Option<f64>)>> = rules
         .iter()
         .map(|rule| match *rule {
@@ -283,7 +284,8 @@ async fn fences(
                 continue;
             }
         };
-        // A fence of no width would cut every row off the most common value: it is not applied.
+        // A fence of zero width would set aside every row except those with the most common value, so it is not
+        // applied.
         let fence = (fence.high > fence.low).then_some(fence);
         if fence.is_none() {
             flat.push(features[j].as_str());
@@ -293,14 +295,15 @@ async fn fences(
     if !flat.is_empty() {
         let has = plural(flat.len() as u64, "has", "have");
         context.warn(format!(
-            "outliers: {} {has} no spread by the rule (at least half of the values are equal), so no row is cut by it",
+            "outliers: {} {has} no spread by the rule (at least half of the values are equal), so it sets no row aside",
             words::features(&flat)
         ));
     }
     Ok(fences)
 }
 
-/// Of each feature, the quantiles asked for: `(q, center)`, with a center of the absolute deviations from it.
+/// For each feature, the quantiles asked for: `(q, center)`, with a center if the quantile is of the absolute
+/// deviations from it.
 async fn quantiles(
     context: &StageContext<'_>,
     how: Quantiles,

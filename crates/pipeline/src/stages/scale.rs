@@ -1,4 +1,4 @@
-//! Scale: puts the features on one footing, and writes the prepared points.
+//! Scale: brings the features to comparable scales, and writes the prepared points.
 
 use segmenta_algorithms::moments::MomentUnits;
 use segmenta_algorithms::quantiles::QuantileSearch;
@@ -68,20 +68,20 @@ fn describe(spec: &JobSpec) -> String {
 pub struct Scaled {
     /// The prepared points: row id and scaled features, row for row those of the kept rows.
     pub parts: Vec<Part>,
-    /// A feature each.
+    /// One entry for each feature.
     pub scalers: Vec<Scaler>,
     /// Bounds of the scaled features.
     pub bounds: Vec<Bounds>,
-    /// Population variances of the scaled features: what K-Means' tolerance is relative to.
+    /// Population variances of the scaled features. K-Means' tolerance is relative to them.
     pub variances: Vec<f64>,
     /// Whether the points have weights.
     pub is_weighted: bool,
-    /// Their weights, added up; their number where they have none.
+    /// Sum of their weights, or their number if they have no weights.
     pub weight: u64,
 }
 
-/// Runs the stage: a pass that writes the points, and before it one for the moments of transformed features and one or two for
-/// quantiles; those of features as they are came with the rows.
+/// Runs the stage: one pass writes the points. Before it there is one pass for the moments of transformed features and
+/// one or two for quantiles. The moments of untransformed features came with the rows.
 ///
 /// # Errors
 /// A value outside the domain of the transform.
@@ -161,7 +161,7 @@ pub async fn run(context: &StageContext<'_>, settings: &Scale, source: &Source, 
     Ok(Scaled { parts, scalers, bounds: scaled_bounds, variances, is_weighted: source.weight.is_some(), weight })
 }
 
-/// A feature each.
+/// One entry for each feature.
 async fn transforms(
     context: &StageContext<'_>,
     settings: &Scale,
@@ -193,7 +193,7 @@ async fn transforms(
     Ok(settings.features.iter().zip(powers).map(transform).collect())
 }
 
-/// Ends the searches for Yeo-Johnson's lambda, all of them in the same passes.
+/// Completes the searches for Yeo-Johnson's lambda, all of them in the same passes.
 async fn powers(
     context: &StageContext<'_>,
     features: &[String],
@@ -201,7 +201,8 @@ async fn powers(
     mut searches: Vec<Option<YeoJohnsonSearch>>,
 ) -> Result<Vec<Option<Transform>>> {
     loop {
-        // Of each feature that is searched for: what every lambda makes of it, and the logarithm that its likelihood needs.
+        // For each feature that is searched for: the result of every lambda, and the logarithm that its likelihood
+        // needs.
         let mut variables: Vec<Variable> = vec![];
         let mut open: Vec<usize> = vec![];
         for (column, search) in searches.iter().enumerate() {
@@ -245,7 +246,7 @@ async fn moments(
         let feature = |variable: &Variable| &split.features[variable.column];
         return Ok(variables.iter().map(feature).map(|feature| (feature.mean, feature.variance)).collect());
     }
-    // The transforms are increasing: bounds and medians stay what they are.
+    // The transforms are increasing, so they map bounds to bounds and medians to medians.
     let units = variables.iter().map(|Variable { column, transform }| {
         let sketch = &split.features[*column].sketch;
         let (bounds, median) = (sketch.bounds(), sketch.quantile(0.5).unwrap_or_default());

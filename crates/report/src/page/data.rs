@@ -132,7 +132,7 @@ fn fill_in_words(fill: Fill) -> String {
     }
 }
 
-/// The fences of a feature and what they cut.
+/// The fences of a feature, and how many customers they set aside.
 #[derive(Debug, Serialize)]
 pub(super) struct Outliers {
     feature: String,
@@ -338,7 +338,7 @@ fn parameters(spec: &Map<String, Value>) -> Vec<Section> {
     sections
 }
 
-/// A list of equal values, as settings by feature often are, as the one that they are.
+/// A list of equal values, as settings by feature often are, is shown as one value.
 fn one_for_all(value: &Value) -> String {
     match value.as_array().map(Vec::as_slice) {
         Some([first, rest @ ..]) if !rest.is_empty() && rest.iter().all(|other| other == first) => in_words(first),
@@ -349,10 +349,10 @@ fn one_for_all(value: &Value) -> String {
 fn density(metrics: &Metrics) -> Vec<(String, String)> {
     let Some(found) = &metrics.hdbscan else { return vec![] };
     let mut rows = vec![
-        ("points that the rows were put together to".to_owned(), count(found.points)),
+        ("points that the rows were merged into".to_owned(), count(found.points)),
         ("side of the grid, in scaled units".to_owned(), number(found.resolution)),
         ("no height is off by more than".to_owned(), number(found.height_error_bound)),
-        ("nor, as rows were moved in fact, by more than".to_owned(), number(found.height_error_bound_measured)),
+        ("the same, from how far rows were in fact moved".to_owned(), number(found.height_error_bound_measured)),
         ("cells of space".to_owned(), found.cells.to_string()),
         ("rounds that joined their trees".to_owned(), found.rounds.to_string()),
         ("min_cluster_size".to_owned(), count(found.min_cluster_size)),

@@ -14,6 +14,7 @@ mod segments;
 mod sweep;
 mod trees;
 
+use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use segmenta_algorithms::scalers::Transform;
 use segmenta_engine::{EngineError, Result};
@@ -49,7 +50,7 @@ struct Report {
     units: Vec<Option<String>>,
     /// What makes the axes of plots of customers, as the clusterings see them.
     transforms: Vec<Transform>,
-    /// The feature of which less is better.
+    /// The feature for which less is better.
     recency: Option<usize>,
     money: Option<Money>,
     as_of: Option<String>,
@@ -117,10 +118,14 @@ impl Report {
 /// Published tables that do not fit together.
 pub fn html(published: &Published) -> Result<String> {
     let report = Report::new(published)?;
-    render("page.html", PAGE, context! { report => report, style => STYLE, script => SCRIPT, library => LIBRARY })
+    render(
+        "page.html",
+        PAGE,
+        context! { report => Serde(report), style => STYLE, script => SCRIPT, library => LIBRARY },
+    )
 }
 
-/// A template with what it is about: HTML-escaped, and nothing in it may be undefined.
+/// Fills in a template. Values are HTML-escaped, and none may be undefined.
 ///
 /// # Errors
 /// A template that does not fit what it is about.
@@ -134,7 +139,7 @@ pub fn render(name: &'static str, template: &'static str, about: minijinja::Valu
     environment.get_template(name).map_err(failed)?.render(about).map_err(failed)
 }
 
-/// Of each feature, the mean over all assigned rows, and over those of a K-Means segment where one is given.
+/// The mean of each feature over all assigned rows, and over those of a K-Means segment where one is given.
 ///
 /// # Errors
 /// A damaged `segments.parquet`.
@@ -148,7 +153,7 @@ pub(crate) fn means(published: &Published, cluster: Option<i32>) -> Result<Vec<(
     Ok(overall.iter().enumerate().map(mean).collect())
 }
 
-/// Of each feature, the standard deviation over all assigned rows.
+/// The standard deviation of each feature over all assigned rows.
 ///
 /// # Errors
 /// A damaged `segments.parquet`.

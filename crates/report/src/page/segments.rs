@@ -1,10 +1,11 @@
 //! The segments on the page: what sets each apart, and the sample of customers that is drawn.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use segmenta_algorithms::labels::NAMES;
-use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::principal_components::principal_components;
+use segmenta_algorithms::rows::{Rows, matrix};
 use segmenta_engine::{EngineError, Result};
 use serde::Serialize;
 
@@ -20,14 +21,14 @@ const DRAWN: usize = 2_500;
 const SHOWN: usize = 4;
 /// Segments of a clustering that are listed: the largest.
 const LISTED: usize = 100;
-/// What is said of what sets a segment apart.
+/// The most traits that are listed of a segment.
 const TRAITS: usize = 3;
-/// A feature whose mean is nearer to that of all, in standard deviations, sets no segment apart.
+/// A feature sets a segment apart if its mean is at least this far from that of all, in standard deviations.
 const MATERIAL: f64 = 0.25;
 /// Bins of outlier scores.
 const BINS: usize = 20;
-/// The colour of each of [`NAMES`], so that a segment of one name looks alike in every report. The names that are met most have
-/// those that are told apart best.
+/// The colour of each of [`NAMES`], so that segments with the same name look alike in every report. The most frequent
+/// names have the colours that are easiest to tell apart.
 const COLORS: [i32; 16] = [0, 2, 3, 4, 12, 6, 10, 1, 13, 9, 5, 7, 15, 14, 8, 0];
 
 /// A feature over all assigned rows.
@@ -53,15 +54,7 @@ impl Clustering {
     /// What plots call a segment.
     pub(super) fn short(&self, cluster: i32) -> String {
         let mut of = self.segments.iter().filter(|segment| segment.cluster == cluster);
-        of.next().map_or_else(|| unnamed(self.algorithm, cluster), |segment| segment.short.clone())
-    }
-}
-
-fn unnamed(algorithm: Algorithm, cluster: i32) -> String {
-    match algorithm {
-        Algorithm::Hdbscan if cluster < 0 => "Noise".to_owned(),
-        Algorithm::Kmeans => format!("Segment {cluster}"),
-        Algorithm::Hierarchy | Algorithm::Hdbscan => format!("Cluster {cluster}"),
+        of.next().map_or_else(|| self.algorithm.unnamed(cluster), |segment| segment.short.clone())
     }
 }
 
@@ -71,11 +64,12 @@ pub(super) struct SegmentView {
     pub(super) cluster: i32,
     pub(super) name: String,
     pub(super) short: String,
-    /// Of the palette; -1 for noise.
+    /// Its colour's number in the palette; -1 for noise.
     pub(super) color: i32,
     pub(super) size: u64,
     pub(super) share: f64,
-    /// What its customers have spent, and which share of what all in segments have; `None` where that is not known.
+    /// What its customers have spent, and their share of what all customers in segments have spent; `None` where that
+    /// is not known.
     spent: Option<f64>,
     spent_share: Option<f64>,
     silhouette: Option<f64>,
@@ -196,7 +190,7 @@ pub(super) fn clusterings(published: &Published, overall: &[Overall]) -> Result<
             continue;
         }
         rows.sort_by(|a, b| table.sizes[*b].total_cmp(&table.sizes[*a]));
-        // Of many clusters of HDBSCAN's, the table has the largest alone.
+        // If HDBSCAN has many clusters, the table holds only the largest.
         let all = match (algorithm, &published.model.hdbscan) {
             (Algorithm::Hdbscan, Some(model)) => model.clusters.len() + (rows.len() - named(&table, &rows)?),
             _ => rows.len(),
@@ -213,8 +207,8 @@ pub(super) fn clusterings(published: &Published, overall: &[Overall]) -> Result<
     Ok(found)
 }
 
-/// Segments with a name of ours have the colour of that name; of several with one name the first has it. All others get what is
-/// left, and where no segment has a name, the colour of their number.
+/// A segment with a name from [`NAMES`] has the colour of that name; if several have the same name, the first one gets
+/// it. All others get the colours that are left. Where no segment has a name, each has the colour of its number.
 fn color(segments: &mut [SegmentView]) {
     let of_name = |segment: &SegmentView| {
         let name = segment.name.split(',').next().unwrap_or_default();
@@ -241,7 +235,7 @@ fn color(segments: &mut [SegmentView]) {
     }
 }
 
-/// Those of the rows that are segments, and not noise.
+/// How many of the rows are segments and not noise.
 fn named(table: &Table<'_>, rows: &[usize]) -> Result<usize> {
     let clusters = table.published.segments.labels("cluster").ok_or_else(|| damaged(TABLE, "cluster"))?;
     Ok(rows.iter().filter(|i| clusters[**i] >= 0).count())
@@ -289,13 +283,13 @@ fn views(table: &Table<'_>, algorithm: Algorithm, rows: &[usize], overall: &[Ove
     let money = Money::column(table.published);
     let spent = |i: usize, features: &[FeatureView]| money.map(|j| table.sizes[i] * features[j].mean);
     let total = money.map_or(0.0, |j| overall[j].mean * table.published.metrics.rows.assigned as f64);
-    // What may be negative has no shares.
+    // A feature that may be negative has no shares.
     let has_shares = money.is_some_and(|j| overall[j].least >= 0.0 && total > 0.0);
     let units = units(table.published);
     let view = |(i, features): (&usize, Vec<FeatureView>)| {
         let (i, cluster) = (*i, clusters[*i]);
         let spent = spent(i, &features);
-        let name = names[i].clone().unwrap_or_else(|| unnamed(algorithm, cluster));
+        let name = names[i].clone().unwrap_or_else(|| algorithm.unnamed(cluster));
         SegmentView {
             cluster,
             short: name.clone(),
@@ -332,7 +326,7 @@ fn traits(names: &[String], units: &[Option<String>], features: &[FeatureView], 
     let words = |j: usize| {
         let (name, feature, all) = (&names[j], &features[j], &overall[j]);
         let (mean, average) = (number(feature.mean), in_units(all.mean, units[j].as_deref()));
-        // Times of what may be negative say nothing.
+        // A ratio says nothing where values may be negative.
         if all.least < 0.0 || all.mean <= 0.0 {
             let side = if feature.z > 0.0 { "above" } else { "below" };
             return format!("{name} is {side} the average: {mean} against {average}");
@@ -473,17 +467,17 @@ fn worth(published: &Published, segments: &[SegmentView]) -> Option<String> {
 pub(super) struct Sample {
     rows: usize,
     of: u64,
-    /// What a reader has to know of how they were drawn.
+    /// What a reader has to know about how they were drawn.
     note: &'static str,
     /// The features that are shown, by their index: the most telling first.
     shown: Vec<usize>,
-    /// Of each of these, in the order of their index, a value a row.
+    /// The values of each of these features, in the order of their index, with one value for each row.
     values: Vec<Vec<Option<f64>>>,
     /// Along the first two principal components.
     pc: Vec<Vec<Option<f64>>>,
-    kmeans: Option<Vec<i32>>,
-    hierarchy: Option<Vec<i32>>,
-    hdbscan: Option<Vec<i32>>,
+    /// By clustering, the cluster of each row.
+    #[serde(flatten)]
+    clusters: BTreeMap<&'static str, Vec<i32>>,
 }
 
 /// The first two principal components of the scaled features.
@@ -508,16 +502,19 @@ pub(super) fn sample(published: &Published, clusterings: &[Clustering]) -> Resul
         let scaled: Vec<Vec<f64>> =
             features.iter().map(|feature| column(&format!("{feature}_scaled"))).collect::<Result<_>>()?;
         let points: Vec<f64> = (0..sample.rows()).flat_map(|i| scaled.iter().map(move |column| column[i])).collect();
-        let points = Matrix::new(points, features.len());
+        let points = matrix(points, features.len());
         let found = principal_components(&points, &column("weight")?, 2)
             .map_err(|error| EngineError::input(format!("{TABLE}: has no principal components: {error}")))?;
-        let placed: Vec<Vec<f64>> = points.iter().take(rows).map(|row| found.coordinates(row)).collect();
+        let placed: Vec<Vec<f64>> = points.row_slices().take(rows).map(|row| found.coordinates(row)).collect();
         let axes = found.explained.len();
         pc = (0..axes).map(|axis| placed.iter().map(|at| short(at[axis])).collect()).collect();
         let loadings = found.components.chunks_exact(features.len()).map(<[f64]>::to_vec).collect();
         components = Some(Components { explained: found.explained, loadings });
     }
-    let labels = |name: &str| sample.labels(name).map(|labels| labels[..rows].to_vec());
+    let clusters = |algorithm: Algorithm| {
+        let clusters = sample.labels(algorithm.column())?;
+        Some((algorithm.name(), clusters[..rows].to_vec()))
+    };
     let of = published.metrics.rows.assigned;
     let note = if rows as u64 == of {
         ""
@@ -531,9 +528,7 @@ pub(super) fn sample(published: &Published, clusterings: &[Clustering]) -> Resul
         shown,
         values,
         pc,
-        kmeans: labels("kmeans_cluster"),
-        hierarchy: labels("hierarchy_cluster"),
-        hdbscan: labels("hdbscan_cluster"),
+        clusters: Algorithm::ALL.into_iter().filter_map(clusters).collect(),
     };
     Ok((sample, components))
 }

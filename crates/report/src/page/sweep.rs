@@ -73,9 +73,9 @@ impl SilhouetteByK {
 /// The silhouettes of the customers of each segment.
 #[derive(Debug, Serialize)]
 pub(super) struct Silhouettes {
-    /// Of the sample.
+    /// Rows of the sample.
     rows: usize,
-    /// That of `metrics.json`.
+    /// The mean in `metrics.json`.
     mean: Option<f64>,
     clusters: Vec<ClusterSilhouettes>,
 }
@@ -123,7 +123,7 @@ impl Silhouettes {
     }
 }
 
-/// The quantiles from 0 to 100 % of values with weights; none of none.
+/// The quantiles from 0 to 100 % of values with weights; none if there are no values.
 fn weighted_quantiles(mut values: Vec<(f64, f64)>) -> Vec<f64> {
     values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
     let total: f64 = values.iter().map(|(_, weight)| weight).sum();

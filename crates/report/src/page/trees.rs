@@ -29,7 +29,7 @@ pub(super) struct Dendrogram {
     note: String,
 }
 
-/// What is below a leaf is not shown.
+/// A node below which nothing is shown.
 #[derive(Debug, Clone, Serialize)]
 struct Leaf {
     x: f64,
@@ -86,7 +86,7 @@ fn lay_out(hierarchy: &HierarchyModel, segments: &[SegmentView]) -> (Vec<Leaf>, 
     let top = &hierarchy.dendrogram;
     let (n, kept) = (top.leaves.len(), top.linkage.len());
     let first = kept.saturating_sub(LEAVES - 1);
-    // Of the whole dendrogram, in which points are numbered before merges, these are the last merges.
+    // The links are the last merges of the whole dendrogram, in which points are numbered before merges.
     let node_of = |node: usize| -> u64 {
         match node.checked_sub(n) {
             None => u64::from(top.leaves[node]),

@@ -1,7 +1,7 @@
 //! Who may do what: bearer tokens with roles.
 //!
-//! The file holds the SHA-256 of each token, never the token, and is read again when it changes. One that cannot be read, or is of no use,
-//! lets nobody in:
+//! The file holds the SHA-256 of each token, never the token, and is read again when it changes. A file that cannot be
+//! read, or has a mistake, lets nobody in:
 //!
 //! ```toml
 //! [[tokens]]
@@ -22,10 +22,10 @@ use subtle::ConstantTimeEq;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
-/// The file is looked at so often.
+/// How often the file is checked for changes.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What a caller may do; each role may do what those before it may.
+/// What a caller may do. Each role may also do what the roles before it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -61,7 +61,7 @@ impl Caller {
         if self.role >= role {
             return Ok(());
         }
-        Err(Status::permission_denied(format!("the token `{}` has not the role that this takes ({role:?})", self.name)))
+        Err(Status::permission_denied(format!("the token `{}` lacks the role that this needs ({role:?})", self.name)))
     }
 }
 
@@ -97,13 +97,13 @@ pub struct Tokens {
 #[derive(Debug)]
 struct Loaded {
     known: Vec<Known>,
-    /// The SHA-256 of the file; `None` of one that cannot be read.
+    /// The SHA-256 of the file; `None` if it cannot be read.
     content: Option<[u8; 32]>,
     looked: Instant,
 }
 
 impl Tokens {
-    /// Those of a file; without one, everybody may do everything.
+    /// The tokens of a file. Without a file, everybody may do everything.
     ///
     /// # Errors
     /// A file that cannot be read, or holds something else.
@@ -119,7 +119,7 @@ impl Tokens {
         Ok(Self { file: file.map(Path::to_owned), loaded: Mutex::new(loaded) })
     }
 
-    /// Whether callers have to show one.
+    /// Whether callers have to show a token.
     #[must_use]
     pub fn are_asked_for(&self) -> bool {
         self.file.is_some()
@@ -144,7 +144,7 @@ impl Tokens {
         let digest = Sha256::digest(token.trim().as_bytes());
         let mut loaded = self.loaded.lock();
         loaded.look_again(file);
-        // All are compared, each in constant time: how long it takes tells nothing.
+        // All tokens are compared, each in constant time, so that the time it takes tells nothing about them.
         let mut found = None;
         for known in &loaded.known {
             if bool::from(known.sha256[..].ct_eq(&digest[..])) {
@@ -167,7 +167,7 @@ impl Loaded {
             return;
         }
         self.content = content;
-        // What was revoked may be in what cannot be read: nobody is let in until it can.
+        // A file that cannot be read may revoke a token, so nobody is let in until it can be read.
         self.known = match text.and_then(|text| read(file, &text)) {
             Ok(known) => {
                 tracing::info!(file = %file.display(), tokens = known.len(), "the tokens were read again");

@@ -13,10 +13,10 @@ pub struct Allowed {
 }
 
 impl Allowed {
-    /// Of URLs, as they are configured.
+    /// The prefixes for the URLs that are configured.
     ///
     /// # Errors
-    /// One that is no URL.
+    /// A prefix that is not a URL.
     pub fn new(prefixes: &[String], state: &str) -> Result<Self> {
         let url = |text: &String| folder(text).map_err(|error| EngineError::spec(format!("allow: {error}")));
         let state = folder(state).map_err(|error| EngineError::spec(format!("state: {error}")))?;
@@ -49,13 +49,13 @@ impl Allowed {
         if location.split(['/', '?', '#']).any(|segment| segment == "..") {
             return Err(refused("has a `..` in it"));
         }
-        // Nor one that is spelled in a way that a store may undo.
+        // An encoded `..` is refused, too, as a store may decode it.
         let url = Url::parse(location).map_err(|error| refused(&format!("is not a URL: {error}")))?;
         let path = url.path().to_ascii_lowercase();
         if ["%2e", "%2f", "%5c"].iter().any(|spelling| path.contains(spelling)) || path.contains('\\') {
             return Err(refused("has an encoded `.`, `/` or `\\` in its path; write it plainly"));
         }
-        // Of Azure's, what is before the `@` is the container.
+        // In Azure's URLs, what stands before the `@` is the container, not a user.
         let is_azure = matches!(url.scheme(), "abfs" | "abfss");
         if (!url.username().is_empty() && !is_azure) || url.password().is_some() {
             return Err(refused("holds credentials; each process takes its own from its environment"));

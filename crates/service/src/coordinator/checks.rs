@@ -33,19 +33,20 @@ pub const COMMAND: &str = "answer-check";
 /// Specs that are checked at once.
 const AT_ONCE: usize = 4;
 
-/// Checks that may wait for one of these.
+/// Checks that may wait for their turn.
 const WAITING: usize = 64;
 
 /// Longest answer in bytes.
 const LONGEST_ANSWER: u64 = 16 << 20;
 
-/// The allocator would take a gigabyte of addresses at its start, which count as memory where that is limited.
+/// Keeps the allocator from reserving a gigabyte of addresses at its start, which counts as memory where memory is
+/// limited.
 const ALLOCATOR: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
 
 /// Seconds that a child waits longer than a coordinator does.
 const GRACE: u64 = 5;
 
-/// What a check may take.
+/// The limits of a check.
 #[derive(Debug, Clone, Copy)]
 pub struct CheckLimits {
     /// How long it may take.
@@ -54,7 +55,7 @@ pub struct CheckLimits {
     pub memory: u64,
 }
 
-/// What a check finds out of a job that can run.
+/// What a check finds out about a job that can run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {
     /// Where the job would publish to, a URL that ends in `/`.
@@ -81,7 +82,7 @@ struct Question {
     request: Request,
     /// Bytes of memory that the answer may take.
     memory: u64,
-    /// After which the child ends by itself, should nobody be there any more to end it.
+    /// Seconds after which the child ends by itself, in case nobody is left to end it.
     seconds: u64,
 }
 
@@ -107,14 +108,15 @@ impl Checks {
         Self { limits, permits: Arc::new(Semaphore::new(AT_ONCE)), waiting: Arc::default(), overdue: Arc::default() }
     }
 
-    /// Whether one more can be served: not while all that may run were told to end and do not.
+    /// Whether another check can be served. None can while every place is held by a check that was told to end and has
+    /// not ended.
     #[must_use]
     pub fn can_serve(&self) -> bool {
         self.overdue.load(Ordering::Relaxed) < AT_ONCE
     }
 
-    /// Checks a spec as soon as it is its turn, in a process that ends when its time is over or its caller is gone. It keeps its turn
-    /// until it has ended: one that hangs in the system does not end when it is told to.
+    /// Checks a spec when its turn comes, in a process that ends when its time is over or its caller is gone. The
+    /// process keeps its place until it has really ended: one that hangs in the system does not end when it is told to.
     ///
     /// # Errors
     /// What is wrong with the job; too many checks; one that takes more time or memory than it may.
@@ -129,7 +131,7 @@ impl Checks {
         drop(waiting);
         let mut program = program().map_err(unavailable)?;
         program.args(["--quiet", COMMAND]).env(ALLOCATOR.0, ALLOCATOR.1).env("RUST_BACKTRACE", "0");
-        // Its spans are nobody's, and it would not end before they are sent.
+        // It exports no spans: nobody needs them, and it would not end before they are sent.
         for variable in COLLECTOR {
             program.env_remove(variable);
         }
@@ -153,7 +155,7 @@ impl Checks {
     }
 }
 
-/// This program, even where its file was replaced since it was started.
+/// A command that runs this same program, on Linux even if its file has been replaced since it started.
 fn program() -> std::io::Result<Command> {
     if cfg!(target_os = "linux") {
         Ok(Command::new("/proc/self/exe"))
@@ -163,10 +165,10 @@ fn program() -> std::io::Result<Command> {
 }
 
 fn unavailable(error: impl std::fmt::Display) -> Refusal {
-    Refusal::Unavailable(format!("the process of the check cannot be had: {error}"))
+    Refusal::Unavailable(format!("the process of the check cannot be used: {error}"))
 }
 
-/// A check that runs. Dropped, it is ended, and gives its place back when it has.
+/// A running check. Dropping it ends its process, which gives its place back once it has ended.
 struct Process(Option<(Child, OwnedSemaphorePermit, Arc<AtomicUsize>)>);
 
 impl Process {
@@ -176,7 +178,7 @@ impl Process {
             return Err(unavailable("it cannot be talked to"));
         };
         let question = serde_json::to_vec(question).map_err(unavailable)?;
-        // One that has ended does not listen; how it ended is told below.
+        // This fails if the process has ended already; how it ended is reported below.
         let _ = stdin.write_all(&question).await;
         drop(stdin);
         let mut answer = Vec::new();
@@ -206,7 +208,7 @@ impl Drop for Process {
     }
 }
 
-/// What is said of a check that ended without an answer.
+/// The error for a check that ended without an answer.
 fn cut_off(status: ExitStatus, memory: u64) -> EngineError {
     // A Rust program that gets no more memory aborts; so does one whose stack is used up. Panics have a code of their own.
     if status.code().is_some() {
@@ -224,7 +226,7 @@ fn cut_off(status: ExitStatus, memory: u64) -> EngineError {
     )
 }
 
-/// One of those that a number counts, as long as it is there.
+/// Is included in a count for as long as it exists.
 struct Counted {
     number: Arc<AtomicUsize>,
     others: usize,
@@ -260,7 +262,7 @@ fn answer_here(mut input: impl Read, mut output: impl Write) -> Result<()> {
         std::thread::sleep(Duration::from_secs(seconds));
         std::process::exit(1)
     });
-    // The stack that this runs on counts whole.
+    // The stack that this runs on counts with its whole size.
     limit_memory(memory + STACK as u64).map_err(|error| broken("the limit of memory", &error))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -281,19 +283,19 @@ fn answer_here(mut input: impl Read, mut output: impl Write) -> Result<()> {
     };
     let answer = serde_json::to_vec(&answer).map_err(|error| broken("the answer", &error))?;
     output.write_all(&answer).map_err(|error| broken("the answer", &error))?;
-    // Threads that read what hangs are not waited for.
+    // Does not wait for threads whose reads hang.
     runtime.shutdown_background();
     Ok(())
 }
 
-/// Limits what this process may write to: its heap and its stacks.
+/// Limits the memory that this process may write to: its heap and its stacks.
 #[cfg(unix)]
 fn limit_memory(bytes: u64) -> std::io::Result<()> {
     use rustix::process::{Resource, Rlimit, setrlimit};
     Ok(setrlimit(Resource::Data, Rlimit { current: Some(bytes), maximum: Some(bytes) })?)
 }
 
-/// There is no such limit.
+/// This system has no such limit.
 #[cfg(not(unix))]
 fn limit_memory(_bytes: u64) -> std::io::Result<()> {
     Ok(())

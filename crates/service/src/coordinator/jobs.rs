@@ -1,7 +1,7 @@
 //! The queue of jobs, and the drivers of those that run.
 //!
 //! A job's record is written before anybody is told of a change that has to outlive this process: that it was submitted,
-//! started, or is over. What happens in between is only told.
+//! was started, or is over. Progress in between is told at once, without waiting for the record.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -28,22 +28,22 @@ use super::record::{Failure, Record, Records, Request, Stage, State, parse};
 use super::refusal::Refusal;
 use crate::metrics::{CoordinatorMetrics, StateLabel};
 
-/// A coordinator that died so many times while it drove a job is not killed by it once more.
+/// A job fails when this many coordinators in a row died while they drove it, so that it does not kill another one.
 const MOST_ATTEMPTS: u32 = 5;
 
-/// A job that was started so often, and never came to an end, runs alone.
+/// A job that was started this often and never came to an end runs alone.
 const CUT_OFF: u32 = 2;
 
-/// Jobs that a list has, at most.
+/// The most jobs in a list.
 const LONGEST_LIST: usize = 1_000;
 
-/// Between attempts at writing a record.
+/// Pause between two attempts to write a record.
 const SAVE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Longest part of an id that comes from the job's name.
 const NAME_IN_ID: usize = 40;
 
-/// What a coordinator takes on.
+/// The limits of what a coordinator takes on.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Jobs that run at once.
@@ -54,7 +54,7 @@ pub struct Limits {
     pub running_per_owner: usize,
     /// Jobs of one owner that wait.
     pub waiting_per_owner: usize,
-    /// Jobs that are over and are still told of.
+    /// Jobs that are over and are still listed.
     pub finished: usize,
     /// How long an attempt at a job may take; zero for any time.
     pub timeout: Duration,
@@ -71,7 +71,7 @@ enum Stop {
 
 struct Entry {
     record: watch::Sender<Record>,
-    /// Of a job that runs.
+    /// Stops the job's driver; `None` for a job that does not run.
     stop: Option<oneshot::Sender<Stop>>,
 }
 
@@ -151,7 +151,7 @@ impl Jobs {
         }
     }
 
-    /// Forgets the jobs that were over first, of more than are kept. Their outputs stay.
+    /// Forgets the jobs that ended first, where there are more than are kept. Their outputs stay.
     async fn forget_oldest(&self) {
         let forgotten: Vec<String> = {
             let mut entries = self.0.entries.lock();
@@ -165,7 +165,7 @@ impl Jobs {
             forgotten
         };
         for id in &forgotten {
-            // It will be there again after a restart, and be forgotten then.
+            // If this fails, the job is there again after a restart, and is forgotten then.
             if let Err(error) = self.0.records.remove(id).await {
                 tracing::warn!(%error, job = id, "the record of an old job cannot be removed");
             }
@@ -240,7 +240,7 @@ impl Jobs {
         }
         self.count();
         let span = tracing::info_span!("job", id);
-        // A driver condenses trees and merges sums: it has a thread of its own, beside those that serve.
+        // A driver condenses trees and merges sums, so it has its own thread beside those that serve.
         let (handle, jobs) = (tokio::runtime::Handle::current(), self.clone());
         tokio::task::spawn_blocking(move || {
             handle.block_on(jobs.drive(started, record, stopped).instrument(span));
@@ -275,7 +275,7 @@ impl Jobs {
         };
         let observer = Progress { record: record.clone(), metrics: shared.metrics.clone() };
         let options = RunOptions {
-            // Starting over once is what was asked for; a later attempt goes on.
+            // The request was to start over once; a later attempt resumes.
             fresh: started.request.fresh && started.attempts == 1,
             lease: shared.lease.clone(),
             ..RunOptions::default()
@@ -303,13 +303,13 @@ impl Jobs {
         (over.state, over.error) = match (&result, why) {
             (Ok(_), _) => (State::Done, None),
             (Err(_), Some(Stop::Cancel)) => (State::Cancelled, None),
-            // It goes on where the next coordinator finds it; that this one went down is not the job's fault.
+            // The next coordinator goes on with it. This attempt does not count: the shutdown is not the job's fault.
             (Err(_), Some(Stop::Shutdown)) => {
                 over.attempts = over.attempts.saturating_sub(1);
                 over.finished_at = None;
                 (State::Waiting, None)
             }
-            // The store was away, or somebody else is at it: the next attempt finds out.
+            // The store was away, or another process works on the output: the next attempt shows which.
             (Err(error), None) if is_lost(error) && over.attempts < MOST_ATTEMPTS => {
                 over.finished_at = None;
                 (State::Waiting, None)
@@ -443,13 +443,14 @@ impl Jobs {
         Ok(entry.record.subscribe())
     }
 
-    /// At most so many jobs, the last one first, and whether there are more; with `after`, those that come after that job.
+    /// At most `limit` jobs, the last one first, and whether there are more. With `after`, the list goes on after that
+    /// job.
     ///
     /// # Errors
     /// No job `after`.
     pub fn list(&self, limit: usize, states: &[State], after: Option<&str>) -> Result<(Vec<Record>, bool), Refusal> {
         let entries = self.0.entries.lock();
-        // Copied is what is shown alone.
+        // Only the records that are shown are copied.
         let place = |record: &Record| std::cmp::Reverse((record.submitted_at, record.id.clone()));
         let start = match after {
             Some(id) => Some(place(&entries.get(id).ok_or_else(|| not_found(id))?.record.borrow())),
@@ -467,7 +468,7 @@ impl Jobs {
         Ok((records, is_more))
     }
 
-    /// How far the pass is that a job is at.
+    /// The progress of a job's current pass.
     pub async fn progress(&self, id: &str) -> Option<PlanProgress> {
         self.0.cluster.progress(id).await
     }
@@ -485,7 +486,7 @@ impl Jobs {
             if state.is_over() {
                 return Err(Refusal::WrongState(format!("{id} is {} already", state.name())));
             }
-            // A job that waits is taken out here and now, so that it cannot start meanwhile.
+            // A waiting job is taken out at once, so that it cannot start meanwhile.
             let waited = entry.record.send_if_modified(|record| {
                 let waiting = record.state == State::Waiting;
                 if waiting {
@@ -503,7 +504,7 @@ impl Jobs {
         let mut changes = record.subscribe();
         let over = changes.wait_for(|record| record.state.is_over()).await.map(|record| record.clone());
         let over = over.map_err(|error| Refusal::Unavailable(error.to_string()))?;
-        // How a job that ran ended its driver has written down.
+        // If the job ran, its driver has written down how it ended.
         if waited {
             self.0.records.save(&over).await.map_err(|error| Refusal::Unavailable(error.message))?;
             self.count();
@@ -572,15 +573,15 @@ impl Jobs {
                 .collect()
         };
         for mut record in running {
-            // The sender lives as long as the entry.
+            // This cannot fail, as the sender lives as long as the entry.
             let _ = record.wait_for(|record| record.state != State::Running).await;
         }
     }
 }
 
-/// Which of the jobs starts now: the one of the highest priority, then the one that waits longest, of owners who may have one more. A
-/// job that coordinators were cut off with [`CUT_OFF`] times runs alone, so that no other is taken for what it does to them, and it for what
-/// they do.
+/// The job that starts now. Of the jobs whose owners may have one more, it is the one with the highest priority, and of
+/// those the one that has waited longest. A job that coordinators were cut off with [`CUT_OFF`] times runs alone: if it
+/// is the one that brings them down, no other job is blamed for it, and if another is, it is not blamed.
 fn first<'a>(records: &[&'a Record], limits: &Limits) -> Option<&'a Record> {
     let running = || records.iter().filter(|record| record.state == State::Running);
     if running().count() >= limits.running || running().any(|record| record.attempts > CUT_OFF) {
@@ -603,14 +604,14 @@ fn not_found(id: &str) -> Refusal {
 fn check_owner(record: &Record, owner: Option<&str>) -> Result<(), Refusal> {
     match owner {
         Some(owner) if record.owner != owner => Err(Refusal::NotTheirs(format!(
-            "{} was submitted by `{}`; this takes the role admin",
+            "{} was submitted by `{}`; this needs the role admin",
             record.id, record.owner
         ))),
         _ => Ok(()),
     }
 }
 
-/// The job's name in the characters that are safe everywhere, and some of chance.
+/// A new id: the job's name in characters that are safe everywhere, and some random ones.
 fn id_for(name: &str) -> String {
     let safe = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
     let name: String = safe.take(NAME_IN_ID).collect();
@@ -728,7 +729,7 @@ mod tests {
             let JobSource { spec, base } = SubmitRequest::decode(&message.encode_to_vec()[..]).unwrap().source.unwrap();
             let allowed = Allowed::new(&["file:///data/".to_owned()], "file:///state/").unwrap();
             if let Ok(job) = parse(&request(spec, base)) {
-                // Of the example's own data nothing is below what is allowed.
+                // None of the example's own data are below an allowed location.
                 let _ = allowed.check(&job);
             }
         }

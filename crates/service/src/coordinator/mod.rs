@@ -47,13 +47,13 @@ use service::JobService;
 /// Calls that a connection may have open.
 const CALLS_PER_CONNECTION: usize = 64;
 
-/// What a call may say beyond its spec.
+/// Bytes that a call may have beyond its spec.
 const MESSAGE_OVERHEAD: usize = 64 * 1024;
 
-/// Connections that are silent are asked so often whether they still are there.
+/// How often a silent connection is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
-/// A check takes half of it before it has read anything.
+/// The least memory for a check, which takes half of it before it has read anything.
 const LEAST_CHECK_MEMORY: ByteSize = ByteSize::mib(128);
 
 /// Why a coordinator ended.
@@ -69,7 +69,7 @@ pub enum Ended {
 /// its state, and then writes nothing more.
 ///
 /// # Errors
-/// A configuration of no use, an address that cannot be had, a state folder that cannot be used.
+/// A configuration that cannot work, an address that cannot be listened on, or a state folder that cannot be used.
 pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> Result<Ended> {
     let mut stop = std::pin::pin!(stop);
     let least = 3 * HEARTBEAT.as_secs();
@@ -111,7 +111,7 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
         );
     }
     if tokens.are_asked_for() && tls.is_none() && !config.listen.ip().is_loopback() {
-        tracing::warn!(listen = %config.listen, "tokens go over the wire as they are: set certificate and key");
+        tracing::warn!(listen = %config.listen, "tokens go over the wire unencrypted: set certificate and key");
     }
 
     let scheduler = SchedulerOptions {
@@ -132,7 +132,7 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
     let probing = probe_listener.map(|listener| probes(&cluster, &metrics, &ready, &checks).serve(listener));
     let lasts = Duration::from_secs(config.lease_seconds.max(1));
     let job_lease = LeaseOptions { lasts, patience: lasts + lasts, ..LeaseOptions::of_this_process() };
-    // Who stands by does so for as long as it takes.
+    // A standby waits for this lease without a limit.
     let own_lease = LeaseOptions { patience: Duration::MAX, ..job_lease.clone() };
     tracing::info!(scheduler = %config.scheduler_listen, state, "coordinator started; taking the lease on its state");
     let runtime = cluster.runtime();
@@ -170,7 +170,7 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
         .add_service(reflection)
         .add_service(service);
     let closed = async {
-        // Whether told to, or because there is nobody left to tell.
+        // An error means that the sender is gone, which closes the service as well.
         let _ = closed.await;
     };
     let serving = tokio::spawn(async move {
@@ -205,7 +205,7 @@ pub async fn run(config: &CoordinatorConfig, stop: impl Future<Output = ()>) -> 
         lease.release().await;
     }
     dispatching.abort();
-    // Those who watch would keep it open for as long as they like.
+    // It is not waited for: clients that watch jobs would keep it open for as long as they like.
     serving.abort();
     probing.inspect(JoinHandle::abort);
     Ok(ended)

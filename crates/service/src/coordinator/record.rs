@@ -1,5 +1,5 @@
-//! What a coordinator keeps of a job under its state folder: its record, one JSON document, and its spec, which is not held in
-//! memory: of ten thousand jobs they may be gigabytes.
+//! What a coordinator keeps of a job under its state folder: its record, which is one JSON document, and its spec.
+//! Specs are not held in memory, as those of ten thousand jobs may be gigabytes.
 //!
 //! ```text
 //!   <state>/jobs/<id>.json
@@ -22,30 +22,30 @@ use url::Url;
 /// Records read at once when a coordinator starts.
 const READS_AT_ONCE: usize = 16;
 
-/// Where a job is on its way.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// In the queue.
     Waiting,
-    /// Being driven.
+    /// Running: a driver works on it.
     Running,
     /// Published.
     Done,
     /// Over, with an error.
     Failed,
-    /// Over, because somebody asked for it.
+    /// Over, because somebody cancelled it.
     Cancelled,
 }
 
 impl State {
-    /// Whether nothing will happen any more, unless somebody asks for it.
+    /// Whether the job is over: nothing happens any more, unless somebody resumes it.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Cancelled)
     }
 
-    /// As in messages.
+    /// Its name in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -74,7 +74,7 @@ pub struct Request {
     pub fresh: bool,
 }
 
-/// The job of a request. The spec's place in messages is its key and line alone.
+/// The job of a request. Messages about its spec name the key and line, but no file.
 pub(super) fn parse(request: &Request) -> Result<Submission> {
     let base = if request.base.is_empty() {
         std::path::PathBuf::new()
@@ -123,9 +123,9 @@ pub struct Stage {
     pub passes: u64,
     /// The step it is at.
     pub step: String,
-    /// Of the step, where it counts itself.
+    /// How much of the step is done, where the step reports its own progress.
     pub step_done: u64,
-    /// See above.
+    /// All that the step has to do, where it reports its own progress.
     pub step_total: u64,
     /// Seconds, once it is complete.
     pub seconds: f64,
@@ -146,11 +146,11 @@ pub struct Record {
     pub output: String,
     /// What was submitted.
     pub request: Request,
-    /// Where it is on its way.
+    /// Its state.
     pub state: State,
     /// When it was submitted.
     pub submitted_at: DateTime<Utc>,
-    /// When it was put into the queue; later than it was submitted, when it was resumed.
+    /// When it was last put into the queue: when it was submitted, or resumed.
     pub queued_at: DateTime<Utc>,
     /// When it was started last.
     pub started_at: Option<DateTime<Utc>>,
@@ -158,7 +158,7 @@ pub struct Record {
     pub finished_at: Option<DateTime<Utc>>,
     /// Times that it was started since it was put into the queue.
     pub attempts: u32,
-    /// Of one that failed.
+    /// Why it failed, if it did.
     pub error: Option<Failure>,
     /// Stages in order.
     pub stages: Vec<Stage>,
@@ -177,7 +177,7 @@ pub struct Records {
 }
 
 impl Records {
-    /// Under the folder of a coordinator's state, a URL that ends in `/`.
+    /// The records under `state`, a coordinator's state folder: a URL that ends in `/`.
     #[must_use]
     pub fn new(runtime: Arc<RuntimeEnv>, state: &str, lease: Arc<Lease>) -> Self {
         Self { runtime, lease, folder: format!("{state}jobs/"), specs: format!("{state}specs/") }
@@ -203,7 +203,7 @@ impl Records {
     /// The spec of a job.
     ///
     /// # Errors
-    /// One that is gone, or is no text.
+    /// A spec that is gone, or is not text.
     pub async fn spec(&self, id: &str) -> Result<String> {
         let url = self.spec_url(id);
         let content = get(&self.runtime, &url).await?;
@@ -212,7 +212,7 @@ impl Records {
         String::from_utf8(content.to_vec()).map_err(|error| EngineError::job(format!("{url}: {error}")))
     }
 
-    /// Adds one. `false` if its id is taken.
+    /// Adds a record. Returns `false` if its id is taken.
     ///
     /// # Errors
     /// A place that cannot be written to; a lease that was lost.
@@ -221,7 +221,7 @@ impl Records {
         put_new(&self.runtime, &self.url(&record.id), encode(record)?).await
     }
 
-    /// Writes one that is there.
+    /// Replaces a record that is there already.
     ///
     /// # Errors
     /// A place that cannot be written to; a lease that was lost.
@@ -230,7 +230,7 @@ impl Records {
         put(&self.runtime, &self.url(&record.id), encode(record)?).await
     }
 
-    /// Removes one.
+    /// Removes a record.
     ///
     /// # Errors
     /// A place that cannot be written to; a lease that was lost.
@@ -240,10 +240,10 @@ impl Records {
         remove(&self.runtime, &self.spec_url(id)).await
     }
 
-    /// All of them.
+    /// All records.
     ///
     /// # Errors
-    /// A place that cannot be read. A record that is of no use is left out, with a warning.
+    /// A place that cannot be read. A record that cannot be understood is left out, with a warning.
     pub async fn load(&self) -> Result<Vec<Record>> {
         let (store, path) = resolve(&self.runtime, &self.folder)?;
         let objects = match store.list(Some(&path)).try_collect::<Vec<_>>().await {
@@ -265,7 +265,7 @@ impl Records {
         let Some(content) = get(&self.runtime, &url).await? else { return Ok(None) };
         match serde_json::from_slice::<Record>(&content) {
             Ok(mut record) => {
-                // Versions before kept it in the record.
+                // Earlier versions kept the spec in the record.
                 let spec = std::mem::take(&mut record.request.spec);
                 if !spec.is_empty() {
                     self.put_spec(id, &spec).await?;
@@ -274,7 +274,7 @@ impl Records {
                 Ok(Some(record))
             }
             Err(error) => {
-                tracing::warn!(%error, url, "a job's record is of no use and is left out");
+                tracing::warn!(%error, url, "a job's record cannot be understood and is left out");
                 Ok(None)
             }
         }

@@ -25,13 +25,13 @@ use crate::api::{
 /// The key under which a refusal tells whose fault it is; clients take their exit code from it.
 pub const FAULT_KEY: &str = "segmenta-fault";
 
-/// Jobs in a list whose request does not say.
+/// Jobs in a list whose request does not say how many.
 const DEFAULT_LIMIT: usize = 100;
 
-/// Those who watch look at the tasks of a pass so often.
+/// How often those who watch a job see the tasks of its pass.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Those who watch at once.
+/// The most callers who watch at once.
 const MOST_WATCHERS: usize = 1000;
 
 /// Longest text of a refusal: it travels in the trailers, which clients limit.
@@ -45,7 +45,7 @@ pub struct JobService {
 }
 
 impl JobService {
-    /// Of these jobs, for those who show one of these tokens.
+    /// A service over these jobs, for callers who show one of these tokens.
     #[must_use]
     pub fn new(jobs: Jobs, tokens: Arc<Tokens>) -> Self {
         Self { jobs, tokens, watchers: Arc::new(Semaphore::new(MOST_WATCHERS)) }
@@ -131,7 +131,7 @@ impl jobs_server::Jobs for JobService {
         let watcher = Arc::clone(&self.watchers)
             .try_acquire_owned()
             .map_err(|_| Status::resource_exhausted(format!("{MOST_WATCHERS} watch already; try again later")))?;
-        // One answer waits at most: who reads slowly gets the newest.
+        // At most one answer waits, so that a slow reader gets the newest.
         let (sender, receiver) = mpsc::channel(1);
         let service =
             Self { jobs: self.jobs.clone(), tokens: Arc::clone(&self.tokens), watchers: Arc::clone(&self.watchers) };

@@ -1,4 +1,4 @@
-//! Cells: what is written of them and how it is loaded.
+//! Cells: what is written for each and how it is loaded.
 
 use std::sync::Arc;
 
@@ -203,7 +203,8 @@ pub async fn read_ids(runtime: &RuntimeEnv, points: &Part) -> Result<Vec<u64>> {
     Ok(ids[0].as_primitive::<UInt64Type>().values().to_vec())
 }
 
-/// Writes what the points of a cell are, in tree order, and where they fall out of the condensed tree.
+/// Writes the label, probability and outlier score of each point of a cell, in tree order, and where the point falls
+/// out of the condensed tree.
 ///
 /// # Errors
 /// A place that cannot be written to.

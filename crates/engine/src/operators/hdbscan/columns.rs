@@ -12,7 +12,7 @@ pub const CLUSTER_COLUMN: &str = "hdbscan_cluster";
 pub const PROBABILITY_COLUMN: &str = "hdbscan_probability";
 /// The cluster of the condensed tree that a point falls out of.
 pub(super) const NODE_COLUMN: &str = "node";
-/// The distance at which it does.
+/// The distance at which it falls out.
 pub(super) const HEIGHT_COLUMN: &str = "height";
 /// GLOSH outlier score of a row, 0 to 1.
 pub const SCORE_COLUMN: &str = "hdbscan_outlier_score";

@@ -32,8 +32,8 @@ pub struct FindLinks {
     pub cells: Vec<SearchedCell>,
     /// Where [`write_components`] put the components of this round.
     pub components: String,
-    /// Whether an edge within the cell may be the shortest as well, since the driver knows of none: of the graph of neighbours,
-    /// whose edges are approximate beyond [`MAX_EXACT_DIMENSIONS`] features.
+    /// Whether an edge within the cell may be the shortest as well, because the driver knows of no such edges. This is
+    /// so for the graph of neighbours, whose edges are approximate beyond [`MAX_EXACT_DIMENSIONS`] features.
     pub within_cells: bool,
 }
 
@@ -55,7 +55,7 @@ pub struct SearchedCell {
 /// Bytes of a fragment in the file of components.
 const ENTRY: usize = 12;
 
-/// Puts, for each fragment, its component and the squared reach of the shortest edge known out of that.
+/// Writes, for each fragment, its component and the squared reach of the shortest known edge out of that component.
 ///
 /// # Errors
 /// A place that cannot be written to.
@@ -106,7 +106,7 @@ impl FindLinks {
             .map(|(_, limit)| Outward { best: Nearest::within(*limit), from: 0, cell: part.index })
             .collect();
         let bounds = cell.tree.bounds();
-        // The cell itself is the first, at no distance.
+        // The cell itself is the first, at distance zero.
         let mut searched: Vec<(f64, &SearchedCell)> = self
             .cells
             .iter()
@@ -117,7 +117,7 @@ impl FindLinks {
             let is_other = |cell: &SearchedCell| cell.points.index != part.index;
             a.total_cmp(b).then(is_other(cell).cmp(&is_other(other)))
         });
-        // As the neighbours are.
+        // Approximate in the same way as the neighbours are.
         let is_approximate = self.within_cells && self.features.len() > MAX_EXACT_DIMENSIONS;
         let mut target_component = vec![u32::MAX; found.len()];
         for (distance, other) in searched {

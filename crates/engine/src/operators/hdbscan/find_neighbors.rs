@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use segmenta_algorithms::hdbscan::neighbors::{MAX_EXACT_DIMENSIONS, NeighborLists, exact_neighbors, nn_descent};
-use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::rows::matrix;
 use segmenta_algorithms::spatial_tree::{BoundingBox, SpatialTree, squared_distance};
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
@@ -22,15 +22,16 @@ use crate::progress::Progress;
 
 /// Points of a cell that its margin is estimated from.
 const MARGIN_SAMPLE: usize = 256;
-/// Share of the points whose neighbours all lie within the margin of the cell, if they are in other cells at all.
+/// Share of the points whose neighbours all lie within the margin of the cell, in this cell or in others.
 const WITHIN_MARGIN: f64 = 0.95;
-/// A cell takes in as many points of others as it has, or this many.
+/// A cell takes in at most as many points of others as it has itself, or this many if that is more.
 const LEAST_HALO: usize = 4_096;
 
 /// Finds the nearest neighbours of a cell's points among its own and those of other cells within a margin of its box: cells
 /// overlap. Up to [`MAX_EXACT_DIMENSIONS`] features a kd-tree finds them, beyond that NN-descent.
 ///
-/// Holds the cell, one other, as many points of others as the cell has at most, and for each of both `16 D + 33 k + 400` bytes.
+/// Holds the cell, one other cell, at most as many points of other cells as the cell has (or 4,096 if that is more),
+/// and `16 D + 33 k + 400` bytes for each point of both.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FindNeighbors {
     /// URL to write under, ending in `/`.
@@ -105,7 +106,7 @@ impl FindNeighbors {
         let mut points: Vec<[f64; D]> = (0..n).map(|i| cell.tree.point(i)).collect();
         points.extend(halo.iter().map(|other| other.point));
         let mut found = Neighbors::find(&points, self.features.len(), k, self.seed);
-        // Whatever was left out is further away than the margin.
+        // Every point that was left out is further away than the margin.
         let open: Vec<usize> = (0..n).filter(|i| found.lists.worst(found.place[*i] as usize) > margin).collect();
         self.look_further(part, &points, &open, &mut found, &mut halo, context).await?;
         let is_weighted = cell.weights.is_some() || halo.iter().any(|other| other.weight != 1);
@@ -113,7 +114,7 @@ impl FindNeighbors {
             None => cell.weights.as_ref().map_or(1, |weights| weights[i]),
             Some(h) => halo[h].weight,
         };
-        // By list, as the neighbours are named there.
+        // In the order of the lists, because the neighbours are named by it.
         let weights: Option<Vec<u32>> =
             is_weighted.then(|| (0..n + halo.len()).map(|i| weight(found.point(i as u32) as usize)).collect());
 
@@ -164,7 +165,7 @@ impl FindNeighbors {
         Ok(NeighborsFound { cores, pairs, sampled })
     }
 
-    /// The points of other cells within the margin, nearest to the cell's box first; no more than the cell has itself.
+    /// The points of other cells within the margin, nearest to the cell's box first, limited as [`LEAST_HALO`] says.
     async fn halo<const D: usize>(
         &self,
         part: &Part,
@@ -202,8 +203,8 @@ impl FindNeighbors {
         Ok((limit, halo))
     }
 
-    /// Looks in the other cells for nearer neighbours of points whose neighbours may lie beyond the margin. What it finds
-    /// joins the halo.
+    /// Searches the other cells for nearer neighbours of points whose neighbours may lie beyond the margin. The points
+    /// it finds join the halo.
     async fn look_further<const D: usize>(
         &self,
         part: &Part,
@@ -262,7 +263,7 @@ fn within<const D: usize>(
     })
 }
 
-/// How far from a cell's box neighbours of its points may lie, but for a few: from those of a few points within the cell.
+/// How far from a cell's box the neighbours of almost all its points lie, estimated from a few points of the cell.
 fn squared_margin<const D: usize>(tree: &SpatialTree<D>, k: usize) -> f64 {
     let n = tree.len();
     if n <= k || k == 0 {
@@ -284,7 +285,7 @@ fn squared_margin<const D: usize>(tree: &SpatialTree<D>, k: usize) -> f64 {
 /// Neighbours of points in the caller's order, whatever the order they were searched in.
 struct Neighbors {
     lists: NeighborLists,
-    /// Of each list, the point it belongs to; of each point, its list.
+    /// For each list, the point it belongs to; for each point, its list.
     order: Vec<u32>,
     place: Vec<u32>,
 }
@@ -295,7 +296,7 @@ impl Neighbors {
             let order: Vec<u32> = (0..points.len() as u32).collect();
             return Self { lists: nn_descent(points, k, seed), place: order.clone(), order };
         }
-        let (tree, order) = SpatialTree::<D>::build(&Matrix::new(points.concat(), D), 1);
+        let (tree, order) = SpatialTree::<D>::build(&matrix(points.concat(), D), 1);
         let mut place = vec![0; order.len()];
         order.iter().zip(0..).for_each(|(point, i)| place[*point as usize] = i);
         Self { lists: exact_neighbors(&tree, k), order, place }
@@ -305,28 +306,28 @@ impl Neighbors {
         self.lists.of(self.place[i] as usize).map(|(j, distance)| (self.point(j), distance))
     }
 
-    /// The point that a name in the lists stands for; those that were found later are named by themselves.
+    /// The point that a name in the lists stands for. Points that were found later keep their own number as their name.
     fn point(&self, name: u32) -> u32 {
         self.order.get(name as usize).copied().unwrap_or(name)
     }
 }
 
-/// Finds how far the nearest points of a cell are from points of the sample, by looking at all: what the neighbours that
-/// were found are measured against. Holds the cell.
+/// Finds how far the nearest points of a cell are from points of the sample by comparing all of them. The neighbours
+/// that were found are measured against that. Holds the cell.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NearestPoints {
     /// Features, in order.
     pub features: Vec<String>,
     /// Ids of the queries, which are not neighbours of themselves, and their coordinates.
     pub queries: Vec<(u64, Vec<f64>)>,
-    /// How many.
+    /// Number of neighbours.
     pub neighbors: usize,
 }
 
 #[async_trait]
 impl PartTask for NearestPoints {
     const NAME: &'static str = "nearest_points";
-    /// For each query squared distances, ascending.
+    /// For each query, squared distances, ascending.
     type Output = Vec<Vec<f64>>;
 
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Vec<Vec<f64>>> {

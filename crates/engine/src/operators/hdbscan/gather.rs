@@ -1,33 +1,30 @@
-//! [`GatherExec`]: writes the rows that a shuffle brought together.
+//! [`Gather`]: writes the rows that a shuffle brought together.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, UInt64Array};
 use arrow::datatypes::{Field, Schema, UInt32Type};
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion::physical_plan::metrics::BaselineMetrics;
 use futures::{StreamExt, TryStreamExt};
 use segmenta_algorithms::hdbscan::collapse::{TooHeavy, collapse};
-use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::rows::{Rows, matrix};
 use segmenta_algorithms::spatial_tree::SpatialTree;
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
 
-use super::super::map_parts::result_properties;
-use super::super::{PART_COLUMN, encode, only_child, result_batch, result_schema};
+use super::super::operator::{Operator, Output};
+use super::super::{PART_COLUMN, encode, result_batch};
 use super::cell::{CellBounds, CellPoints, u32s, write_columns};
 use super::columns::POINT_COLUMN;
 use crate::artifact::{Part, PartWriter, ROW_COLUMN, WEIGHT_COLUMN, append_rows, row_ids};
 use crate::error::{EngineError, Result};
-use crate::progress::{Progress, observed};
+use crate::progress::Progress;
 
-/// What is written.
+/// Writes its input, sorted by ([`PART_COLUMN`], row id), one target after the other. An input partition may hold any
+/// targets, as long as it holds each of them whole.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Gather {
     /// A cell's rows, collapsed to weighted points, in tree order. Holds a cell: about `24 d + 64` bytes a row.
@@ -55,79 +52,30 @@ pub enum Gathered {
     Rows(Part),
 }
 
-/// Writes its input, sorted by ([`PART_COLUMN`], row id), target by target. Which targets an input partition holds does not
-/// matter as long as it holds them whole.
-#[derive(Debug)]
-pub struct GatherExec {
-    settings: Gather,
-    input: Arc<dyn ExecutionPlan>,
-    properties: Arc<PlanProperties>,
-}
+impl Operator for Gather {
+    const NAME: &'static str = "GatherExec";
 
-impl GatherExec {
-    /// Gathers `input`.
-    #[must_use]
-    pub fn new(settings: Gather, input: Arc<dyn ExecutionPlan>) -> Self {
-        let properties = result_properties(&input);
-        Self { settings, input, properties }
-    }
-
-    /// Its settings.
-    #[must_use]
-    pub fn settings(&self) -> &Gather {
-        &self.settings
-    }
-}
-
-impl DisplayAs for GatherExec {
-    fn fmt_as(&self, _t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.settings {
-            Gather::Cells { prefix, .. } => write!(f, "GatherExec: cells, prefix={prefix}"),
-            Gather::Rows { prefix } => write!(f, "GatherExec: rows, prefix={prefix}"),
+    fn describe(&self) -> String {
+        match self {
+            Self::Cells { prefix, .. } => format!("cells, prefix={prefix}"),
+            Self::Rows { prefix } => format!("rows, prefix={prefix}"),
         }
     }
-}
 
-impl ExecutionPlan for GatherExec {
-    fn name(&self) -> &'static str {
-        "GatherExec"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DataFusionResult<TreeNodeRecursion>,
-    ) -> DataFusionResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
+    fn run(
         self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let input = only_child(self.name(), children)?;
-        Ok(Arc::new(Self::new(self.settings.clone(), input)))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
-        let input = self.input.execute(partition, Arc::clone(&context))?;
-        let (settings, of_task) = (self.settings.clone(), Arc::clone(&context));
+        input: SendableRecordBatchStream,
+        context: Arc<TaskContext>,
+        metrics: BaselineMetrics,
+    ) -> Output {
         let written = async move {
-            let written = gather(&settings, input, &context).await?;
+            let written = gather(&self, input, &context).await?;
+            metrics.record_output(written.len());
             let batches: Vec<DataFusionResult<RecordBatch>> =
                 written.iter().map(|(index, gathered)| result_batch(*index, &encode(gathered)?)).collect();
             Ok::<_, DataFusionError>(futures::stream::iter(batches))
         };
-        let stream = futures::stream::once(written).try_flatten();
-        let stream = Box::pin(RecordBatchStreamAdapter::new(result_schema(), stream));
-        Ok(observed(self.name(), partition, &of_task, stream))
+        futures::stream::once(written).try_flatten().boxed()
     }
 }
 
@@ -136,7 +84,7 @@ struct CellRows {
     index: u32,
     ids: Vec<u64>,
     values: Vec<f64>,
-    /// Empty where the rows have none.
+    /// Empty when the rows have no weights.
     weights: Vec<u32>,
 }
 
@@ -240,7 +188,7 @@ async fn write_cell<const D: usize>(
 ) -> Result<CellPoints> {
     let runtime = context.runtime_env();
     let CellRows { index, ids, values, weights } = cell;
-    let rows = Matrix::new(values, settings.features.len());
+    let rows = matrix(values, settings.features.len());
     let weights = (!weights.is_empty()).then_some(weights.as_slice());
     let collapsed = collapse::<D>(&rows, &ids, weights, settings.resolution).map_err(|TooHeavy { weight }| {
         EngineError::input(format!(
@@ -258,7 +206,7 @@ async fn write_cell<const D: usize>(
         (WEIGHT_COLUMN, u32s(order.iter().map(|i| collapsed.weights[in_order(i)]).collect())),
     ];
     for (j, name) in settings.features.iter().enumerate() {
-        let column: Float64Array = order.iter().map(|i| collapsed.points.row(in_order(i))[j]).collect();
+        let column: Float64Array = order.iter().map(|i| collapsed.points.row_slice(in_order(i))[j]).collect();
         columns.push((name, Arc::new(column)));
     }
     let points = write_columns(&runtime, &format!("{}points/", settings.prefix), index, columns).await?;

@@ -20,8 +20,8 @@ use crate::artifact::Part;
 use crate::error::{EngineError, Result};
 use crate::store::{PartitionStore, StoreKey};
 
-/// Gives the pairs that [`FindNeighbors`](super::FindNeighbors) found their mutual reachability distance and keeps those
-/// that a spanning forest may need.
+/// Computes the mutual reachability distance of the pairs that [`FindNeighbors`](super::FindNeighbors) found, and keeps
+/// those that a spanning forest may need.
 ///
 /// Holds 36 bytes for each pair, of which there are at most `k` a point, and the core distances of the cells they lead to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub struct GraphForestGrown {
     pub cores: Part,
     /// Number of fragments.
     pub fragments: u32,
-    /// The edges; none where there are none.
+    /// The edges; `None` if there are none.
     pub edges: Option<Part>,
 }
 

@@ -1,4 +1,4 @@
-//! Core distances and the part of the spanning tree that a cell can tell.
+//! Core distances, and the part of the spanning tree that a cell can find by itself.
 
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ use crate::error::Result;
 /// Finds the core distances of a cell's points, its own spanning tree, and which of its edges belong to the tree of all
 /// points. Other cells are read where a ball reaches into them, one at a time.
 ///
-/// Holds the cell and one other, and for each point of its own 60 bytes, 4 for each of at most 16 neighbours, and for
-/// those near a wall `16 (min_samples + 1)` more.
+/// Holds the cell and one other. For each point of its own it holds 60 bytes, 4 for each of at most 16 neighbours, and
+/// `16 (min_samples + 1)` more for points near a wall.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GrowForest {
     /// URL to write under, ending in `/`.
@@ -39,16 +39,16 @@ pub struct GrowForest {
     pub cells: Vec<(Part, CellBounds)>,
 }
 
-/// What a cell found out.
+/// What a cell found.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ForestGrown {
     /// Squared core distance and fragment of each point, in tree order.
     pub cores: Part,
     /// Number of fragments.
     pub fragments: u32,
-    /// Edges that are certain; none for a cell of single fragments.
+    /// Edges that are certain; `None` for a cell whose fragments are all single points.
     pub certain: Option<Part>,
-    /// Edges that are open.
+    /// Edges that are still open.
     pub open: Option<Part>,
 }
 

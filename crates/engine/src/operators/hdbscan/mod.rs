@@ -1,4 +1,4 @@
-//! HDBSCAN's operators: what goes to the workers of [`segmenta_algorithms::hdbscan`].
+//! HDBSCAN's operators: the part of [`segmenta_algorithms::hdbscan`] that runs on the workers.
 //!
 //! ```text
 //!   points by row id ──Scatter──▶ shuffle by cell ──Gather──▶ cells: weighted points in tree order, and the point of each row
@@ -27,11 +27,11 @@ pub use columns::{CLUSTER_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
 pub use count_points::CountPoints;
 pub use find_links::{FindLinks, SearchedCell, write_components};
 pub use find_neighbors::{FindNeighbors, NearestPoints, NeighborsFound, SampledPoint};
-pub use gather::{Gather, GatherExec, Gathered};
+pub use gather::{Gather, Gathered};
 pub use graph_forest::{GraphForest, GraphForestGrown, read_fragments, read_graph_edges};
 pub use grow_forest::{ForestGrown, GrowForest, read_edges, read_links};
 pub use predictor::{DensityModel, DensityModelCell};
-pub use scatter::{PointLabels, Scatter, ScatterExec};
+pub use scatter::{PointLabels, Scatter};
 
 use std::sync::Arc;
 
@@ -42,22 +42,22 @@ use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, Partitioning};
 
-use super::{PART_COLUMN, parts_table};
+use super::{OperatorExec, PART_COLUMN, parts_table};
 use crate::artifact::{Part, ROW_COLUMN};
 use crate::error::{EngineError, Result};
 
-/// The plan that brings the rows of `inputs` to where they belong: scattered, shuffled over `targets`, sorted by target
-/// and row id, gathered.
+/// The plan that brings the rows of `inputs` to their targets: scattered, shuffled over `targets`, sorted by target and
+/// row id, and gathered.
 ///
 /// # Errors
-/// Never for the schemas that [`ScatterExec`] has.
+/// Never for the schemas that [`Scatter`] has.
 pub fn shuffle_plan(
     scatter: Scatter,
     inputs: &[Vec<Part>],
     gather: Gather,
     targets: u32,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let rows: Arc<dyn ExecutionPlan> = Arc::new(ScatterExec::new(scatter, parts_table(inputs)?));
+    let rows: Arc<dyn ExecutionPlan> = Arc::new(OperatorExec::new(scatter, parts_table(inputs)?));
     let schema = rows.schema();
     let by_target = Partitioning::Hash(vec![col(PART_COLUMN, &schema)?], targets.max(1) as usize);
     let shuffled: Arc<dyn ExecutionPlan> = Arc::new(RepartitionExec::try_new(rows, by_target)?);
@@ -67,5 +67,5 @@ pub fn shuffle_plan(
     }
     let order = LexOrdering::new(order).ok_or_else(|| EngineError::job("an ordering without columns"))?;
     let sorted: Arc<dyn ExecutionPlan> = Arc::new(SortExec::new(order, shuffled).with_preserve_partitioning(true));
-    Ok(Arc::new(GatherExec::new(gather, sorted)))
+    Ok(Arc::new(OperatorExec::new(gather, sorted)))
 }

@@ -9,7 +9,7 @@ use datafusion::execution::memory_pool::MemoryConsumer;
 use segmenta_algorithms::hdbscan::condensed_tree::CondensedCluster;
 use segmenta_algorithms::hdbscan::membership::{Membership, Memberships};
 use segmenta_algorithms::hdbscan::prediction::{Clustering, ModelPoint, Predictor};
-use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::rows::matrix;
 use segmenta_algorithms::spatial_tree::MAX_DIMENSIONS;
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
@@ -116,6 +116,6 @@ impl DensityModel {
             memberships: self.memberships.clone(),
             min_samples: self.min_samples,
         };
-        Ok(Predictor::new(&Matrix::new(coordinates, features.len()), &points, clustering))
+        Ok(Predictor::new(&matrix(coordinates, features.len()), &points, clustering))
     }
 }

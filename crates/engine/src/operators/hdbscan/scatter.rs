@@ -1,38 +1,33 @@
-//! [`ScatterExec`]: reads parts and says of each row where it belongs.
+//! [`Scatter`]: reads parts and says where each row belongs.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, UInt32Array, UInt64Array};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type};
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{DataFusionError, Result as DataFusionResult};
+use datafusion::common::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
-use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
-};
+use datafusion::physical_plan::metrics::BaselineMetrics;
 use futures::{StreamExt, TryStreamExt};
 use segmenta_algorithms::hdbscan::collapse::grid_key;
 use segmenta_algorithms::hdbscan::space_partition::SpacePartition;
 use serde::{Deserialize, Serialize};
 
+use super::super::PART_COLUMN;
 use super::super::hierarchy::HIERARCHY_COLUMN;
 use super::super::map_parts::read_lists;
-use super::super::{PART_COLUMN, only_child};
+use super::super::operator::{Operator, Output};
 use super::cell::read_columns;
 use super::columns::{CLUSTER_COLUMN, POINT_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
 use crate::artifact::{Batches, Part, ROW_COLUMN, WEIGHT_COLUMN, append_rows, part_of, read_part, row_ids};
 use crate::error::{EngineError, Result};
-use crate::progress::{Progress, observed};
+use crate::progress::Progress;
 
-/// What is read, and where its rows belong.
+/// Reads the parts that its input lists (see [`parts_table`](super::super::parts_table)) and emits their rows with the
+/// target of each in [`PART_COLUMN`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Scatter {
-    /// Prepared points, to the cells of space.
+    /// Prepared points, which go to the cells of space.
     ToCells {
         /// Features, in order.
         features: Vec<String>,
@@ -43,7 +38,7 @@ pub enum Scatter {
         /// Whether the rows have a [`WEIGHT_COLUMN`].
         is_weighted: bool,
     },
-    /// Labels, to the parts of rows. Reads a cell's rows and the labels of its points: 20 bytes a point.
+    /// Labels, which go to the parts of rows. Reads a cell's rows and the labels of its points: 20 bytes a point.
     ToParts {
         /// Number of slices of the row ids.
         parts: u32,
@@ -75,7 +70,7 @@ impl PointLabels {
 }
 
 impl Scatter {
-    fn schema(&self) -> SchemaRef {
+    fn columns(&self) -> SchemaRef {
         let mut fields =
             vec![Field::new(PART_COLUMN, DataType::UInt32, false), Field::new(ROW_COLUMN, DataType::UInt64, false)];
         match self {
@@ -90,7 +85,7 @@ impl Scatter {
 
     async fn read(self, inputs: Vec<Part>, context: Arc<TaskContext>) -> Result<Batches> {
         let runtime = context.runtime_env();
-        let schema = self.schema();
+        let schema = self.columns();
         match self {
             Self::ToCells { features, partition, resolution, is_weighted } => {
                 let [part] = inputs.as_slice() else { return Err(misused(&inputs)) };
@@ -138,7 +133,7 @@ fn to_cells(
     let mut values = Vec::new();
     append_rows(batch, features, &mut values)?;
     let side = if resolution > 0.0 { resolution } else { 1.0 };
-    // The corner of its grid cell stands for a row, so that a grid cell is never torn apart.
+    // A row goes where the corner of its grid cell goes, so that a grid cell is never split.
     let mut corner = vec![0.0; features.len()];
     let cells = values.chunks_exact(features.len()).map(|row| {
         corner.iter_mut().zip(row).for_each(|(corner, value)| *corner = grid_key(*value, resolution) * side);
@@ -174,85 +169,36 @@ fn to_parts(batch: &RecordBatch, labels: &[ArrayRef], parts: u32, schema: &Schem
     Ok(RecordBatch::try_new(Arc::clone(schema), columns).map_err(DataFusionError::from)?)
 }
 
-/// Reads the parts that its input lists (see [`parts_table`](super::super::parts_table)) and emits their rows with the
-/// target of each in [`PART_COLUMN`].
-#[derive(Debug)]
-pub struct ScatterExec {
-    settings: Scatter,
-    input: Arc<dyn ExecutionPlan>,
-    properties: Arc<PlanProperties>,
-}
+impl Operator for Scatter {
+    const NAME: &'static str = "ScatterExec";
 
-impl ScatterExec {
-    /// Scatters what `input` lists.
-    #[must_use]
-    pub fn new(settings: Scatter, input: Arc<dyn ExecutionPlan>) -> Self {
-        let properties = Arc::new(PlanProperties::new(
-            EquivalenceProperties::new(settings.schema()),
-            Partitioning::UnknownPartitioning(input.output_partitioning().partition_count()),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        ));
-        Self { settings, input, properties }
-    }
-
-    /// Its settings.
-    #[must_use]
-    pub fn settings(&self) -> &Scatter {
-        &self.settings
-    }
-}
-
-impl DisplayAs for ScatterExec {
-    fn fmt_as(&self, _t: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.settings {
-            Scatter::ToCells { partition, .. } => write!(f, "ScatterExec: to {} cells", partition.cells()),
-            Scatter::ToParts { parts, .. } => write!(f, "ScatterExec: to {parts} parts"),
+    fn describe(&self) -> String {
+        match self {
+            Self::ToCells { partition, .. } => format!("to {} cells", partition.cells()),
+            Self::ToParts { parts, .. } => format!("to {parts} parts"),
         }
     }
-}
 
-impl ExecutionPlan for ScatterExec {
-    fn name(&self) -> &'static str {
-        "ScatterExec"
+    fn schema(&self) -> SchemaRef {
+        self.columns()
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DataFusionResult<TreeNodeRecursion>,
-    ) -> DataFusionResult<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
+    fn run(
         self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let input = only_child(self.name(), children)?;
-        Ok(Arc::new(Self::new(self.settings.clone(), input)))
-    }
-
-    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
-        let input = self.input.execute(partition, Arc::clone(&context))?;
-        let (settings, of_task) = (self.settings.clone(), Arc::clone(&context));
-        let rows = read_lists(input)
+        input: SendableRecordBatchStream,
+        context: Arc<TaskContext>,
+        metrics: BaselineMetrics,
+    ) -> Output {
+        read_lists(input)
             .then(move |parts| {
-                let (settings, context) = (settings.clone(), Arc::clone(&context));
+                let (settings, context) = (self.as_ref().clone(), Arc::clone(&context));
                 async move {
                     let rows = settings.read(parts?, context).await?;
                     Ok::<_, DataFusionError>(rows.map_err(DataFusionError::from))
                 }
             })
-            .try_flatten();
-        let rows = Box::pin(RecordBatchStreamAdapter::new(self.settings.schema(), rows));
-        Ok(observed(self.name(), partition, &of_task, rows))
+            .try_flatten()
+            .inspect_ok(move |batch| metrics.record_output(batch.num_rows()))
+            .boxed()
     }
 }

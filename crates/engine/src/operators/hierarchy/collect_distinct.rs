@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
-use segmenta_algorithms::matrix::Matrix;
+use ndarray::Array2;
 use segmenta_algorithms::quantiles::{key, value_of};
+use segmenta_algorithms::rows::{Rows, matrix};
 use serde::{Deserialize, Serialize};
 
 use super::super::{PartTask, only};
@@ -19,11 +20,11 @@ use crate::error::Result;
 pub struct CollectDistinct {
     /// Features, in order.
     pub columns: Vec<String>,
-    /// How many are still few.
+    /// The largest number of points that is still few.
     pub most: usize,
 }
 
-/// Distinct points, by keys that sort as their coordinates do; none once there are too many.
+/// Distinct points, by keys that sort as their coordinates do; `None` once there are too many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DistinctPoints {
     most: usize,
@@ -49,11 +50,11 @@ impl DistinctPoints {
 
     /// The points (`n x d`) in the order of their coordinates, and their weights; `None` when they are too many.
     #[must_use]
-    pub fn sorted(self, columns: usize) -> Option<(Matrix, Vec<u64>)> {
+    pub fn sorted(self, columns: usize) -> Option<(Array2<f64>, Vec<u64>)> {
         let mut sorted: Vec<(Vec<u64>, u64)> = self.weights?.into_iter().collect();
         sorted.sort_unstable();
         let values = sorted.iter().flat_map(|(point, _)| point.iter().map(|key| value_of(*key))).collect();
-        Some((Matrix::new(values, columns), sorted.into_iter().map(|(_, weight)| weight).collect()))
+        Some((matrix(values, columns), sorted.into_iter().map(|(_, weight)| weight).collect()))
     }
 }
 
@@ -65,7 +66,7 @@ impl PartTask for CollectDistinct {
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<DistinctPoints> {
         let points = load_points(context, only(inputs)?, &self.columns).await?;
         let mut distinct = DistinctPoints { most: self.most, weights: Some(HashMap::new()) };
-        for (i, row) in points.rows.iter().enumerate() {
+        for (i, row) in points.rows.row_slices().enumerate() {
             if distinct.weights.is_none() {
                 break;
             }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::hierarchy::Reducer;
-use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::rows::matrix;
 use segmenta_algorithms::sums::Bounds;
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
@@ -44,7 +44,7 @@ impl PartTask for LabelBySeeds {
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Part> {
         let part = only(inputs)?;
         let points = load_points(context, part, &self.columns).await?;
-        let seeds = Matrix::new(self.seeds.clone(), self.columns.len());
+        let seeds = matrix(self.seeds.clone(), self.columns.len());
         let nearest = with_dimensions!(self.columns.len(), D => {
             Reducer::<D>::new(&seeds, &self.bounds).assign(&points.rows)
         });

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::hierarchy::Reducer;
 use segmenta_algorithms::kmeans::Partial;
-use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::rows::matrix;
 use segmenta_algorithms::sums::Bounds;
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
@@ -29,12 +29,12 @@ pub struct ReduceRows {
 #[async_trait]
 impl PartTask for ReduceRows {
     const NAME: &'static str = "reduce_rows";
-    /// By seed, as a [`Reducer`] numbers them.
+    /// One entry for each seed, in the order in which a [`Reducer`] numbers them.
     type Output = Partial;
 
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Partial> {
         let points = load_points(context, only(inputs)?, &self.columns).await?;
-        let seeds = Matrix::new(self.seeds.clone(), self.columns.len());
+        let seeds = matrix(self.seeds.clone(), self.columns.len());
         Ok(with_dimensions!(self.columns.len(), D => {
             let reducer = Reducer::<D>::new(&seeds, &self.bounds);
             let mut partial = reducer.assigner().empty_partial();

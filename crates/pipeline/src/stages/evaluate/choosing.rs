@@ -1,4 +1,4 @@
-//! Which k: what each rule says, and the sentence that tells why.
+//! The choice of k: what each rule says, and the sentence that says why.
 
 use segmenta_algorithms::kmeans::{Gap, by_gap, elbow};
 use segmenta_engine::{EngineError, Result};
@@ -6,7 +6,7 @@ use segmenta_results::clusterings::{Choice, Measures};
 
 use segmenta_spec::{KMeans, Select};
 
-/// What each rule chooses that has something to go by; nothing where there is a single k.
+/// What each rule chooses, for the rules that can choose; empty where there is a single k.
 pub(super) fn choices(measures: &[Measures], gaps: &[Gap]) -> Vec<Choice> {
     if measures.len() < 2 {
         return vec![];
@@ -35,7 +35,7 @@ fn choice(rule: Select, measures: &[Measures], gaps: &[Gap]) -> Option<usize> {
 /// The chosen k, and why in a sentence.
 ///
 /// # Errors
-/// A rule that has nothing to go by.
+/// When the rule cannot choose.
 pub(super) fn choose(settings: &KMeans, measures: &[Measures], choices: &[Choice]) -> Result<(usize, String)> {
     if let [k] = settings.k.as_slice() {
         return Ok((*k, format!("the spec fixes k at {k}")));
@@ -54,7 +54,7 @@ pub(super) fn choose(settings: &KMeans, measures: &[Measures], choices: &[Choice
     Ok((found.k, why(rule, found, first, last)))
 }
 
-/// For whoever works with the segments; the figures are in brackets.
+/// Written for people who work with the segments; the figures are in brackets.
 fn why(rule: Select, chosen: &Measures, first: usize, last: usize) -> String {
     let k = chosen.k;
     let value = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), |value| format!("{value:.4}"));

@@ -1,4 +1,4 @@
-//! Evaluate: judges every k, chooses one, and labels the rows by it.
+//! Evaluate: measures every k, chooses one, and labels the rows with its clusters.
 //!
 //! One pass over the points measures every candidate and draws the rows whose silhouettes are computed; see `silhouettes` and
 //! `choosing`.
@@ -8,8 +8,8 @@ mod numbering;
 mod silhouettes;
 
 use segmenta_algorithms::kmeans::{Clustering, Gap, Judge, Quality, prominences};
-use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::metrics::{calinski_harabasz, davies_bouldin};
+use segmenta_algorithms::rows::matrix;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{Assign, ClusterQuality, Judged, StratifiedSample};
 use segmenta_engine::{EngineError, Result};
@@ -86,13 +86,13 @@ pub struct Evaluated {
     pub why: String,
     /// What each rule would choose; none for a fixed k.
     pub choices: Vec<Choice>,
-    /// Rows that the silhouette was computed from, and whether that is all of them.
+    /// Rows that the silhouette was computed from.
     pub silhouette_rows: u64,
     /// True when the silhouette is that of all rows.
     pub silhouette_is_exact: bool,
-    /// The number of each cluster of the chosen candidate, which is what its rows are labelled with.
+    /// The number of each cluster of the chosen candidate. Rows are labelled with it.
     pub numbers: Vec<i32>,
-    /// The least number that no segment of this run, or of those before it, has had.
+    /// The least number that no segment of this run or of earlier runs has had.
     pub next_number: i32,
     /// The kept rows with their cluster and distance.
     pub assignments: Vec<Part>,
@@ -180,7 +180,7 @@ async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Resu
     })
 }
 
-/// The quality of each candidate, the sample's points, in parts, and what they weigh in each stratum.
+/// The quality of each candidate, the points of the sample, in parts, and their weight in each stratum.
 async fn judge(
     context: &StageContext<'_>,
     features: &[String],
@@ -195,7 +195,7 @@ async fn judge(
         sample,
     };
     let mut judged = context.merge_parts(task, &singly(&scaled.parts), Judged::merge).await?;
-    // They arrive in any order.
+    // Parts arrive in any order.
     judged.drawn.sort_by_key(|part| part.index);
     Ok(judged)
 }
@@ -213,7 +213,7 @@ fn measure(
     let within = within.iter().sum();
     let mean_distances: Vec<f64> =
         quality.distances.iter().zip(counts).map(|(sum, count)| distance.mean(*sum, *count)).collect();
-    let means = Matrix::new(means.clone(), scaled.bounds.len());
+    let means = matrix(means.clone(), scaled.bounds.len());
     let clusters = counts.iter().filter(|count| **count > 0).count();
     let weight = counts.iter().sum();
     let unit = Judge::silhouette_quantum();

@@ -1,37 +1,38 @@
 //! The numbers of the segments: those of an earlier run, where they are the same segments.
 //!
 //! ```text
-//!   centroids of then, in raw units ──the scalers of now──▶ matched one to one with the centroids of now, so that the distances
-//!                                                           add up to the least; a pair is one segment where its two are nearer
-//!                                                           to each other than half of how far each is from the others of its run
+//!   old centroids, in raw units ──the new scalers──▶ matched one to one with the new centroids, so that the sum
+//!                                                of the distances is least; a pair is one segment if its two are
+//!                                                nearer to each other than half of how far each is from the
+//!                                                others of its run
 //! ```
 //!
 //! A segment that is new gets a number that none had before, so that a number never means two segments.
 
 use segmenta_algorithms::matching::best_matching;
-use segmenta_algorithms::matrix::squared_distance;
+use segmenta_algorithms::rows::squared_distance;
 use segmenta_algorithms::scalers::Scaler;
 use segmenta_engine::{EngineError, Result};
 
 use crate::previous::{Previous, PreviousCluster};
 
-/// The numbers of the clusters of now.
+/// The numbers of the new clusters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Numbering {
-    /// By cluster.
+    /// In the order of the clusters.
     pub(super) numbers: Vec<i32>,
-    /// The least number that none has had.
+    /// The least number that no segment has had.
     pub(super) next_number: i32,
 }
 
 impl Numbering {
-    /// Clusters `0..k` by themselves.
+    /// Gives clusters `0..k` their own index as number.
     pub(super) fn by_cluster(k: usize) -> Self {
         Self { numbers: (0..k as i32).collect(), next_number: k as i32 }
     }
 }
 
-/// The numbers of clusters of now, given by their scaled centroids.
+/// The numbers of the new clusters, given by their scaled centroids.
 pub(super) fn number(previous: &Previous, centroids: &[f64], scalers: &[Scaler]) -> Result<Numbering> {
     let d = scalers.len().max(1);
     let now: Vec<&[f64]> = centroids.chunks_exact(d).collect();
@@ -77,7 +78,7 @@ mod tests {
     }
 
     fn numbers(previous: &Previous, centroids: &[f64]) -> (Vec<i32>, i32) {
-        // Scaled by 2: what is 10 in raw units is at 5.
+        // Scaled by 2, so 10 in raw units is at 5.
         let numbering = number(previous, centroids, &[Scaler::new(Transform::None, 0.0, 2.0)]).unwrap();
         (numbering.numbers, numbering.next_number)
     }
@@ -86,9 +87,9 @@ mod tests {
     fn segments_keep_their_numbers() {
         let then = previous(&[(0, 0.0), (4, 20.0), (2, 40.0)], 6);
         assert_eq!(numbers(&then, &[20.5, 0.3, 9.8]), (vec![2, 0, 4], 6));
-        // One is gone, and its number with it; one is new, and gets one that none had.
+        // One is gone, and its number with it. One is new, and gets a number that none had before.
         assert_eq!(numbers(&then, &[9.8, 60.0, 0.1]), (vec![4, 6, 0], 7));
-        // Two now where one was: the nearer one goes on.
+        // There are two where one was: the nearer one keeps the number.
         assert_eq!(numbers(&then, &[0.0, 20.1, 9.9, 26.0]), (vec![0, 2, 4, 6], 7));
     }
 
@@ -96,7 +97,7 @@ mod tests {
     fn what_is_far_from_what_it_was_is_another_segment() {
         let then = previous(&[(0, 0.0), (1, 20.0)], 2);
         assert_eq!(numbers(&then, &[0.0, 16.0]), (vec![0, 2], 3));
-        // A single segment is itself.
+        // A single segment always keeps its number.
         assert_eq!(numbers(&previous(&[(3, 0.0)], 5), &[100.0]), (vec![3], 5));
     }
 }

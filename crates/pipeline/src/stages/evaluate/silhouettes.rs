@@ -1,18 +1,19 @@
 //! The Euclidean silhouette on a stratified sample.
 //!
-//! The strata are the clusters of the largest k. Half of the sample is shared among them by their size and half evenly, so that
-//! small clusters are seen too; within a stratum rows are drawn by a hash of their id. A drawn row stands for as many rows as
-//! its stratum has for each that was drawn, in the mean distances as in the means of silhouettes:
-//!
+//! The strata are the clusters of the largest k. Half of the sample is shared among them by their size and half evenly,
+//! so that small clusters are seen too; within a stratum rows are drawn by a hash of their id. A drawn row stands for
+//! as many rows as its stratum has, divided by those drawn from it, both in the mean distances and in the means of
+//! silhouettes:
 //! ```text
 //!   mean  =  sum over strata h of  W_h / W * mean of h
 //! ```
 //!
-//! All rows of the sample share its mean distances, and with them their errors: the spread of the silhouettes says less than half
-//! of what the mean may be off by. So the standard error is that of a jackknife: the sample is dealt to [`REPLICATES`] groups, the
-//! silhouettes are computed without each of them in turn, distances included, and the error is how much the mean varies. Up to
-//! the limit of rows every row is drawn, and all of this is the plain silhouette. Cochran, "Sampling Techniques", 1977; Kott, "The
-//! delete-a-group jackknife", Journal of Official Statistics 2001.
+//! All rows of the sample share its mean distances, and so they share the errors of those. The spread of the
+//! silhouettes shows less than half of the error of the mean. So the standard error is that of a jackknife: the sample
+//! is dealt into [`REPLICATES`] groups, the silhouettes are computed without each group in turn, distances included,
+//! and the error is how much the mean varies. Up to the limit of rows every row is drawn, and the result is the plain
+//! silhouette. Cochran, "Sampling Techniques", 1977; Kott, "The delete-a-group jackknife", Journal of Official
+//! Statistics 2001.
 
 use segmenta_algorithms::kmeans::Judge;
 use segmenta_algorithms::metrics::REPLICATES;
@@ -26,7 +27,7 @@ use crate::stages::scale::Scaled;
 use crate::stages::{rows_of, singly};
 use segmenta_spec::Evaluate;
 
-/// The rows of the silhouette are a sample of their own.
+/// Seed of the sample for the silhouette, which is not the sample of other steps.
 const SEED: u64 = 0x73_696c_686f;
 
 /// The silhouette of one candidate.
@@ -61,9 +62,9 @@ pub(super) fn sample(
     })
 }
 
-/// Of each stratum, given by its weight, the largest hash that is drawn.
+/// For each stratum, given by its weight, the largest hash that is drawn.
 fn thresholds(strata: &[u64], wanted: u64, rows: u64, is_weighted: bool) -> Vec<u64> {
-    // How many rows a stratum has is known where each weighs 1. Where they do not, all strata have one rate.
+    // The weight of a stratum tells its number of rows only if each row weighs 1. Otherwise all strata have one rate.
     if wanted >= rows || is_weighted {
         return vec![RowSample::of(SEED, wanted, rows).threshold; strata.len()];
     }
@@ -80,8 +81,8 @@ pub(super) fn is_exact(sample: &StratifiedSample) -> bool {
     sample.thresholds.iter().all(|threshold| *threshold == u64::MAX)
 }
 
-/// The estimates of the candidates that have two clusters or more, from the parts of the sample; `weights`: of what was drawn of each
-/// stratum, added up.
+/// The estimates for the candidates with two clusters or more, from the parts of the sample. `weights` are the sums of
+/// the weights drawn from each stratum.
 pub(super) async fn estimate(
     context: &StageContext<'_>,
     features: &[String],
@@ -117,7 +118,8 @@ pub(super) async fn estimate(
     Ok(found.collect())
 }
 
-/// From the sums of one candidate of `k` clusters, the weights of the strata, and how many rows a drawn one stands for.
+/// Combines the sums of one candidate of `k` clusters, given the weights of the strata and how many rows a drawn row
+/// stands for.
 fn combine(sums: &SilhouettesByStratum, strata: &[u64], factors: &[f64], k: usize) -> Estimate {
     let unit = Judge::silhouette_quantum();
     let mut by_stratum = vec![SilhouetteSums::default(); strata.len()];
@@ -190,7 +192,8 @@ mod tests {
         let first = (900.0 * 0.5 + 40.0 * 0.25) / 940.0;
         assert!((found.by_cluster[0].unwrap() - first).abs() < 1e-12);
         assert_eq!((found.by_cluster[1], found.by_cluster[2]), (Some(0.75), None));
-        // In the first stratum all are alike. In the second a group that is left out takes the share of the rows not drawn with it.
+        // In the first stratum all are alike. In the second, leaving out a group moves its weight by the root of the
+        // share of rows that were not drawn.
         let moved = 0.9_f64.sqrt();
         let (gain, lose) = (1.0 + moved / 15.0, moved + moved / 15.0);
         let second = |left: f64| (gain * 5.5 - lose * left) / (gain * 10.0 - lose);

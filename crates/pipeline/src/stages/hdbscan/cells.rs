@@ -2,7 +2,7 @@
 
 use segmenta_algorithms::hdbscan::resolution::{STANDARD_ERROR, ladder};
 use segmenta_algorithms::hdbscan::space_partition::SpacePartition;
-use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::rows::matrix;
 use segmenta_engine::operators::hdbscan::{CellPoints, CountPoints, Gather, Gathered, Scatter, shuffle_plan};
 use segmenta_engine::operators::{RowSample, Sample, Sampled};
 use segmenta_engine::{EngineError, Result};
@@ -13,7 +13,7 @@ use crate::stage::StageContext;
 use segmenta_spec::{Hdbscan, Resolution};
 
 const MAX_CELLS: u64 = 4_096;
-/// Rows that the cuts between cells are drawn from, for each cell.
+/// Sampled rows for each cell; the cuts between cells come from them.
 const SAMPLE_ROWS_A_CELL: u64 = 64;
 const SAMPLE_SEED: u64 = 0x6365_6c6c;
 
@@ -37,7 +37,7 @@ pub(in crate::stages) async fn resolution(
             total.iter_mut().zip(&part).for_each(|(total, counter)| total.merge(counter));
         })
         .await?;
-    // Four standard errors on the safe side.
+    // A margin of four standard errors.
     let fits = |count: f64| count * (1.0 + 4.0 * STANDARD_ERROR) <= budget as f64;
     let found = resolutions.iter().zip(&counters).find(|(_, counter)| fits(counter.estimate()));
     found.map(|(resolution, _)| *resolution).ok_or_else(|| {
@@ -60,7 +60,7 @@ pub(in crate::stages) async fn cells(
     let rows = rows_of(&scaled.parts);
     let count = rows.div_ceil(settings.cell_rows).clamp(1, MAX_CELLS);
     let sample = if count == 1 {
-        Matrix::new(vec![], features.len())
+        matrix(vec![], features.len())
     } else {
         let wanted = count * SAMPLE_ROWS_A_CELL;
         let threshold = RowSample::of(SAMPLE_SEED, wanted, rows).threshold;
@@ -69,7 +69,7 @@ pub(in crate::stages) async fn cells(
         let mut drawn: Vec<Sampled> =
             context.map_parts(task, &singly(&scaled.parts)).await?.into_iter().flatten().collect();
         drawn.sort_by_key(|sampled| (sampled.hash, sampled.id));
-        Matrix::new(drawn.into_iter().flat_map(|sampled| sampled.point).collect(), features.len())
+        matrix(drawn.into_iter().flat_map(|sampled| sampled.point).collect(), features.len())
     };
     let partition = SpacePartition::new(&sample, count as u32);
     let scatter =

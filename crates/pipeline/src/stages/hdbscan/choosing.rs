@@ -1,4 +1,4 @@
-//! What the tree is cut into: condensed for every size, the most valid kept.
+//! How the tree is cut: it is condensed for every size, and the most valid clustering is kept.
 
 use segmenta_algorithms::hdbscan::condensed_tree::CondensedTree;
 use segmenta_algorithms::hdbscan::membership::Memberships;
@@ -16,7 +16,7 @@ use segmenta_spec::{Hdbscan, MinClusterSize};
 const AUTO_SHARES: [f64; 5] = [0.002, 0.005, 0.01, 0.02, 0.05];
 const LEAST_AUTO: u64 = 5;
 
-/// The chosen clustering on its way.
+/// The clustering that is being chosen.
 pub(super) struct Chosen {
     pub(super) candidate: DensityCandidate,
     pub(super) tree: CondensedTree,
@@ -26,7 +26,7 @@ pub(super) struct Chosen {
 /// The sizes that are tried.
 ///
 /// # Errors
-/// More samples, or larger clusters, than there are rows.
+/// When more samples or larger clusters are asked for than there are rows.
 pub(crate) fn cluster_sizes(settings: &Hdbscan, rows: u64) -> Result<Vec<u64>> {
     let too_few = |key: &str, value: u64| {
         EngineError::spec(format!(
@@ -51,7 +51,7 @@ pub(crate) fn cluster_sizes(settings: &Hdbscan, rows: u64) -> Result<Vec<u64>> {
     }
 }
 
-/// Condenses for every size and keeps the most valid; of equals, the largest size.
+/// Condenses for every size and keeps the most valid clustering; among equals, that of the largest size.
 pub(super) fn choose(
     context: &StageContext<'_>,
     settings: &Hdbscan,
@@ -124,7 +124,8 @@ pub(super) fn reason(chosen: &DensityCandidate, candidates: &[DensityCandidate])
     }
 }
 
-/// The least row id of each selected cluster: what tells apart clusters that are equal in all else. Read only where some are.
+/// The least row id of each selected cluster, which orders clusters that are equal in everything else. Read only where
+/// there are any.
 pub(super) async fn least_ids(
     context: &StageContext<'_>,
     cells: &[CellPoints],

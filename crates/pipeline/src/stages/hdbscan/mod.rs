@@ -1,7 +1,7 @@
 //! HDBSCAN: density-based clusters and noise, over cells of space. See [`segmenta_algorithms::hdbscan`] for the method.
 //!
-//! The driver holds, for each point, 16 bytes of an edge, 40 while it condenses the tree, and 24 of labels; 12 more where
-//! points stand for several rows.
+//! For each point the driver holds 16 bytes for an edge, 40 while it condenses the tree, and 24 for labels; 12 more
+//! where points stand for several rows.
 
 pub(super) mod cells;
 mod choosing;
@@ -53,7 +53,7 @@ impl Stage for HdbscanStage {
     }
 
     fn check(given: &Given<'_>) -> Result<()> {
-        // Rows that weigh more than 1 are more to HDBSCAN.
+        // For HDBSCAN, a row of weight w counts as w rows.
         match (&given.spec.hdbscan, given.customers(), &given.spec.source.weight) {
             (Some(settings), Some(rows), None) => cluster_sizes(settings, rows).map(drop),
             _ => Ok(()),
@@ -100,17 +100,17 @@ pub struct DensityClustered {
     pub bound: f64,
     /// The same from how far rows were moved in fact: twice the largest shift.
     pub measured_bound: f64,
-    /// Rows before.
+    /// Rows before they were collapsed.
     pub rows: u64,
-    /// Sum of their weights; their number where they have none. What sizes are counted in.
+    /// Sum of their weights, or their number if they have no weights. Sizes are counted in this unit.
     pub weight: u64,
-    /// Points after.
+    /// Points after that.
     pub points: u64,
     /// Cells of space that held a row.
     pub cells: usize,
     /// Rounds that joined the cells' trees.
     pub rounds: usize,
-    /// The neighbour graph, where the tree is that of one.
+    /// The neighbour graph, if the tree was built from one.
     pub graph: Option<NeighborGraph>,
     /// Total length of the spanning tree over the rows: rows that share a point are joined by edges of its core distance.
     pub spanning_weight: f64,
@@ -132,7 +132,7 @@ pub struct DensityClustered {
     pub labels: Vec<Part>,
 }
 
-/// Clusters that are described: the largest.
+/// The number of clusters that are described: the largest ones.
 const MAX_DENSITY_SEGMENTS: usize = 100;
 
 impl Clustering for DensityClustered {
@@ -153,8 +153,8 @@ impl Clustering for DensityClustered {
         &[PROBABILITY_COLUMN, SCORE_COLUMN]
     }
 
-    /// Clusters of one density are of any size and shape, and often one of them has most customers: what sets them apart is described by
-    /// their features, and no name that promises or gives up on somebody follows from it.
+    /// Clusters of one density have any size and shape, and often one of them has most customers. Their features
+    /// describe what sets them apart, but that does not justify a name that promises something or gives up on somebody.
     fn has_names(&self) -> bool {
         false
     }
@@ -170,7 +170,7 @@ impl Clustering for DensityClustered {
 /// Runs the stage. `slices` is the number of slices that the row ids are cut into.
 ///
 /// # Errors
-/// Fewer rows than `min_samples` or `min_cluster_size` ask for; a budget that no grid fits.
+/// When there are fewer rows than `min_samples` or `min_cluster_size` ask for, or no grid fits the budget.
 pub async fn run(
     context: &StageContext<'_>,
     settings: &Hdbscan,

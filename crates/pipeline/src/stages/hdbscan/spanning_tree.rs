@@ -21,7 +21,7 @@ use crate::stage::StageContext;
 use crate::stages::scale::Scaled;
 use segmenta_spec::{Graph, Hdbscan};
 
-/// Points that the recall of the neighbour graph is measured by, about.
+/// Approximate number of points on which the recall of the neighbour graph is measured.
 const RECALL_SAMPLE: u64 = 500;
 const RECALL_SEED: u64 = 0x7265_6361;
 const DESCENT_SEED: u64 = 0x6465_7363;
@@ -47,7 +47,7 @@ impl Points {
             let heavy = weights.iter().zip(cores).filter(|(weight, _)| **weight > 1);
             lengths.extend(heavy.map(|(weight, core)| (*core, f64::from(*weight - 1))));
         }
-        // In an order that does not depend on that of the points.
+        // Sorted so that the order does not depend on that of the points.
         lengths.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
         lengths.iter().map(|(length, count)| length * count).sum()
     }
@@ -64,11 +64,11 @@ pub(in crate::stages) struct Spanned {
     pub(super) cores: Vec<Part>,
     /// Rounds that joined the cells' trees.
     pub(super) rounds: usize,
-    /// Of `graph: knn`.
+    /// The neighbour graph, with `graph: knn`.
     pub(super) graph: Option<NeighborGraph>,
 }
 
-/// The spanning tree of all points: of the whole graph, or of that of neighbours.
+/// The spanning tree of all points, from the complete graph or from the graph of neighbours.
 pub(in crate::stages) async fn spanning_tree(
     context: &StageContext<'_>,
     settings: &Hdbscan,
@@ -102,7 +102,7 @@ pub(in crate::stages) async fn spanning_tree(
             features: features.to_vec(),
             cells: searched.clone(),
             components,
-            // The graph of neighbours has no open edges: nothing is known of the way from one component to another.
+            // The graph of neighbours has no open edges, so nothing is known about edges between its components.
             within_cells: graph.is_some(),
         };
         let links = context.map_parts(task, &singly(&parts)).await?;
@@ -136,7 +136,7 @@ pub(in crate::stages) async fn spanning_tree(
 struct Layout {
     /// Place of each cell's first point, in the order of the cells.
     first: Vec<u32>,
-    /// Cells without rows have no part: places are looked up by index.
+    /// Place by cell index. It is a map because cells without rows have no part.
     by_index: HashMap<u32, u32>,
 }
 
@@ -159,7 +159,7 @@ impl Layout {
     }
 }
 
-/// What the cells' own work leaves for the rounds.
+/// What the cells' own work leaves for the rounds to do.
 struct Forest {
     /// Edges that belong to the tree.
     edges: Vec<Edge>,
@@ -266,7 +266,7 @@ async fn neighbor_forest(
     Ok((Forest { edges, joining, searched }, graph))
 }
 
-/// The share of the nearest neighbours that were found; at a tie with the last one, each counts.
+/// The share of the nearest neighbours that were found; all neighbours that tie with the last one count.
 async fn recall(
     context: &StageContext<'_>,
     features: &[String],

@@ -1,4 +1,5 @@
-//! How far off imputed cells are: known cells of some rows are masked, imputed, and compared with what they were.
+//! How far off imputed cells are. Known cells of some rows are masked and imputed, and the results are compared with
+//! the true values.
 
 use segmenta_algorithms::imputation::{Donors, ImputationErrors, KnnImputer, Nearest, masked_copies};
 use segmenta_engine::Result;
@@ -11,14 +12,15 @@ use super::DONOR_SEED;
 use crate::stage::StageContext;
 use crate::stages::{Draw, MeanAndVariance, draw, rows_of, singly};
 
-/// Cells that are masked, about, and how many of them a row of all may meet: in many columns it meets most of them.
+/// Approximate number of cells that are masked, the least number, and the comparisons of rows with cells that it is
+/// limited by. With many columns, a row is compared with most of the cells.
 const CELLS: u64 = 3_000;
 const LEAST_CELLS: u64 = 300;
 const MEETINGS: u64 = 1_000_000_000;
-/// Columns up to which a row meets few of the cells.
+/// Up to this many columns, a row is compared with few of the cells.
 const FEW_COLUMNS: usize = 4;
 
-/// Donors that tell, before the pass, how far the neighbours of a cell may be at most.
+/// Donors that give an upper bound, before the pass, on how far the neighbours of a cell are.
 const SCOUTS: usize = 20_000;
 
 /// How far off nearest neighbours are.
@@ -26,7 +28,7 @@ const SCOUTS: usize = 20_000;
 pub struct ImputationError {
     /// Rows whose cells were masked.
     pub probes: u64,
-    /// A feature each.
+    /// One entry for each feature.
     pub features: Vec<FeatureError>,
 }
 
@@ -42,11 +44,11 @@ pub(super) async fn estimate(
     let (d, rows) = (features.len(), rows_of(parts));
     let cells = if d <= FEW_COLUMNS { CELLS } else { (MEETINGS / rows.max(1)).clamp(LEAST_CELLS, CELLS) };
     let rows_to_mask = (cells as usize).div_ceil(d);
-    // The first rows in the order that the donors are drawn in: as far as they are donors, all of them are.
+    // The first rows in the order in which donors are drawn: all of them are donors, or all donors are among them.
     let wanted = Draw { parts, columns: features, seed: DONOR_SEED, rows: rows_to_mask + SCOUTS, keep: true };
     let mut probes = draw(context, &wanted).await?;
     let mut scouts = probes.split_off(rows_to_mask.min(probes.len() / 2));
-    // A masked cell has to leave something to go by.
+    // A row with a masked cell needs another value that neighbours can be found by.
     probes.retain(|probe| probe.point.iter().filter(|cell| !cell.is_nan()).count() > 1);
     if probes.is_empty() || d == 1 {
         return Ok(None);
@@ -89,8 +91,8 @@ pub(super) async fn estimate(
     Ok(Some(ImputationError { probes: probes.len() as u64, features: features.collect() }))
 }
 
-/// How far the neighbours of each missing cell of `masked` are at most, by what some donors say. Cells that were missing already are of
-/// no interest.
+/// An upper bound on how far the neighbours of each missing cell of `masked` are, found from some donors. Cells that
+/// were missing before are ignored.
 fn within(search: &DonorSearch, features: usize, scouts: &[Sampled], known: &[f64], masked: &[f64]) -> Vec<f64> {
     let mut donors = Donors::new(features);
     scouts.iter().for_each(|scout| donors.extend(&scout.point));

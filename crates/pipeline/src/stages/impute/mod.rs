@@ -26,7 +26,7 @@ use segmenta_spec::JobSpec;
 use segmenta_spec::{Donors, Fill, Impute};
 use serde_json::Value;
 
-/// Which rows are donors is a sample of its own, not that of K-Means.
+/// Seed of the sample of donors, which differs from that of K-Means.
 const DONOR_SEED: u64 = 0x0064_6f6e_6f72;
 
 /// The stage.
@@ -74,22 +74,24 @@ fn describe(spec: &JobSpec) -> String {
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Imputed {
-    /// The feature table without a gap, with `<feature>_imputed` flags; as it was extracted where nothing was missing.
+    /// The feature table without gaps, with `<feature>_imputed` flags; the extracted table itself where nothing was
+    /// missing.
     pub parts: Vec<Part>,
-    /// A feature each.
+    /// One entry for each feature.
     pub features: Vec<ImputedFeature>,
-    /// The rows that neighbours were looked for among, with their features, where that was needed.
+    /// The rows among which neighbours were searched, with their features, if that was needed.
     pub donors: Vec<Part>,
     /// Bounds of the features before they were filled.
     pub bounds: Vec<Bounds>,
-    /// What cells were filled with where there was no neighbour, or always; a feature each, where cells were missing.
+    /// The value for each feature, used where there was no neighbour, or always; given where cells were missing.
     pub fill: Option<Vec<f64>>,
     /// How far off neighbours are, where they filled cells.
     pub error: Option<ImputationError>,
 }
 
-/// Runs the stage. Where cells are missing, a pass fills them; before it there is one for means (also the last resort of nearest
-/// neighbours), one or two for medians, one that draws the donors, and one that searches them where they do not fit a worker.
+/// Runs the stage. If cells are missing, one pass fills them. Before it there is one pass for means (also the last
+/// resort of nearest neighbours), one or two for medians, one that draws the donors, and one that searches them where
+/// they do not fit in a worker's memory.
 ///
 /// # Errors
 /// Missing cells with `method: none`; donors that do not fit a worker's memory.
@@ -102,7 +104,7 @@ pub async fn run(
     let missing: Vec<u64> = extracted.features.iter().map(|feature| feature.missing).collect();
     let bounds: Vec<Bounds> = extracted.features.iter().map(|feature| feature.bounds()).collect();
     if missing.iter().all(|cells| *cells == 0) {
-        // The feature table has no gap, and need not be written again.
+        // The feature table has no gap, so it is not written again.
         let features = extracted.features.iter();
         let features = features.map(|feature| ImputedFeature { filled: 0, sketch: feature.sketch.clone() }).collect();
         return Ok(Imputed {
@@ -146,7 +148,7 @@ pub async fn run(
         let task = DrawDonors { prefix: format!("{}donors/", context.prefix), features: features.to_vec(), sample };
         let parts = context.map_parts(task, &singly(&extracted.parts)).await?;
         let parts: Vec<Part> = parts.into_iter().flatten().collect();
-        // A tiny sample may be empty: then the mean fills.
+        // A tiny sample may be empty; then the mean fills the cells.
         donors = (!parts.is_empty()).then_some(DonorSet { parts, search });
     }
     let donor_parts = donors.as_ref().map(|donors| donors.parts.clone()).unwrap_or_default();
@@ -169,7 +171,7 @@ pub async fn run(
             "the donors do not fit a worker: each row meets every share of them"
         );
         search(context, &donors.search, features, &shares, &mut inputs).await?;
-        // They are in what was found.
+        // The donors are already in what the search found.
         donors.parts.clear();
     } else if let Some(donors) = &filling.donors {
         tracing::info!(donors = donors.rows(), "every worker holds all donors");
@@ -184,11 +186,11 @@ pub async fn run(
     Ok(Imputed { parts, features: totals, donors: donor_parts, bounds, fill: Some(values), error })
 }
 
-/// The donors in shares that a worker can hold; one share where it can hold them all. Workers are taken to have the memory of this
-/// process: how donors are shared out changes no result.
+/// The donors in shares that a worker can hold; a single share if it can hold them all. Workers are assumed to have the
+/// memory of this process. The shares change no result.
 fn shares(context: &StageContext<'_>, donors: &DonorSet, features: usize) -> Vec<Vec<Part>> {
     let budget = match context.cluster.runtime().memory_pool.memory_limit() {
-        // Half of the pool; the store, where the donors are kept, has two thirds as much as the pool.
+        // Half of the pool. The store, which keeps the donors, is two thirds as large as the pool.
         MemoryLimit::Finite(bytes) => bytes / 2,
         _ => usize::MAX,
     };
@@ -223,7 +225,7 @@ async fn search(
         features: features.to_vec(),
         search: search.clone(),
     };
-    // All rows meet one share before the next one, so that a worker loads each once.
+    // All rows meet one share before the next, so that a worker loads each share once.
     let of_share = |share: &Vec<Part>| inputs.iter().map(|rows| [rows.clone(), share.clone()].concat()).collect();
     let pairs: Vec<Vec<Part>> = shares.iter().flat_map(|share| -> Vec<Vec<Part>> { of_share(share) }).collect();
     let found = context.map_parts(task, &pairs).await?;
@@ -234,7 +236,7 @@ async fn search(
     Ok(())
 }
 
-/// Means and variances of the features, where they are needed; none else.
+/// Means and variances of the features, if they are needed; otherwise empty.
 async fn moments(
     context: &StageContext<'_>,
     settings: &Impute,
@@ -258,7 +260,8 @@ async fn moments(
     Ok(means_and_variances(context, &columns).await?.into_iter().flatten().collect())
 }
 
-/// What the cells of each feature are filled with; for nearest neighbours, where there is none: the mean.
+/// The value that fills the cells of each feature. For nearest neighbours it is the mean, used where there is no
+/// neighbour.
 async fn values(
     context: &StageContext<'_>,
     settings: &Impute,

@@ -1,5 +1,5 @@
-//! Bisecting K-Means: one run to the largest k makes every clustering of the sweep. A pass serves all splits that are tried, of all
-//! restarts.
+//! Bisecting K-Means: one run to the largest k gives every clustering of the sweep. A pass serves all splits that are
+//! being tried, in all restarts.
 
 use segmenta_algorithms::hashing::combine;
 use segmenta_algorithms::kmeans::{Bisection, Centers, Progress};
@@ -18,7 +18,7 @@ pub(super) async fn run(
 ) -> Result<Vec<Candidate>> {
     let sample = sample.ok_or_else(|| EngineError::job("bisecting k-means: no sample to start from"))?;
     let largest = settings.k.last().copied().unwrap_or(2);
-    // All rows are the first leaf, and a pass tells what they are.
+    // All rows are the first leaf, and one pass computes their count, sum and inertia.
     let whole = Centers::flat(sample.mean(), points.columns());
     let partials = points.pass(vec![PassCandidate { centers: whole.clone(), wanted: Wanted::Inertia }], None).await?;
     let whole = points.assigner(whole);
@@ -26,7 +26,8 @@ pub(super) async fn run(
     let mut runs: Vec<Bisection> = partials.iter().cycle().take(settings.restarts).map(new).collect();
     loop {
         for (restart, run) in runs.iter_mut().enumerate() {
-            // To begin one may split others that were tried before, which changes the numbers of the clusters.
+            // Beginning one split may carry out others that were tried before, which changes the numbers of the
+            // clusters.
             while let Some(leaf) = run.untried().first().copied() {
                 let current = run.current();
                 let seed = combine(combine(settings.seed, restart as u64), leaf as u64 ^ ((current.k() as u64) << 32));

@@ -1,4 +1,4 @@
-//! Lloyd's algorithm for all candidates: a pass a step, and one more with the final centroids.
+//! Lloyd's algorithm for all candidates: one pass a step, and one more with the final centroids.
 
 use segmenta_algorithms::kmeans::{Centers, Clustering, Lloyd, Partial, Progress, coordinate_quanta};
 use segmenta_engine::Result;
@@ -7,7 +7,7 @@ use segmenta_engine::operators::{PassCandidate, Wanted};
 use super::{Candidate, Points, Started, flat};
 use segmenta_spec::KMeans;
 
-/// One candidate on its way.
+/// One candidate during the run.
 struct Run {
     k: usize,
     restart: usize,
@@ -66,7 +66,7 @@ impl Run {
     }
 }
 
-/// Empty clusters are rare: only then is a pass repeated, for the farthest points.
+/// Empty clusters are rare, so a pass is repeated for the farthest points only when there are some.
 async fn reseed(points: &Points<'_>, moving: &[&mut Run], partials: &mut [Partial]) -> Result<()> {
     let is_emptied = |i: &usize| moving[*i].lloyd.progress() == Progress::Running && partials[*i].empty_clusters() > 0;
     let emptied: Vec<usize> = (0..moving.len()).filter(is_emptied).collect();

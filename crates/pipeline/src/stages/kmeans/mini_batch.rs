@@ -1,4 +1,5 @@
-//! Mini-batch K-Means for all candidates: a step looks at one batch, the same for all of them, and one pass over all points ends it.
+//! Mini-batch K-Means for all candidates. Each step reads one batch, the same for all candidates, and a pass over all
+//! points comes last.
 
 use segmenta_algorithms::hashing::combine;
 use segmenta_algorithms::kmeans::{Centers, Clustering, MiniBatch, Progress, coordinate_quanta};
@@ -9,7 +10,7 @@ use super::{Candidate, Points, Started, flat};
 use crate::stages::rows_of;
 use segmenta_spec::KMeans;
 
-/// Batches are drawn by a seed of their own.
+/// Batches have a seed of their own.
 const BATCH_SEED: u64 = 0x0062_6174_6368;
 
 pub(super) async fn run(

@@ -1,5 +1,5 @@
-//! K-Means: sweeps k by map-reduce. One pass over the points serves every candidate (k, restart) that still moves, of whichever
-//! variant.
+//! K-Means: sweeps k by map-reduce. One pass over the points serves every candidate (k, restart) that still moves,
+//! whatever its variant.
 //!
 //! | file | |
 //! |---|---|
@@ -94,9 +94,9 @@ pub struct Clustered {
     pub gaps: Vec<Gap>,
     /// Points of the sample that starts and gaps come from; 0 where none was needed.
     pub sample_rows: u64,
-    /// Points that k-means|| drew; 0 for another start.
+    /// Points that k-means|| drew; 0 for other kinds of start.
     pub oversampled_rows: u64,
-    /// Passes over the points, that of the sample included.
+    /// Passes over the points, including the one that draws the sample.
     pub passes: u64,
 }
 
@@ -105,7 +105,7 @@ pub struct Clustered {
 pub struct Candidate {
     /// Number of clusters.
     pub k: usize,
-    /// Which restart it comes from, from 0.
+    /// The restart it comes from, counted from 0.
     pub restart: usize,
     /// Its clusters, in scaled space. Means differ from centroids by no more than the tolerance.
     pub clustering: Clustering,
@@ -150,7 +150,7 @@ impl Points<'_> {
         Assigner::new(centers, &self.scaled.bounds, 0)
     }
 
-    /// Whether passes look at points, rather than at boxes of them.
+    /// Whether passes look at single points rather than at boxes of points.
     fn go_by_points(&self, settings: &KMeans) -> bool {
         self.columns() > MAX_FILTERED || settings.algorithm != KMeansAlgorithm::Lloyd
     }
@@ -168,11 +168,11 @@ fn flat(centroids: &[f64], columns: usize, wanted: Wanted) -> PassCandidate {
 /// Refuses more clusters than rows.
 ///
 /// # Errors
-/// See above.
+/// When there are fewer rows than clusters.
 pub(crate) fn check_rows(settings: &KMeans, rows: u64) -> Result<()> {
     match settings.k.last() {
         Some(largest) if *largest as u64 > rows => Err(EngineError::spec(format!(
-            "kmeans.k: {largest} clusters of {rows} rows cannot be; lower k to at most {rows}, or check what \
+            "kmeans.k: {rows} rows cannot make {largest} clusters; lower k to at most {rows}, or check what \
              source.sql and outliers leave"
         ))),
         _ => Ok(()),
@@ -230,7 +230,7 @@ pub async fn run(
     Ok(Clustered { candidates: best, gaps, sample_rows, oversampled_rows, passes: context.passes() })
 }
 
-/// Of the restarts of each k the one of the least inertia; the first of equal ones.
+/// For each k, the restart with the least inertia; the first of equal ones.
 fn best_of_each(candidates: Vec<Candidate>) -> Vec<Candidate> {
     let mut best: Vec<Candidate> = Vec::new();
     for candidate in candidates {
@@ -250,9 +250,9 @@ fn warn(context: &StageContext<'_>, candidates: &[Candidate]) {
     if let [.., largest] = with_empty.as_slice() {
         let empty = empty(largest);
         context.warn(format!(
-            "k-means: of {}, {empty} clusters stay empty{}: there are no more than {} distinct points",
+            "k-means: with k = {}, {empty} clusters stay empty{}: there are no more than {} distinct points",
             largest.k,
-            if with_empty.len() > 1 { ", and some of fewer too" } else { "" },
+            if with_empty.len() > 1 { ", and some with a smaller k too" } else { "" },
             largest.k - empty
         ));
     }

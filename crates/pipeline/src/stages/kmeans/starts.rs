@@ -1,11 +1,12 @@
-//! Where K-Means starts: the sample of the points, k-means|| over all of them, and what is clustered in memory.
+//! Where K-Means starts: the sample of the points, k-means|| over all of them, and the clustering in memory.
 
 use std::sync::Arc;
 
+use ndarray::Array2;
 use segmenta_algorithms::hashing::combine;
 use segmenta_algorithms::kmeans::{Centers, Gap, ROUNDS, best_of, gaps, plus_plus};
-use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::parallel::for_each_chunk;
+use segmenta_algorithms::rows::{Rows, matrix};
 use segmenta_engine::operators::{Oversample, Sampled, Wanted};
 use segmenta_engine::{EngineError, Result};
 
@@ -16,28 +17,29 @@ use segmenta_spec::{KMeans, MAX_GAP_SWEEP};
 /// Starts are drawn from a sample of this many points, or [`SAMPLE_ROWS_A_CLUSTER`] for each cluster if that is more.
 const SAMPLE_ROWS: usize = 16_384;
 const SAMPLE_ROWS_A_CLUSTER: usize = 64;
-/// A start is the best of up to this many that were refined in memory, and of fewer where that takes more than [`LOCAL_WORK`].
+/// A start is the best of up to this many that were refined in memory; fewer where they would take more than
+/// [`LOCAL_WORK`].
 const LOCAL_STARTS: usize = 10;
-/// Multiplications that starts may take: seconds.
+/// Multiplications that starts may take, which is a few seconds.
 const LOCAL_WORK: f64 = 2e10;
-/// Steps that a start is refined by, about.
+/// Approximate number of steps that refine a start.
 const LOCAL_STEPS: f64 = 30.0;
-/// k-means|| draws so many points a round for each cluster.
+/// k-means|| draws this many points a round for each cluster.
 const OVERSAMPLING: f64 = 2.0;
 /// Points that the gap statistic looks at.
 const GAP_ROWS: usize = 2_048;
-/// What is drawn for different ends is drawn by seeds of their own.
+/// The gap statistic has a seed of its own.
 const GAP_SEED: u64 = 0x0067_6170;
 const SPLIT_SEED: u64 = 0x0073_706c_6974;
 const ROUND_SEED: u64 = 0x0072_6f75_6e64;
 
 /// Points in memory, each with a weight, in an order that depends on nothing but the data and the seed. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct WeightedPoints(Arc<Rows>);
+pub(super) struct WeightedPoints(Arc<Weighted>);
 
 #[derive(Debug)]
-struct Rows {
-    points: Matrix,
+struct Weighted {
+    points: Array2<f64>,
     weights: Vec<f64>,
 }
 
@@ -56,10 +58,9 @@ pub(super) async fn sample(points: &Points<'_>, settings: &KMeans) -> Result<Wei
         },
     )
     .await?;
-    let mut rows = Matrix::with_capacity(sampled.len(), points.columns());
-    sampled.iter().for_each(|point| rows.push(&point.point));
+    let rows = matrix(sampled.iter().flat_map(|point| point.point.iter().copied()).collect(), points.columns());
     let weights = sampled.iter().map(|point| f64::from(point.weight)).collect();
-    Ok(WeightedPoints::of(Rows { points: rows, weights }))
+    Ok(WeightedPoints::of(Weighted { points: rows, weights }))
 }
 
 /// Draws points over all rows by k-means||, each weighted by the points that are nearest to it.
@@ -70,7 +71,7 @@ pub(super) async fn oversample(
 ) -> Result<WeightedPoints> {
     let d = points.columns();
     let largest = settings.k.last().copied().unwrap_or(1);
-    let Rows { points: rows, weights } = &*sample.0;
+    let Weighted { points: rows, weights } = &*sample.0;
     let mut drawn = plus_plus(rows, weights, 1, combine(settings.seed, ROUND_SEED));
     for round in 0..ROUNDS {
         let partials = points.pass(vec![flat(&drawn, d, Wanted::Inertia)], None).await?;
@@ -92,22 +93,22 @@ pub(super) async fn oversample(
     }
     let partials = points.pass(vec![flat(&drawn, d, Wanted::Sums)], None).await?;
     let counts = partials.into_iter().next().map(|partial| partial.counts).unwrap_or_default();
-    // Of equal points the first has all of the weight.
+    // Of equal points, the first one gets all the weight.
     let there = |i: &usize| counts.get(*i).is_some_and(|count| *count > 0);
     let kept: Vec<usize> = (0..drawn.len() / d).filter(there).collect();
-    Ok(WeightedPoints::of(Rows {
-        points: Matrix::new(kept.iter().flat_map(|i| drawn[i * d..(i + 1) * d].iter().copied()).collect(), d),
+    Ok(WeightedPoints::of(Weighted {
+        points: matrix(kept.iter().flat_map(|i| drawn[i * d..(i + 1) * d].iter().copied()).collect(), d),
         weights: kept.iter().map(|i| counts[*i] as f64).collect(),
     }))
 }
 
 impl WeightedPoints {
-    fn of(rows: Rows) -> Self {
+    fn of(rows: Weighted) -> Self {
         Self(Arc::new(rows))
     }
 
     pub(super) fn rows(&self) -> u64 {
-        self.0.points.rows() as u64
+        self.0.points.nrows() as u64
     }
 
     /// The weighted mean.
@@ -140,42 +141,43 @@ impl WeightedPoints {
         .await
     }
 
-    /// A start for the split of one of the clusters that `current` makes: two centroids, where two points are in it.
+    /// A start for the split of one of the clusters that `current` makes: two centroids, if two points are in the
+    /// cluster.
     pub(super) async fn split(&self, current: Centers, cluster: usize, seed: u64) -> Result<Option<Vec<f64>>> {
         in_memory(self, move |here, _| {
-            let d = here.points.columns();
-            let (mut members, mut weights) = (Matrix::with_capacity(0, d), vec![]);
-            for (row, weight) in here.points.iter().zip(&here.weights) {
+            let d = here.points.ncols();
+            let (mut members, mut weights) = (vec![], vec![]);
+            for (row, weight) in here.points.row_slices().zip(&here.weights) {
                 if current.nearest(row).0 == cluster {
-                    members.push(row);
+                    members.extend_from_slice(row);
                     weights.push(*weight);
                 }
             }
-            let start = best_of(&members, &weights, 2, combine(seed, SPLIT_SEED), LOCAL_STARTS).centroids;
+            let start = best_of(&matrix(members, d), &weights, 2, combine(seed, SPLIT_SEED), LOCAL_STARTS).centroids;
             (start.len() == 2 * d && start[..d] != start[d..]).then_some(start)
         })
         .await
     }
 
-    /// The gap statistic of each k; of none for a sweep that it would hold up.
+    /// The gap statistic of each k; empty for a sweep that it would slow down too much.
     pub(super) async fn gaps(&self, settings: &KMeans) -> Result<Vec<Gap>> {
-        let rows = self.0.points.rows().min(GAP_ROWS);
-        if settings.k.iter().sum::<usize>() * self.0.points.columns() > MAX_GAP_SWEEP {
+        let rows = self.0.points.nrows().min(GAP_ROWS);
+        if settings.k.iter().sum::<usize>() * self.0.points.ncols() > MAX_GAP_SWEEP {
             return Ok(vec![]);
         }
-        let (ks, seed, d) = (settings.k.clone(), combine(settings.seed, GAP_SEED), self.0.points.columns());
-        let some = Self::of(Rows {
-            points: Matrix::new(self.0.points.values()[..rows * d].to_vec(), d),
+        let (ks, seed, d) = (settings.k.clone(), combine(settings.seed, GAP_SEED), self.0.points.ncols());
+        let some = Self::of(Weighted {
+            points: matrix(self.0.points.values()[..rows * d].to_vec(), d),
             weights: self.0.weights[..rows].to_vec(),
         });
         in_memory(&some, move |here, threads| gaps(&here.points, &here.weights, &ks, seed, threads)).await
     }
 }
 
-/// Computes on threads that may be blocked.
+/// Runs a computation on threads that may block.
 async fn in_memory<T: Send + 'static>(
     points: &WeightedPoints,
-    work: impl FnOnce(&Rows, usize) -> T + Send + 'static,
+    work: impl FnOnce(&Weighted, usize) -> T + Send + 'static,
 ) -> Result<T> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let done = tokio::task::spawn_blocking({

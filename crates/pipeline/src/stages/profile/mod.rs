@@ -1,4 +1,4 @@
-//! Profile: what each segment looks like in the units of the features, what to call it, and a rule that tells who is in it.
+//! Profile: what each segment looks like in the units of the features, what it is called, and a rule for who is in it.
 
 mod rules;
 mod sample;
@@ -73,19 +73,19 @@ fn describe(spec: &JobSpec) -> String {
 pub struct Profiled {
     /// The segments that hold a row, by algorithm and cluster.
     pub segments: Vec<Segment>,
-    /// How each feature is distributed over all customers, to tell drift by.
+    /// How each feature is distributed over all customers, for measuring drift later.
     pub distributions: Vec<Distribution>,
-    /// How far each two of the clusterings agree.
+    /// How far every two of the clusterings agree.
     pub agreements: Vec<Agreement>,
     /// Rules of each clustering that has few enough segments.
     pub rules: Vec<ClusteringRules>,
-    /// A sample of the assigned rows in which each segment is seen.
+    /// A sample of the assigned rows in which each segment appears.
     pub sample: Part,
-    /// The assignments with the names of the segments; those of the stage before where no segment has a name.
+    /// The assignments with the names of the segments; those of the stage before if no segment has a name.
     pub assignments: Vec<Part>,
 }
 
-/// Cells of a contingency table that are kept.
+/// Most cells of a contingency table that are kept.
 const MAX_CELLS: usize = 1_000;
 
 async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Profiled> {
@@ -118,7 +118,7 @@ async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Resu
     Ok(Profiled { segments, distributions, agreements, rules, sample, assignments })
 }
 
-/// The assignments with the names of the segments, for those who would not look a number up.
+/// The assignments with the names of the segments, so that readers need not look a number up.
 async fn with_labels(context: &StageContext<'_>, assignments: &[Part], segments: &[Segment]) -> Result<Vec<Part>> {
     let column = |algorithm: Algorithm| {
         let of = segments.iter().filter(|segment| segment.algorithm == algorithm);
@@ -139,7 +139,7 @@ async fn with_labels(context: &StageContext<'_>, assignments: &[Part], segments:
     context.map_parts(task, &singly(assignments)).await
 }
 
-/// Sets the clusterings against each other, where there are several.
+/// Compares the clusterings with each other, if there are several.
 async fn agreements(
     context: &StageContext<'_>,
     assignments: &[Part],
@@ -232,7 +232,7 @@ async fn profile(
     Ok(segments)
 }
 
-/// Names the segments where the spec says what the features mean.
+/// Names the segments if the spec says what the features mean.
 fn label(settings: &Profile, features: &[String], segments: &mut [Segment]) {
     let mut segments: Vec<&mut Segment> = segments.iter_mut().filter(|segment| segment.share >= LEAST_SHARE).collect();
     if !settings.has_roles() || segments.len() > MOST_LABELS {

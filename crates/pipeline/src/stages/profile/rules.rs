@@ -1,7 +1,7 @@
 //! Short rules for the segments: shallow decision trees on the raw features, grown on the sample and measured on all rows.
 
 use segmenta_algorithms::hierarchy::Contingency;
-use segmenta_algorithms::matrix::Matrix;
+use segmenta_algorithms::rows::matrix;
 use segmenta_algorithms::rules::{Condition, Conjunction, DecisionTree, Limits, Rules};
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{ApplyRules, RuledClustering};
@@ -13,14 +13,14 @@ use super::sample::{SegmentSample, by_algorithm};
 use crate::stage::StageContext;
 use crate::stages::singly;
 
-/// Clusterings of more segments get no rules: nobody would read them.
+/// Clusterings with more segments get no rules, because nobody would read them.
 const MOST_SEGMENTS: usize = 32;
-/// Conditions of a rule, at most.
+/// Most conditions of a rule.
 const DEPTH: usize = 5;
-/// Leaves of a tree for each segment, and at least.
+/// Leaves of a tree for each segment, and the least number of leaves.
 const LEAVES_A_SEGMENT: usize = 2;
 const LEAST_LEAVES: usize = 8;
-/// Share of the customers that a leaf holds at least.
+/// Least share of the customers that a leaf holds.
 const LEAST_SHARE: f64 = 0.001;
 
 /// Finds rules, and measures them in one pass over all rows.
@@ -31,7 +31,7 @@ pub(super) async fn find(
     assignments: &[Part],
     segments: &[Segment],
 ) -> Result<Vec<ClusteringRules>> {
-    let points = Matrix::new(sample.features(features.len()), features.len());
+    let points = matrix(sample.features(features.len()), features.len());
     let mut found: Vec<(Algorithm, Vec<i32>, DecisionTree)> = vec![];
     for (algorithm, segments) in by_algorithm(segments) {
         let (true, Some(labels)) = ((2..=MOST_SEGMENTS).contains(&segments.len()), sample.labels(algorithm)) else {

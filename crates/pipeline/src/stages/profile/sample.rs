@@ -1,8 +1,8 @@
-//! A sample of the assigned rows: what rules are grown on, and what the report draws.
+//! A sample of the assigned rows. Rules are grown on it, and the report draws it.
 //!
-//! Each clustering has an equal share of it; half of the share goes to its segments by their size, and half evenly, so that
-//! small segments are seen too. Rows are drawn by a hash of their id. One stands for as many rows as the rate says at which
-//! it was drawn, and those of a K-Means segment together for all of it.
+//! Each clustering has an equal share of it; half of the share goes to its segments by their size, and half evenly, so
+//! that small segments are seen too. Rows are drawn by a hash of their id. A row stands for as many rows as follows
+//! from the rate at which it was drawn. The rows of a K-Means segment together stand for the whole segment.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::error::DataFusionError;
-use segmenta_algorithms::matrix::Matrix;
 use segmenta_algorithms::metrics::{Labelling, SilhouetteReference};
+use segmenta_algorithms::rows::{Rows, matrix};
 use segmenta_engine::Result;
 use segmenta_engine::artifact::{Part, PartWriter};
 use segmenta_engine::operators::{RowSample, SampleSegments, SampledRow, SegmentRates};
@@ -23,10 +23,10 @@ use crate::stage::StageContext;
 
 const SEED: u64 = 0x7361_6d70_6c65;
 
-/// Rows of a sample, about.
+/// Approximate number of rows of a sample.
 const ROWS: u64 = 10_000;
 
-/// Silhouettes are computed of the first rows by hash, as many as so many differences of coordinates allow.
+/// Silhouettes are computed for the first rows by hash, as many as this number of coordinate differences allows.
 const SILHOUETTE_WORK: usize = 1_600_000_000;
 
 /// A sample of rows in the order of their hashes. A row has a cell of each of the columns.
@@ -90,7 +90,7 @@ impl SegmentSample {
         }
     }
 
-    /// The labels by a clustering, where the job has it.
+    /// The labels by a clustering, if the job has it.
     pub(super) fn labels(&self, algorithm: Algorithm) -> Option<Vec<i32>> {
         let column = self.columns.iter().position(|column| column == algorithm.column())?;
         Some(self.rows.iter().map(|row| row.values[column] as i32).collect())
@@ -101,7 +101,7 @@ impl SegmentSample {
         self.rows.iter().flat_map(|row| row.values[..features].iter().copied()).collect()
     }
 
-    /// Of the first rows, their silhouettes within the sample.
+    /// The silhouettes of the first rows within the sample.
     fn silhouettes(&self, features: usize) -> Vec<f64> {
         let labels = self.labels(Algorithm::Kmeans).unwrap_or_default();
         let mut numbers: Vec<i32> = labels.clone();
@@ -114,15 +114,15 @@ impl SegmentSample {
         let dense = |label: &i32| numbers.binary_search(label).unwrap_or_default() as u32;
         let labels: Vec<u32> = labels[..first].iter().map(dense).collect();
         let points: Vec<f64> = self.rows[..first].iter().flat_map(|row| row.point.iter().copied()).collect();
-        let points = Matrix::new(points, features);
+        let points = matrix(points, features);
         let weights = &self.weights[..first];
         let labelling = Labelling { labels: labels.clone(), k: numbers.len() };
         let reference = SilhouetteReference::new(&points, weights, &[labelling], &[]);
-        let of = |i: usize| reference.silhouettes(points.row(i), weights[i], 0, &labels[i..=i])[0].value;
+        let of = |i: usize| reference.silhouettes(points.row_slice(i), weights[i], 0, &labels[i..=i])[0].value;
         (0..first).map(of).collect()
     }
 
-    /// Writes it as a table under the stage's folder.
+    /// Writes the sample as a table under the stage's folder.
     pub(super) async fn write(&self, context: &StageContext<'_>, features: &[String]) -> Result<Part> {
         let d = features.len();
         let numbers = |of: &dyn Fn(usize) -> f64| -> ArrayRef {
@@ -162,7 +162,7 @@ pub(super) fn by_algorithm(segments: &[Segment]) -> Vec<(Algorithm, Vec<&Segment
     Algorithm::ALL.into_iter().map(of).filter(|(_, segments): &(_, Vec<&Segment>)| !segments.is_empty()).collect()
 }
 
-/// How many of about `wanted` rows are drawn of each segment.
+/// The rate for each segment when about `wanted` rows are drawn.
 fn rates(column: usize, segments: &[&Segment], wanted: u64) -> SegmentRates {
     let first = segments.iter().map(|segment| segment.cluster).min().unwrap_or(0);
     let last = segments.iter().map(|segment| segment.cluster).max().unwrap_or(0);

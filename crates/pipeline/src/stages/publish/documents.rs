@@ -1,5 +1,6 @@
 //! The published documents: the model and the metrics.
 
+use segmenta_algorithms::rows::Rows as _;
 use segmenta_engine::artifact::{Part, part_url};
 use segmenta_engine::operators::hdbscan::DensityModelCell;
 use segmenta_engine::{EngineError, Result};
@@ -20,10 +21,10 @@ use crate::source::part_count;
 use crate::stages::kmeans::Candidate;
 use crate::stages::rows_of;
 
-/// Patterns of missing features that are published: those of most rows.
+/// Number of patterns of missing features that are published: those that most rows have.
 const MISSING_PATTERNS: usize = 100;
 
-/// The model. `forest` is what it says of the document of the trees.
+/// The model. `forest` is the model's entry for the document of the trees.
 pub(super) fn model(results: &Results<'_>, forest: Option<ForestModel>) -> Model {
     let spec = results.spec;
     let d = spec.source.features.len().max(1);
@@ -90,7 +91,7 @@ pub(super) fn model(results: &Results<'_>, forest: Option<ForestModel>) -> Model
                     leaf_sizes: dendrogram.weights().to_vec(),
                     linkage: dendrogram
                         .linkage_matrix()
-                        .iter()
+                        .row_slices()
                         .map(|merge| std::array::from_fn(|i| merge[i]))
                         .collect(),
                 },

@@ -1,4 +1,5 @@
-//! Publish: copies what the stages made to where users look for it, and makes the documents, the manifest last: see `publication.rs`.
+//! Publish: copies what the stages made to where users look for it, writes the documents, and replaces the manifest
+//! last: see `publication.rs`.
 
 mod documents;
 mod tables;
@@ -40,7 +41,7 @@ pub(crate) const FOREST_FILE: &str = "model/forest.json";
 /// The sample of assigned rows.
 const SAMPLE_FILE: &str = "sample.parquet";
 
-/// What is at paths that stay, beside the manifest and the tables that it names.
+/// Documents at paths that do not change, besides the manifest and the tables that it names.
 pub(crate) const DOCUMENTS: &[&str] =
     &["segments.parquet", "segments.sql", "quality.parquet", SAMPLE_FILE, "model.json", "metrics.json", REPORT_FILE];
 
@@ -68,17 +69,17 @@ pub struct Results<'a> {
     pub evaluated: &'a Evaluated,
     /// See above.
     pub profiled: &'a Profiled,
-    /// What the stages so far took.
+    /// The cost of each stage so far.
     pub stages: &'a [StageReport],
     /// What was noticed on the way.
     pub warnings: &'a [String],
 }
 
 impl<'a> Results<'a> {
-    /// Of a job whose stages have run.
+    /// The results of a job whose stages have run.
     ///
     /// # Errors
-    /// A stage that has not.
+    /// When a stage has not run.
     pub fn new(given: &Given<'a>, made: &'a Made, stages: &'a [StageReport], warnings: &'a [String]) -> Result<Self> {
         Ok(Self {
             spec: given.spec,
@@ -110,7 +111,7 @@ pub async fn run(
     lease: &Lease,
 ) -> Result<Manifest> {
     let runtime = context.cluster.runtime();
-    // Before anything is taken away, what replaces it has to be there.
+    // What replaces the old results has to be there before anything is removed.
     let model_cells = || results.density.iter().flat_map(|density| &density.model);
     let of_model = |of: fn(&DensityModelCell) -> &Part| -> Vec<Part> { model_cells().map(of).cloned().collect() };
     let model_tables = [
@@ -200,7 +201,7 @@ pub async fn run(
     Ok(manifest)
 }
 
-/// Puts documents at the paths that stay, and removes what was published before.
+/// Puts documents at the paths that do not change, and removes what was published before.
 async fn finish(
     publication: &Publication<'_>,
     content: &Bytes,
@@ -211,7 +212,7 @@ async fn finish(
     publication.sweep(&manifest.outputs).await
 }
 
-/// Brings a publication to its end whose run did not come further than to its manifest.
+/// Completes a publication whose run stopped after it replaced the manifest.
 ///
 /// # Errors
 /// A document that is gone; a place that cannot be written to.

@@ -16,7 +16,7 @@ use crate::stages::rows_of;
 const QUALITY_QUANTILES: [(&str, f64); 7] =
     [("p01", 0.01), ("p05", 0.05), ("p25", 0.25), ("p50", 0.5), ("p75", 0.75), ("p95", 0.95), ("p99", 0.99)];
 
-/// `quality.parquet`: what each step of the preparation did to each feature, a row a feature and step.
+/// `quality.parquet`: what each step of the preparation did to each feature, one row for each feature and step.
 pub(super) fn quality(results: &Results<'_>) -> Result<RecordBatch> {
     struct Row<'a> {
         feature: &'a str,

@@ -10,7 +10,7 @@
   const report = JSON.parse(document.getElementById("report-data").textContent);
   const kmeans = report.clusterings[0];
   const PALETTE = 24;
-  const LISTED = 24; // of a clustering of more segments, plots with a row a segment show so many
+  const LISTED = 24; // plots with a row for each segment show at most this many
   let shown = kmeans;
   let printing = false;
   let theme;
@@ -485,7 +485,7 @@
       const all = segments.flatMap((s) => s.features.map((f, j) => ({ s, j, z: f.z }))).filter((d) => isNumber(d.z));
       const top = all.filter((d) => d.s.cluster >= 0).reduce((best, d) => (!best || Math.abs(d.z) > Math.abs(best.z) ? d : best), null);
       const reach = Math.min(3, Math.max(1, top ? Math.abs(top.z) : 1));
-      // Less recency is better: with its colours turned round, one colour is good throughout.
+      // Less recency is better: with its colours reversed, the same colour is good everywhere.
       const good = (f, z) => (f === report.recency ? -z : z);
       const fill = (f, z) => (isNumber(z) ? mix(theme.mid, good(f, z) < 0 ? theme.low : theme.high, Math.min(1, Math.abs(z) / reach)) : theme.paper);
       const cell = (i, j) => {
@@ -1070,7 +1070,7 @@
       const reach = (high - low) * 0.35;
       const seen = fences.filter((f) => f >= low - reach && f <= high + reach && !(kind.kind === "log" && f <= 0));
       const scale = scaleOf(kind, ...extent([...inside, ...seen]), 0.04);
-      const cutText = o.rule === "none" ? "no fence" : `${thousands(o.cut)} cut`;
+      const cutText = o.rule === "none" ? "no fence" : `${thousands(o.cut)} set aside`;
       return {
         element: panel(element, o.feature, [cutText, scale.kind].filter(Boolean).join(", ")),
         draw(width) {
@@ -1100,7 +1100,7 @@
             option: chart({ left, right, top: 2, height: 40 }, axis(scale, width - left - right, true, { grid: true }), hiddenAxis(0, 1), series),
             height: 70,
             marks: 1 + fences.length,
-            label: `${one(o.feature)} before the cut: median ${number(o.p50)}, from ${number(o.min)} to ${number(o.max)}. ${o.rule === "none" ? "No fence." : `Fence from ${number(o.fence_low)} to ${number(o.fence_high)} by ${o.rule}; ${thousands(o.cut)} rows cut by it, ${thousands(o.cut_by_forest)} by the forest.`}`,
+            label: `${one(o.feature)} of all customers, with those set aside: median ${number(o.p50)}, from ${number(o.min)} to ${number(o.max)}. ${o.rule === "none" ? "No fence." : `Fence from ${number(o.fence_low)} to ${number(o.fence_high)} by ${o.rule}; ${thousands(o.cut)} customers set aside by it, ${thousands(o.cut_by_forest)} by the forest.`}`,
           };
         },
       };
