@@ -151,6 +151,41 @@ def deviation(x: np.ndarray) -> float:
     return float(top * math.sqrt(math.fsum((off / top) ** 2) / len(x))) if top > 0 else 0.0
 
 
+FACTORS = {"iqr": 1.5, "zscore": 3.0, "mad": 3.5}
+SHARE_LIMIT = 0.05
+
+
+def check_widening(case, filled: np.ndarray, rules: list[dict], applied: list) -> list[dict]:
+    """The rules with the factors that were applied: default ones are widened, all by the same, until they set aside no more than
+    their share, and no further than that."""
+    default = [j for j, rule in enumerate(rules) if rule["method"] in FACTORS and "factor" not in rule]
+    if not default:
+        return rules
+    own = lambda j: applied[j][rules[j]["method"]]["factor"] / FACTORS[rules[j]["method"]]
+    times = own(default[0])
+    case.check(all(close(own(j), times, 1e-9) for j in default) and times >= 1.0, lambda: f"factors {applied} of {rules}")
+
+    def outside(times: float, of: list[int]) -> np.ndarray:
+        found = np.zeros(len(filled), dtype=bool)
+        for j in of:
+            factor = rules[j].get("factor", FACTORS.get(rules[j]["method"], 0) * times)
+            bounds = fence(filled[:, j], rules[j] | ({"factor": factor} if factor else {}))
+            if bounds is not None and bounds[1] - bounds[0] > 4 * bounds[2]:
+                low, high, slack = bounds
+                found |= (filled[:, j] < low - slack) | (filled[:, j] > high + slack)
+        return found
+
+    within_others = ~outside(1.0, [j for j in range(len(rules)) if j not in default])
+    most = int(SHARE_LIMIT * len(filled))
+    count = lambda times: int((outside(times, default) & within_others).sum())
+    case.check(count(times) <= most, lambda: f"widened by {times!r}, {count(times)} of {len(filled)} rows are outside")
+    if times > 1.0:
+        case.count("fences that were widened")
+        case.check(count(times * (1 - 1e-4)) >= most, lambda: f"widened by {times!r}, but less would do: {count(times * (1 - 1e-4))} rows")
+    factor = lambda j: FACTORS[rules[j]["method"]] * times
+    return [rule | {"factor": factor(j)} if j in default else rule for j, rule in enumerate(rules)]
+
+
 def check_fences(case, filled: np.ndarray, rules: list[dict], published: list, kept: np.ndarray, rejected: list[dict]) -> None:
     """`kept` tells which rows were; `rejected` has of each row that was not its place, rule, feature, value and fence."""
     for j, rule in enumerate(rules):

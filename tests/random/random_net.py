@@ -416,7 +416,8 @@ def preparation_case(case: Case, rng: np.random.Generator) -> None:
                     "row": place[row["id"]], "rule": row["rule"], "feature": names.index(row["feature"]), "value": row["value"],
                     "low": row["fence_low"], "high": row["fence_high"],
                 })
-        preparation.check_fences(case, x, rules, published.model["outliers"]["fences"], kept, rejected)
+        applied = preparation.check_widening(case, x, rules, published.model["outliers"]["rules"])
+        preparation.check_fences(case, x, applied, published.model["outliers"]["fences"], kept, rejected)
     if wants in (None, "scale"):
         preparation.check_scalers(case, x[kept], scalings, published.model["scale"]["scalers"])
     if wants is None:

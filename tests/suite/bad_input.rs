@@ -259,7 +259,7 @@ fn values_that_are_too_long() {
         fs::write(&spec, format!("name: test\nsource: {source}\noutput: out\n")).unwrap();
     };
     of("name AS id");
-    fails_at(&spec, 3, &["t.parquet", "the values of `name` have", "shorten them"]);
+    fails_at(&spec, 3, &["t.parquet", "the values of `name` are", "shorten them"]);
     // Where they are not read they do no harm.
     of("customer_id AS id");
     let said = segmenta(&["check", spec.to_str().unwrap()]);
@@ -332,10 +332,10 @@ fn cells_that_are_not_finite_are_missing_and_counted() {
 fn values_that_do_not_fit_the_settings() {
     let here = folder();
     table(&here.path().join("t.parquet"), 7, |i| Some(i as f64), |i| Some(i as f64 - 3.0));
-    fails(here.path(), "kmeans: {k: 8}\n", 2, &["kmeans.k: 8 clusters of 7 rows", "at most 7"]);
+    fails(here.path(), "kmeans: {k: 8}\n", 2, &["kmeans.k: 7 rows cannot make 8 clusters", "at most 7"]);
     // That is known without running anything.
     let said = segmenta(&["check", here.path().join("job.yaml").to_str().unwrap()]);
-    assert!(said.code == 2 && said.err.contains("8 clusters of 7 rows"), "{}", said.err);
+    assert!(said.code == 2 && said.err.contains("7 rows cannot make 8 clusters"), "{}", said.err);
     let said = segmenta(&["clean", here.path().join("nowhere").to_str().unwrap()]);
     assert!(said.code == 3 && said.err.contains("there is no such folder"), "{}", said.err);
     fails(here.path(), "kmeans: {k: 2}\nscale: {transform: log1p}\n", 2, &["log1p", "`b` goes down to -3"]);

@@ -136,6 +136,7 @@ fn features_without_a_role_get_no_label() {
             ("[recency, frequency, monetary]", "[days, orders, spend]"),
             ("{from: 2, to: 10}", "3"),
             ("{recency: days, frequency: orders, monetary: USD}", "{spend: USD}"),
+            (",\n           lapsed_after: 180", ""),
         ],
     );
     let said = segmenta(&["run", spec.to_str().unwrap()]);

@@ -47,7 +47,8 @@ fn knn_imputation_fences_and_standard_scaler() {
     let fixture = fixture("preparation.json");
     for sharding in SHARDINGS {
         for weights in ["uniform", "distance"] {
-            let sections = format!("impute: {{method: knn, neighbors: 5, weights: {weights}}}");
+            let sections =
+                format!("impute: {{method: knn, neighbors: 5, weights: {weights}}}\noutliers: {{factor: 1.5}}");
             prepared(sharding, &sections, |out| {
                 check_imputation(out, &fixture["knn"][weights]);
                 if weights == "uniform" {
@@ -116,11 +117,11 @@ fn check_scaler(out: &Path, centers: [f64; 3], scales: [f64; 3]) {
 fn the_other_fences_and_scalers() {
     let fixture = fixture("preparation.json");
     for sharding in SHARDINGS {
-        prepared(sharding, "scale: {method: robust}", |out| {
+        prepared(sharding, "outliers: {factor: 1.5}\nscale: {method: robust}", |out| {
             let robust = &fixture["robust_scaler"];
             check_scaler(out, by_feature(&robust["center"]), by_feature(&robust["scale"]));
         });
-        prepared(sharding, "scale: {method: minmax}", |out| {
+        prepared(sharding, "outliers: {factor: 1.5}\nscale: {method: minmax}", |out| {
             let (low, high) =
                 (by_feature(&fixture["minmax_scaler"]["data_min"]), by_feature(&fixture["minmax_scaler"]["data_max"]));
             check_scaler(out, low, std::array::from_fn(|j| high[j] - low[j]));
@@ -149,7 +150,8 @@ fn kmeans_from_the_same_start() {
 /// In one folder, so that the preparation is done once and resumed from.
 fn check_kmeans(case: &Value, sharding: &str, folder: &Path, relocated: u64) {
     let k = case["k"].as_u64().unwrap() as usize;
-    let sections = format!("kmeans: {{k: {k}, start: {}, tolerance: 1e-4}}\n", case["start"]);
+    let sections =
+        format!("outliers: {{factor: 1.5}}\nkmeans: {{k: {k}, start: {}, tolerance: 1e-4}}\n", case["start"]);
     let outcome = run(&features_job(&tables(sharding), &sections, folder), 2, &RunOptions::default()).unwrap();
     let out = folder.join("out");
     let metrics = json(&out.join("metrics.json"));

@@ -55,6 +55,44 @@ fn all_values(out: &Path, feature: &str) -> BTreeMap<i64, f64> {
     values
 }
 
+/// Each column sets its own rows aside; of many columns they would add up to a third of the customers.
+#[test]
+fn fences_of_many_columns_do_not_add_up() {
+    let folder = folder();
+    let normal = |i: u64, j: u64| {
+        let draw = |k: u64| unit_interval(mix(i * 1_000 + 2 * j + k)).max(1e-12);
+        (-2.0 * draw(0).ln()).sqrt() * (std::f64::consts::TAU * draw(1)).cos()
+    };
+    let names: Vec<String> = (0..64).map(|j| format!("f{j}")).collect();
+    let mut columns = vec![("customer", ids(0..3_000))];
+    columns.extend((0..64).map(|j| (names[j].as_str(), floats((0..3_000).map(|i| Some(normal(i, j as u64)))))));
+    write_parquet(&folder.path().join("t.parquet"), &columns);
+    let run = |name: &str, outliers: &str| {
+        let spec = folder.path().join(format!("{name}.yaml"));
+        let text = format!(
+            "name: {name}\nsource:\n  tables: {{t: t.parquet}}\n  id: customer\n  features: [{}]\n{outliers}kmeans: {{k: 2}}\n\
+             output: {name}\n",
+            names.join(", ")
+        );
+        fs::write(&spec, text).unwrap();
+        let said = segmenta(&["run", spec.to_str().unwrap()]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        let metrics = json(&folder.path().join(name).join("metrics.json"));
+        let warnings = metrics["warnings"].to_string();
+        (metrics["rows"]["rejected"].as_u64().unwrap(), warnings)
+    };
+    let (set_aside, warnings) = run("default", "");
+    // The least factor that keeps the limit: of 3,000 rows 150 at most, and hardly fewer.
+    assert!((140..=150).contains(&set_aside), "{set_aside}");
+    assert!(warnings.contains("`share_limit` allows 5.0 %") && warnings.contains("to a factor of"), "{warnings}");
+    let factor = json(&folder.path().join("default/model.json"))["outliers"]["rules"][0]["iqr"]["factor"].clone();
+    assert!(factor.as_f64().unwrap() > 1.5, "{factor}");
+    let (set_aside, warnings) = run("given", "outliers: {factor: 1.5}\n");
+    assert!(set_aside > 900, "{set_aside}");
+    assert!(warnings.contains("are in no segment"), "{warnings}");
+    assert!(run("tenth", "outliers: {share_limit: 0.1}\n").0.abs_diff(295) <= 5);
+}
+
 /// What lakes have besides numbers: ids that are UUIDs, a flag as a feature, shards in folders of which some are wanted.
 #[test]
 fn uuids_flags_and_folders() {
@@ -155,7 +193,7 @@ fn features_may_differ() {
 #[test]
 fn yeo_johnson_is_as_likely_as_any() {
     let fixture = json(&root().join("tests/parity/power.json"));
-    let folder = prepared("scale: {method: standard, transform: yeo_johnson}\n");
+    let folder = prepared("outliers: {factor: 1.5}\nscale: {method: standard, transform: yeo_johnson}\n");
     let model = json(&folder.path().join("out/model.json"));
     for (j, feature) in FEATURES.iter().enumerate() {
         let scaler = &model["scale"]["scalers"][j];

@@ -29,6 +29,18 @@
 //! | mid | Loyal | Regular; Big spenders if spend is high | Infrequent; Big spenders if spend is high |
 //! | low | At risk | Hibernating; At risk if spend is high | Lost; Hibernating if spend is mid; At risk if spend is high |
 //!
+//! The row "low" tells that customers have gone. Standing against other segments cannot say so: of weekly buyers, some are
+//! always the least recent. It therefore holds for segments that have *lapsed*, however recent the others are, and for
+//! these alone. The rest of the segments are in the row "mid" at least, and those that share a name are told apart as
+//! "less recent".
+//!
+//! *Lapsed*: the mean recency is beyond a time that the job names; or, if the time since the first order (*tenure*) is
+//! known, beyond three times the mean interval between orders, `(tenure - recency) / (frequency - 1)`. Where orders come at
+//! random times (Ehrenberg, The Pattern of Consumer Purchases, 1959; Schmittlein, Morrison and Colombo, Counting Your
+//! Customers, Management Science 33(1), 1987), a customer who is still active is silent that long in `exp(-3)`, 5 %, of
+//! the cases. A segment of fewer than 1.5 orders a customer has hardly an interval of its own and takes that of all
+//! segments. Where neither is known, no segment counts as lapsed.
+//!
 //! *Lost* presumes that there are other customers who buy little but lately: where no segment is Promising, Infrequent
 //! or Low spend, the segment is *Infrequent* (without frequency: *Low spend*) instead.
 //!
@@ -71,6 +83,8 @@ pub struct Standing {
     pub frequency: Option<f64>,
     /// Mean spend. None where the job has no such feature.
     pub monetary: Option<f64>,
+    /// Mean time since the first order, in the unit of `recency`. None where the job has no such feature.
+    pub tenure: Option<f64>,
     /// Share of all customers, 0 to 1. Only tells apart segments that are equal in everything else.
     pub share: f64,
 }
@@ -88,15 +102,16 @@ pub struct Label {
     pub why: String,
 }
 
-/// Labels `segments` against each other, in their order; no segments give no labels.
+/// Labels `segments` against each other, in their order; no segments give no labels. Customers who have not ordered for
+/// longer than `lapsed_after`, in the unit of recency, have lapsed; without it, tenure decides.
 ///
 /// Deterministic. The rules are those of the [module](self).
 #[must_use]
-pub fn label_segments(segments: &[Standing]) -> Vec<Label> {
+pub fn label_segments(segments: &[Standing], lapsed_after: Option<f64>) -> Vec<Label> {
     let axes: Vec<Axis> = Measure::ALL.into_iter().map(|measure| Axis::new(measure, segments)).collect();
     let names = match segments.len() {
         1 => vec![Name::Everyone],
-        count => base_names(&axes, count),
+        _ => base_names(&axes, &lapsed(segments, lapsed_after)),
     };
     let suffixes = suffixes(&axes, &names);
     names
@@ -426,12 +441,46 @@ impl Name {
     }
 }
 
-fn base_names(axes: &[Axis], count: usize) -> Vec<Name> {
+/// Intervals between orders after which an active customer is hardly silent any more: `exp(-3)` is 5 %.
+const INTERVALS: f64 = 3.0;
+
+/// Orders of a customer, in the mean, from which on a segment has an interval of its own.
+const LEAST_ORDERS: f64 = 1.5;
+
+/// Whether the customers of each segment have lapsed; false where that is not known.
+fn lapsed(segments: &[Standing], lapsed_after: Option<f64>) -> Vec<bool> {
+    // Time from the first to the last order, and orders after the first.
+    let repeats = |segment: &Standing| {
+        let (time, orders) = (segment.tenure? - segment.recency?, segment.frequency? - 1.0);
+        (time.is_finite() && orders.is_finite()).then_some((time, orders))
+    };
+    let all = segments.iter().filter_map(|segment| Some((segment.share, repeats(segment)?)));
+    let (time, orders) =
+        all.fold((0.0, 0.0), |sum, (share, (time, orders))| (sum.0 + share * time, sum.1 + share * orders));
+    let of_all = (orders > 0.0 && time > 0.0).then_some(time / orders);
+    let has_lapsed = |segment: &Standing| {
+        let recency = segment.recency.filter(|recency| recency.is_finite())?;
+        if let Some(after) = lapsed_after {
+            return Some(recency > after);
+        }
+        let (time, orders) = repeats(segment)?;
+        let interval = if orders >= LEAST_ORDERS - 1.0 && time > 0.0 { time / orders } else { of_all? };
+        Some(recency > INTERVALS * interval)
+    };
+    segments.iter().map(|segment| has_lapsed(segment).unwrap_or(false)).collect()
+}
+
+fn base_names(axes: &[Axis], lapsed: &[bool]) -> Vec<Name> {
     let level = |measure: Measure, segment: usize| {
         let axis = axes.iter().find(|axis| axis.measure == measure)?;
-        axis.level(segment)
+        let level = axis.level(segment)?;
+        Some(match (measure, lapsed[segment], level) {
+            (Measure::Recency, true, _) => Level::Low,
+            (Measure::Recency, false, Level::Low) => Level::Mid,
+            _ => level,
+        })
     };
-    let names: Vec<Name> = (0..count)
+    let names: Vec<Name> = (0..lapsed.len())
         .map(|segment| {
             Name::from_levels(
                 level(Measure::Recency, segment),
@@ -514,11 +563,73 @@ mod tests {
     use crate::hashing::{combine, unit_interval};
 
     fn standing(recency: f64, frequency: f64, monetary: f64, share: f64) -> Standing {
-        Standing { recency: Some(recency), frequency: Some(frequency), monetary: Some(monetary), share }
+        Standing { recency: Some(recency), frequency: Some(frequency), monetary: Some(monetary), tenure: None, share }
     }
 
+    /// Where whoever has not ordered for 200 days has lapsed.
     fn names(segments: &[Standing]) -> Vec<String> {
-        label_segments(segments).into_iter().map(|label| label.name).collect()
+        labels(segments).into_iter().map(|label| label.name).collect()
+    }
+
+    fn labels(segments: &[Standing]) -> Vec<Label> {
+        label_segments(segments, Some(200.0))
+    }
+
+    fn names_with(segments: &[Standing], lapsed_after: Option<f64>) -> Vec<String> {
+        label_segments(segments, lapsed_after).into_iter().map(|label| label.name).collect()
+    }
+
+    /// Weekly buyers, and others who come every other week: nobody has gone.
+    #[test]
+    fn nobody_is_lost_who_buys_as_ever() {
+        let weekly = |recency: f64, frequency: f64, monetary: f64, share: f64| Standing {
+            tenure: Some(365.0),
+            ..standing(recency, frequency, monetary, share)
+        };
+        let segments =
+            [weekly(4.0, 90.0, 5_000.0, 0.3), weekly(9.0, 45.0, 2_000.0, 0.4), weekly(28.0, 25.0, 900.0, 0.3)];
+        assert_eq!(names_with(&segments, None), ["VIP", "Regular", "Infrequent"]);
+        // The same, where the last ones have not come for half a year.
+        let gone = [segments[0], segments[1], weekly(182.0, 13.0, 900.0, 0.3)];
+        assert_eq!(names_with(&gone, None), ["VIP", "Regular", "Infrequent"]);
+        let others = [gone[0], weekly(9.0, 12.0, 300.0, 0.4), weekly(182.0, 85.0, 4_900.0, 0.3)];
+        assert_eq!(names_with(&others, None)[2], "At risk");
+        assert_eq!(names_with(&others, Some(200.0))[2], "Loyal");
+        // Who has ordered once has the interval of the others.
+        let once = [segments[0], weekly(60.0, 1.0, 20.0, 0.3), weekly(10.0, 3.0, 20.0, 0.4)];
+        assert!(lapsed(&once, None)[1] && !lapsed(&once, None)[2]);
+        assert_eq!(lapsed(&once, Some(70.0)), [false; 3]);
+    }
+
+    /// Nothing is known but the standing against each other: no name says that anybody has gone.
+    #[test]
+    fn standing_alone_gives_nobody_up() {
+        for case in 0..2_000u64 {
+            let mut segments = random_segments(case, 1 + case % 12);
+            segments.iter_mut().for_each(|segment| segment.tenure = None);
+            for label in label_segments(&segments, None) {
+                for gone in ["At risk", "Hibernating", "Lost", "Lapsed"] {
+                    assert!(!label.name.starts_with(gone), "{label:?}");
+                }
+            }
+        }
+        let segments = [
+            standing(10.0, 30.0, 3000.0, 0.05),
+            standing(12.0, 1.5, 60.0, 0.15),
+            standing(300.0, 28.0, 2500.0, 0.1),
+            standing(310.0, 1.4, 50.0, 0.4),
+            standing(320.0, 1.4, 50.0, 0.3),
+        ];
+        let found = ["VIP", "Promising", "Loyal", "Infrequent, more recent", "Infrequent, less recent"];
+        assert_eq!(names_with(&segments, None), found);
+    }
+
+    /// Everybody has lapsed: there is no VIP.
+    #[test]
+    fn there_may_be_no_vip() {
+        let segments = [standing(200.0, 30.0, 3000.0, 0.3), standing(300.0, 2.0, 60.0, 0.7)];
+        assert_eq!(names_with(&segments, Some(90.0)), ["At risk", "Infrequent"]);
+        assert_eq!(names_with(&segments, None), ["VIP", "Infrequent"]);
     }
 
     #[test]
@@ -551,7 +662,7 @@ mod tests {
         let skewed =
             [standing(500.0, 1.3, 45.0, 0.8), standing(120.0, 5.2, 190.0, 0.17), standing(40.0, 21.0, 900.0, 0.03)];
         assert_eq!(names(&skewed), ["Infrequent", "Regular", "VIP"]);
-        let labels = label_segments(&generated);
+        let labels = labels(&generated);
         assert_eq!(labels[1].why, "most recent, most frequent, highest spend of 3 segments");
         assert_eq!(labels[0].why, "2nd most recent, 2nd most frequent, 2nd highest spend of 3 segments");
         assert_eq!(labels[2].why, "least recent, least frequent, lowest spend of 3 segments");
@@ -588,7 +699,7 @@ mod tests {
         let identical = [equal[0]; 3];
         assert_eq!(names(&identical), ["Regular, 1", "Regular, 2", "Regular, 3"]);
         assert_eq!(
-            label_segments(&identical)[0].why,
+            labels(&identical)[0].why,
             "as recent as the others, as frequent as the others, same spend as the others of 3 segments"
         );
 
@@ -604,7 +715,7 @@ mod tests {
     #[test]
     fn differences_below_a_per_cent_do_not_rank() {
         let segments = [standing(100.0, 5.0, 500.0, 0.5), standing(100.5, 5.02, 100.0, 0.5)];
-        let labels = label_segments(&segments);
+        let labels = labels(&segments);
         assert_eq!(labels[0].name, "Big spenders");
         assert_eq!(labels[1].name, "Regular");
         assert!((labels[0].score - 2.0 / 3.0).abs() < 1e-12);
@@ -619,6 +730,7 @@ mod tests {
                 recency: segment.recency.filter(|_| recency),
                 frequency: segment.frequency.filter(|_| frequency),
                 monetary: segment.monetary.filter(|_| monetary),
+                tenure: None,
                 share: segment.share,
             });
             names(&segments)
@@ -635,10 +747,10 @@ mod tests {
 
     #[test]
     fn one_segment_is_everyone_and_none_is_none() {
-        let labels = label_segments(&[standing(1.0, f64::NAN, 3.0, 1.0)]);
+        let labels = labels(&[standing(1.0, f64::NAN, 3.0, 1.0)]);
         assert_eq!(labels.len(), 1);
         assert_eq!((labels[0].name.as_str(), labels[0].score), ("All customers", 0.5));
-        assert!(label_segments(&[]).is_empty());
+        assert!(label_segments(&[], None).is_empty());
     }
 
     #[test]
@@ -648,7 +760,7 @@ mod tests {
             standing(10.0, 5.0, 100.0, 0.5),
             standing(90.0, 1.0, 10.0, 0.5),
         ];
-        let labels = label_segments(&segments);
+        let labels = labels(&segments);
         assert_eq!(labels[0].name, "Unlabelled");
         assert_eq!(labels[0].why, "recency unknown, frequency unknown, spend unknown of 3 segments");
         assert_eq!((labels[1].name.as_str(), labels[2].name.as_str()), ("VIP", "Infrequent"));
@@ -686,6 +798,8 @@ mod tests {
                 recency: value(segment, 0),
                 frequency: value(segment, 1),
                 monetary: value(segment, 2),
+                // Of all segments alike, so that segments that are equal in the rest are so in this as well.
+                tenure: (known >> 4 & 1 == 1).then_some(400.0),
                 share: value(segment, 3).unwrap_or(0.25),
             })
             .collect()
@@ -701,7 +815,8 @@ mod tests {
         for case in 0..6_000u64 {
             let k = 1 + case % 12;
             let segments = random_segments(case, k);
-            let labels = label_segments(&segments);
+            let lapsed_after = (case % 3 > 0).then_some(case as f64);
+            let labels = label_segments(&segments, lapsed_after);
             assert_eq!(labels.len(), segments.len());
             for (at, label) in labels.iter().enumerate() {
                 assert!((0.0..=1.0).contains(&label.score), "{label:?}");
@@ -715,7 +830,7 @@ mod tests {
             let mut order: Vec<usize> = (0..segments.len()).collect();
             order.sort_by_key(|segment| combine(case, *segment as u64 + 100));
             let permuted: Vec<Standing> = order.iter().map(|segment| segments[*segment]).collect();
-            for (label, from) in label_segments(&permuted).iter().zip(&order) {
+            for (label, from) in label_segments(&permuted, lapsed_after).iter().zip(&order) {
                 let twins = segments.iter().filter(|other| same(other, &segments[*from])).count();
                 if twins == 1 {
                     assert_eq!(*label, labels[*from], "case {case}");

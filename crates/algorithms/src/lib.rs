@@ -15,13 +15,18 @@
 //! | [`kmeans`] | starts, map-reduce Lloyd, mini-batch and bisecting, choice of k | scikit-learn `KMeans` |
 //! | [`hdbscan`] | core distances, spanning tree, condensed tree, selection, memberships | scikit-learn, hdbscan, scipy |
 //! | [`hierarchy`] | Ward, average, complete and single linkage, cuts, micro-clusters, agreement | scipy, scikit-learn |
-//! | [`metrics`] | silhouette, Calinski-Harabasz, Davies-Bouldin, elbow | scikit-learn |
+//! | [`metrics`] | silhouette, Calinski-Harabasz, Davies-Bouldin | scikit-learn |
 //! | [`parallel`] | work in chunks on a few threads | |
 //! | [`drift`] | population stability index | |
 //! | [`labels`] | names of segments from recency, frequency and monetary value | |
 //! | [`rules`] | short rules that say which rows a segment has: a shallow decision tree | scikit-learn `DecisionTreeClassifier` |
 //! | [`matching`] | which segment of one run is which of another: the assignment problem | scipy `linear_sum_assignment` |
 //! | [`principal_components`] | the directions in which weighted rows differ most | scikit-learn `PCA` |
+//! | [`rows`] | matrices, and their rows as slices | |
+//! | [`spatial_tree`] | kd-trees | |
+//! | [`sums`] | sums that are exact in any order, bounds | |
+//! | [`hashing`] | random choices from hashes | |
+//! | [`input`] | what is wrong with the arrays that an algorithm was given | |
 
 pub mod drift;
 pub mod hashing;

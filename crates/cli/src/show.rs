@@ -4,7 +4,7 @@ use std::io;
 
 use segmenta_pipeline::job::{Job, Outcome, Plan};
 use segmenta_pipeline::score::ScoreManifest;
-use segmenta_report::compare::{ClusteringComparison, Comparison, Place, SegmentRef};
+use segmenta_report::compare::{ClusteringComparison, Comparison, Pair, Place, SegmentRef};
 use segmenta_report::explain::{DensityNode, Explanation};
 use segmenta_results::clusterings::Algorithm;
 use segmenta_results::drift::FeatureDrift;
@@ -33,7 +33,7 @@ fn outcome_as_json(job: &Job, outcome: &Outcome) -> Value {
             "label": segment.label.as_ref().map(|label| &label.name),
             "size": segment.size,
             "share": segment.share,
-            "share_of_monetary": spent_share(job, outcome, segment),
+            "share_of_monetary": segment.monetary_share,
         })
     };
     json!({
@@ -53,21 +53,6 @@ fn outcome_as_json(job: &Job, outcome: &Outcome) -> Value {
     })
 }
 
-/// The segment's share of what the customers of all segments have spent; `None` where that is not known, or may be
-/// negative.
-fn spent_share(job: &Job, outcome: &Outcome, segment: &Segment) -> Option<f64> {
-    let spec = job.spec();
-    let monetary = spec.profile.monetary.as_ref()?;
-    let j = spec.source.features.iter().position(|feature| feature == monetary)?;
-    let segments = outcome.profiled.segments.iter().filter(|other| other.algorithm == segment.algorithm);
-    let spent = |segment: &Segment| {
-        let feature = segment.features.get(j).filter(|feature| feature.min >= 0.0)?;
-        Some(feature.mean * segment.size as f64)
-    };
-    let all: f64 = segments.map(spent).sum::<Option<f64>>()?;
-    (all > 0.0).then_some(spent(segment)? / all)
-}
-
 fn outcome_in_words(job: &Job, outcome: &Outcome) -> io::Result<()> {
     let features = &job.spec().source.features;
     let found = outcome.profiled.segments.iter();
@@ -75,24 +60,24 @@ fn outcome_in_words(job: &Job, outcome: &Outcome) -> io::Result<()> {
     let score = |segment: &Segment| segment.label.as_ref().map_or(0.0, |label| label.score);
     segments.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.cluster.cmp(&b.cluster)));
     let labelled = segments.iter().any(|segment| segment.label.is_some());
-    let shares: Vec<Option<f64>> = segments.iter().map(|segment| spent_share(job, outcome, segment)).collect();
-    let money = job.spec().profile.monetary.as_ref().filter(|_| shares.iter().all(Option::is_some));
+    let has_shares = segments.iter().all(|segment| segment.monetary_share.is_some());
+    let money = job.spec().profile.monetary.as_ref().filter(|_| has_shares);
     let of_segments = |shown: usize| {
         let mut header: Vec<String> = vec!["#".into()];
         header.extend(labelled.then(|| "segment".to_owned()));
         header.extend(["customers".to_owned(), "share".to_owned()]);
         header.extend(money.map(|_| "money".to_owned()));
         header.extend(features.iter().take(shown).cloned());
-        let row = |(segment, spent): (&&Segment, &Option<f64>)| {
+        let row = |segment: &&Segment| {
             let mut row = vec![segment.cluster.to_string()];
             row.extend(labelled.then(|| segment.label.as_ref().map_or_else(String::new, |label| label.name.clone())));
             row.extend([count(segment.size), percent(segment.share)]);
-            row.extend(money.and(*spent).map(percent));
+            row.extend(money.and(segment.monetary_share).map(percent));
             row.extend(segment.features.iter().take(shown).map(|feature| number(feature.mean)));
             row
         };
         let left = if labelled { vec![1] } else { vec![] };
-        table(&header, &left, &segments.iter().zip(&shares).map(row).collect::<Vec<_>>()).to_string()
+        table(&header, &left, &segments.iter().map(row).collect::<Vec<_>>()).to_string()
     };
     let fits = |shown: &usize| of_segments(*shown).lines().all(|line| line.chars().count() <= COLUMNS);
     let shown = (0..=features.len()).rev().find(fits).unwrap_or(0);
@@ -379,7 +364,11 @@ fn clustering_in_words(found: &ClusteringComparison) -> io::Result<()> {
     let name = |segment: Option<&SegmentRef>| {
         segment.map_or_else(String::new, |segment| named(segment.cluster, segment.label.as_ref()))
     };
-    let header = ["then", "now", "", "customers then", "now", "share then", "now", "match"].map(str::to_owned);
+    let of_either = |pair: &Pair| pair.old.iter().chain(&pair.new).any(|segment| segment.monetary_share.is_some());
+    let has_money = found.segments.iter().any(of_either);
+    let mut header = ["then", "now", "", "customers then", "now", "share then", "now"].map(str::to_owned).to_vec();
+    header.extend(has_money.then(|| ["money then".to_owned(), "now".to_owned()]).into_iter().flatten());
+    header.push("match".to_owned());
     let rows: Vec<Vec<String>> = found
         .segments
         .iter()
@@ -393,16 +382,13 @@ fn clustering_in_words(found: &ClusteringComparison) -> io::Result<()> {
             let size = |segment: Option<&SegmentRef>| segment.map_or_else(String::new, |segment| count(segment.size));
             let share =
                 |segment: Option<&SegmentRef>| segment.map_or_else(String::new, |segment| percent(segment.share));
-            vec![
-                name(old),
-                name(new),
-                what.to_owned(),
-                size(old),
-                size(new),
-                share(old),
-                share(new),
-                format!("{:.2}", pair.score),
-            ]
+            let money = |segment: Option<&SegmentRef>| {
+                segment.and_then(|segment| segment.monetary_share).map_or_else(String::new, percent)
+            };
+            let mut row = vec![name(old), name(new), what.to_owned(), size(old), size(new), share(old), share(new)];
+            row.extend(has_money.then(|| [money(old), money(new)]).into_iter().flatten());
+            row.push(format!("{:.2}", pair.score));
+            row
         })
         .collect();
     line(&table(&header, &[0, 1, 2], &rows).to_string())?;

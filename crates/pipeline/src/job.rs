@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use segmenta_algorithms::quantiles::QuantileSketch;
 use segmenta_engine::cluster::Cluster;
 use segmenta_engine::{EngineError, Result};
 use segmenta_results::cost::{StageCost, StageReport};
@@ -367,13 +366,7 @@ impl Job {
     fn rejected_share(&self, imputed: &Imputed, split: &Split) -> Option<f64> {
         let monetary = self.spec.profile.monetary.as_ref()?;
         let j = self.spec.source.features.iter().position(|feature| feature == monetary)?;
-        let sum = |sketch: &QuantileSketch, rows: u64| {
-            let mean = sketch.mean().filter(|_| sketch.bounds().min >= 0.0)?;
-            Some(mean * rows as f64)
-        };
-        let all = sum(&imputed.features[j].sketch, rows_of(&imputed.parts)).filter(|all| *all > 0.0)?;
-        let kept = sum(&split.features[j].sketch, rows_of(&split.kept))?;
-        Some((1.0 - kept / all).clamp(0.0, 1.0))
+        split.monetary_share(imputed, j)
     }
 
     /// The segments of an earlier run whose numbers are kept, if the spec names such a run.

@@ -118,6 +118,8 @@ pub struct SegmentRef {
     pub size: u64,
     /// Of all rows that were clustered.
     pub share: f64,
+    /// Its share of the monetary feature, where that is known.
+    pub monetary_share: Option<f64>,
 }
 
 /// Customers that went from one place to another, or stayed.
@@ -327,8 +329,8 @@ fn segments(published: &Published, algorithm: Algorithm) -> Result<Vec<(SegmentR
     let rows = published.segment_rows()?.into_iter().enumerate();
     let of_clustering = rows.filter(|(_, row)| row.algorithm == algorithm.name() && row.cluster >= 0);
     let segment = |(i, row): (usize, SegmentRow)| {
-        let SegmentRow { cluster, label, size, share, .. } = row;
-        (SegmentRef { cluster, label, size, share }, means.iter().map(|feature| feature[i]).collect())
+        let SegmentRow { cluster, label, size, share, monetary_share, .. } = row;
+        (SegmentRef { cluster, label, size, share, monetary_share }, means.iter().map(|feature| feature[i]).collect())
     };
     Ok(of_clustering.map(segment).collect())
 }

@@ -38,10 +38,30 @@ pub struct Metrics {
     pub hdbscan: Option<HdbscanMetrics>,
     /// K-Means.
     pub kmeans: KMeansMetrics,
+    /// The segments that hold a row, by clustering and number.
+    #[serde(default)]
+    pub segments: Vec<SegmentMetrics>,
     /// What was noticed on the way.
     pub warnings: Vec<String>,
     /// What each stage took.
     pub stages: Vec<StageReport>,
+}
+
+/// A segment in few numbers; `segments.parquet` has more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SegmentMetrics {
+    /// What found it.
+    pub algorithm: Algorithm,
+    /// Its number.
+    pub cluster: i32,
+    /// Its name, where it has one.
+    pub label: Option<String>,
+    /// Its rows.
+    pub rows: u64,
+    /// Their share of all rows in segments.
+    pub share: f64,
+    /// Their share of the monetary feature.
+    pub monetary_share: Option<f64>,
 }
 
 /// How many rows there were.

@@ -81,11 +81,14 @@ impl Published {
         let clusters = table.labels("cluster").ok_or_else(lacks("cluster"))?;
         let (algorithms, labels, rules) = (texts("algorithm")?, texts("label")?, texts("rule")?);
         let (sizes, shares) = (numbers("size")?, numbers("share")?);
+        // Outputs of earlier versions do not have it.
+        let monetary = table.numbers("monetary_share");
         let row = |(i, cluster): (usize, i32)| SegmentRow {
             algorithm: algorithms[i].clone().unwrap_or_default(),
             cluster,
             size: sizes[i] as u64,
             share: shares[i],
+            monetary_share: monetary.as_ref().map(|shares| shares[i]).filter(|share| !share.is_nan()),
             label: labels[i].clone(),
             rule: rules[i].clone(),
         };

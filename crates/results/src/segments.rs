@@ -37,6 +37,9 @@ pub struct Segment {
     pub size: u64,
     /// Its share of all rows that were clustered.
     pub share: f64,
+    /// Its share of the monetary feature, summed over all rows that were clustered. `None` without such a feature, or where a
+    /// value is negative.
+    pub monetary_share: Option<f64>,
     /// Mean silhouette of its rows, where it is known.
     pub silhouette: Option<f64>,
     /// A name, an action and why; `None` where no feature is named as recency, frequency or monetary value, for clusters of HDBSCAN,
@@ -72,6 +75,8 @@ pub struct SegmentRow {
     pub size: u64,
     /// Its share of all rows in segments.
     pub share: f64,
+    /// Its share of the monetary feature, where that is known.
+    pub monetary_share: Option<f64>,
     /// Its name.
     pub label: Option<String>,
     /// Who is in it, by and large.
@@ -102,6 +107,17 @@ pub struct SegmentRule {
     pub precision: Option<f64>,
     /// Share of the rows of the segment that fulfil it.
     pub recall: Option<f64>,
+}
+
+/// The sum of feature `monetary` over segments; `None` where a value is negative, or the sum is not above 0.
+#[must_use]
+pub fn spent(segments: &[Segment], monetary: usize) -> Option<f64> {
+    let of = |segment: &Segment| {
+        let feature = segment.features.get(monetary).filter(|feature| feature.min >= 0.0)?;
+        Some(feature.mean * segment.size as f64)
+    };
+    let all = segments.iter().map(of).sum::<Option<f64>>()?;
+    (all > 0.0 && all.is_finite()).then_some(all)
 }
 
 /// `segments.sql`: a query that gives the customers of a table their segments by the rules.
@@ -157,6 +173,11 @@ pub fn table(features: &[String], segments: &[Segment], rules: &[ClusteringRules
         ("tree_path".into(), DataType::Utf8, Arc::new(segments.iter().map(tree_path).collect::<StringArray>())),
         ("size".into(), DataType::UInt64, Arc::new(segments.iter().map(|s| s.size).collect::<UInt64Array>())),
         ("share".into(), DataType::Float64, Arc::new(segments.iter().map(|s| s.share).collect::<Float64Array>())),
+        (
+            "monetary_share".into(),
+            DataType::Float64,
+            Arc::new(segments.iter().map(|s| s.monetary_share).collect::<Float64Array>()),
+        ),
         (
             "silhouette".into(),
             DataType::Float64,

@@ -230,6 +230,10 @@ pub(crate) struct Outliers {
     /// The upper quantile. Only for `method: percentile`.
     #[schemars(range(min = 0, max = 1), extend("default" = 0.99))]
     pub(crate) high: Option<f64>,
+    /// The most that rules may set aside, as a share of all customers, unless they have a `factor`: they are widened until that
+    /// holds.
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0, "default" = 0.05))]
+    pub(crate) share_limit: Option<f64>,
     /// How quantiles are found: exactly, or from a sketch that is off by less than 0.4 %.
     #[schemars(extend("default" = "exact"))]
     pub(crate) quantiles: Option<Quantiles>,
@@ -516,6 +520,13 @@ pub(crate) struct Profile {
     pub(crate) frequency: Option<String>,
     /// The feature that is the money spent. Unless it is given, the feature of this name.
     pub(crate) monetary: Option<String>,
+    /// The feature that is the time since the first purchase. Unless it is given, the feature of this name. With it, names say that
+    /// customers have gone only if they have not bought for three times their usual interval.
+    pub(crate) tenure: Option<String>,
+    /// The time without a purchase, in the unit of the recency, after which names say that customers have gone. Without it and
+    /// without `tenure`, no name says so.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub(crate) lapsed_after: Option<f64>,
     /// What features are counted in, for example {recency: days, monetary: USD}: shown beside their values.
     #[schemars(extend("additionalProperties" = {
         "type": "string", "minLength": 1, "maxLength": 16,

@@ -165,6 +165,28 @@ impl OutlierRule {
     }
 }
 
+impl OutlierRule {
+    /// Its factor, where it has one.
+    #[must_use]
+    pub fn factor(self) -> Option<f64> {
+        match self {
+            Self::Iqr { factor } | Self::Zscore { factor } | Self::Mad { factor } => Some(factor),
+            Self::Percentile { .. } | Self::None => None,
+        }
+    }
+
+    /// The rule of a factor that is so many times as large.
+    #[must_use]
+    pub fn widened(self, times: f64) -> Self {
+        match self {
+            Self::Iqr { factor } => Self::Iqr { factor: factor * times },
+            Self::Zscore { factor } => Self::Zscore { factor: factor * times },
+            Self::Mad { factor } => Self::Mad { factor: factor * times },
+            Self::Percentile { .. } | Self::None => self,
+        }
+    }
+}
+
 /// How the quantiles behind a fence are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -203,6 +225,10 @@ pub struct Forest {
 pub struct Outliers {
     /// A feature each.
     pub rules: Vec<OutlierRule>,
+    /// A feature each: whether its factor is the default one, which gives way to `share_limit`.
+    pub may_widen: Vec<bool>,
+    /// The share of all rows that rules of default factors may set aside together.
+    pub share_limit: f64,
     /// How the quantiles behind them are found.
     pub quantiles: Quantiles,
     /// Applied to the rows within all fences.
@@ -422,7 +448,7 @@ pub struct Evaluate {
 }
 
 /// The `profile` section: what the features mean.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// Time since the last purchase: less is better.
     pub recency: Option<String>,
@@ -430,6 +456,12 @@ pub struct Profile {
     pub frequency: Option<String>,
     /// Money spent.
     pub monetary: Option<String>,
+    /// Time since the first purchase.
+    #[serde(default)]
+    pub tenure: Option<String>,
+    /// Time without a purchase after which a customer has lapsed, in the unit of the recency.
+    #[serde(default)]
+    pub lapsed_after: Option<f64>,
     /// What features are counted in, by their name: shown beside their values.
     pub units: BTreeMap<String, String>,
     /// The day that the features describe: shown by the report.

@@ -267,24 +267,33 @@ fn outliers(
         Some(OrMethod::Section(section)) => section,
         None => document::Outliers::default(),
     };
-    let document::Outliers { method, factor, low, high, quantiles, forest: grown, features: listed } = section;
-    let all = outlier_rule(&OutlierRuleOf { method, factor, low, high }, OutlierRule::Iqr { factor: 1.5 }, place);
-    let rules = by_feature(listed, features, all, place, |own, all, place| match own {
+    let document::Outliers { method, factor, low, high, share_limit, quantiles, forest: grown, features: listed } =
+        section;
+    let default = (OutlierRule::Iqr { factor: 1.5 }, true);
+    let (all, all_may_widen) = outlier_rule(&OutlierRuleOf { method, factor, low, high }, default, place);
+    let rules = by_feature(listed, features, (all, all_may_widen), place, |own, all, place| match own {
         OrMethod::Method(method) => {
             outlier_rule(&OutlierRuleOf { method: Some(method), ..OutlierRuleOf::default() }, all, place)
         }
         OrMethod::Section(section) => outlier_rule(&section, all, place),
     });
+    let (rules, may_widen): (Vec<OutlierRule>, Vec<bool>) = rules.into_iter().unzip();
     let needs_quantiles = |rule: &OutlierRule| !matches!(rule, OutlierRule::None | OutlierRule::Zscore { .. });
     if !rules.iter().any(needs_quantiles) && !needs_quantiles(&all) {
         let why = "only the methods iqr, mad and percentile use it; remove it";
         place.unused(&[("quantiles", quantiles.is_some())], why);
     }
     let forest = grown.map(|section| forest(&section, &place.at("forest")));
-    Outliers { rules, quantiles: quantiles.unwrap_or(Quantiles::Exact), forest }
+    let share_limit = share_limit.unwrap_or(0.05);
+    Outliers { rules, may_widen, share_limit, quantiles: quantiles.unwrap_or(Quantiles::Exact), forest }
 }
 
-fn outlier_rule(section: &OutlierRuleOf, all: OutlierRule, place: &Place<'_>) -> OutlierRule {
+/// The rule, and whether its factor is the default one. `all`: those of the features without settings of their own.
+fn outlier_rule(
+    section: &OutlierRuleOf,
+    (all, may_widen): (OutlierRule, bool),
+    place: &Place<'_>,
+) -> (OutlierRule, bool) {
     let method = section.method.unwrap_or(match all {
         OutlierRule::Iqr { .. } => OutlierMethod::Iqr,
         OutlierRule::Zscore { .. } => OutlierMethod::Zscore,
@@ -292,14 +301,16 @@ fn outlier_rule(section: &OutlierRuleOf, all: OutlierRule, place: &Place<'_>) ->
         OutlierRule::Percentile { .. } => OutlierMethod::Percentile,
         OutlierRule::None => OutlierMethod::None,
     });
-    let of_all = match (method, all) {
+    let (of_all, may_widen) = match (method, all) {
         (OutlierMethod::Iqr, OutlierRule::Iqr { factor })
         | (OutlierMethod::Zscore, OutlierRule::Zscore { factor })
-        | (OutlierMethod::Mad, OutlierRule::Mad { factor }) => factor,
-        (OutlierMethod::Iqr, _) => 1.5,
-        (OutlierMethod::Zscore, _) => 3.0,
-        _ => 3.5,
+        | (OutlierMethod::Mad, OutlierRule::Mad { factor }) => (factor, may_widen),
+        (OutlierMethod::Iqr, _) => (1.5, true),
+        (OutlierMethod::Zscore, _) => (3.0, true),
+        (OutlierMethod::Mad, _) => (3.5, true),
+        _ => (3.5, false),
     };
+    let may_widen = may_widen && section.factor.is_none();
     let factor = section.factor.unwrap_or(of_all);
     let (low, high) = match all {
         OutlierRule::Percentile { low, high } => (low, high),
@@ -315,7 +326,7 @@ fn outlier_rule(section: &OutlierRuleOf, all: OutlierRule, place: &Place<'_>) ->
         place.unused(&has_shares, "only `method: percentile` uses it; remove it");
     }
     let has_factor = [("factor", section.factor.is_some())];
-    match method {
+    let rule = match method {
         OutlierMethod::Iqr => OutlierRule::Iqr { factor },
         OutlierMethod::Zscore => OutlierRule::Zscore { factor },
         OutlierMethod::Mad => OutlierRule::Mad { factor },
@@ -327,7 +338,8 @@ fn outlier_rule(section: &OutlierRuleOf, all: OutlierRule, place: &Place<'_>) ->
             place.unused(&has_factor, "`method: none` does not use it; remove it");
             OutlierRule::None
         }
-    }
+    };
+    (rule, may_widen)
 }
 
 fn forest(section: &document::Forest, place: &Place<'_>) -> Forest {
@@ -554,10 +566,16 @@ fn profile(section: document::Profile, features: &[String], place: &Place<'_>) -
     if section.as_of.as_ref().is_some_and(|day| chrono::NaiveDate::parse_from_str(day, "%Y-%m-%d").is_err()) {
         place.wrong("as_of", "must be a day, for example 2026-11-27");
     }
+    let recency = role("recency", section.recency);
+    if section.lapsed_after.is_some() && recency.is_none() {
+        place.wrong("lapsed_after", "needs a feature that is the recency; name it as `recency`");
+    }
     Profile {
-        recency: role("recency", section.recency),
+        recency,
         frequency: role("frequency", section.frequency),
         monetary: role("monetary", section.monetary),
+        tenure: role("tenure", section.tenure),
+        lapsed_after: section.lapsed_after,
         units,
         as_of: section.as_of,
     }

@@ -10,7 +10,7 @@
 //! kd-tree ([`crate::spatial_tree`]), core distances ([`core_distances`]) and its own spanning tree
 //! ([`spanning_tree`]), most of which is certain ([`forest`]). Rounds over the cells join the rest ([`joining`]). Then
 //! the driver condenses the tree ([`condensed_tree`]), treating heights that differ only by rounding as one ([`ties`]),
-//! selects clusters ([`selection`]) and labels points ([`membership`]).
+//! selects clusters ([`selection`]), and labels points or calls them noise ([`membership`]).
 //!
 //! # What a resolution costs
 //!

@@ -24,32 +24,56 @@ impl Fence {
     /// The fence that nothing is outside of.
     pub const EVERYTHING: Self = Self { low: f64::NEG_INFINITY, high: f64::INFINITY };
 
-    /// Tukey's fence: `factor` interquartile ranges beyond the quartiles (Exploratory Data Analysis, 1977).
-    #[must_use]
-    pub fn iqr(q1: f64, q3: f64, factor: f64) -> Self {
-        let reach = factor * (q3 - q1);
-        Self { low: q1 - reach, high: q3 + reach }
-    }
-
-    /// Within `factor` standard deviations (population) of the mean.
-    #[must_use]
-    pub fn zscore(mean: f64, standard_deviation: f64, factor: f64) -> Self {
-        let reach = factor * standard_deviation;
-        Self { low: mean - reach, high: mean + reach }
-    }
-
-    /// Modified z-score within `factor`: `factor * MAD / 0.6745` around the median.
-    #[must_use]
-    pub fn mad(median: f64, median_absolute_deviation: f64, factor: f64) -> Self {
-        let reach = factor * median_absolute_deviation / MAD_TO_SIGMA;
-        Self { low: median - reach, high: median + reach }
-    }
-
     /// True when `value` is kept.
     #[inline]
     #[must_use]
     pub fn holds(&self, value: f64) -> bool {
         value >= self.low && value <= self.high
+    }
+}
+
+/// How far a fence reaches from the middle of a feature. It can be widened, as a multiple of that.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Reach {
+    /// Lower end of the middle.
+    pub low: f64,
+    /// Upper end of the middle.
+    pub high: f64,
+    /// How far the fence is from the ends of the middle, above 0 for a fence that is of use.
+    pub reach: f64,
+}
+
+impl Reach {
+    /// Tukey's fence: `factor` interquartile ranges beyond the quartiles (Exploratory Data Analysis, 1977).
+    #[must_use]
+    pub fn iqr(q1: f64, q3: f64, factor: f64) -> Self {
+        Self { low: q1, high: q3, reach: factor * (q3 - q1) }
+    }
+
+    /// Within `factor` standard deviations (population) of the mean.
+    #[must_use]
+    pub fn zscore(mean: f64, standard_deviation: f64, factor: f64) -> Self {
+        Self { low: mean, high: mean, reach: factor * standard_deviation }
+    }
+
+    /// Modified z-score within `factor`: `factor * MAD / 0.6745` around the median.
+    #[must_use]
+    pub fn mad(median: f64, median_absolute_deviation: f64, factor: f64) -> Self {
+        Self { low: median, high: median, reach: factor * median_absolute_deviation / MAD_TO_SIGMA }
+    }
+
+    /// The fence of so many times the reach.
+    #[must_use]
+    pub fn fence(&self, times: f64) -> Fence {
+        let reach = times * self.reach;
+        Fence { low: self.low - reach, high: self.high + reach }
+    }
+
+    /// How many times the reach it takes for the fence to hold `value`; 0 in the middle.
+    #[inline]
+    #[must_use]
+    pub fn times(&self, value: f64) -> f64 {
+        ((self.low - value).max(value - self.high).max(0.0) / self.reach).min(f64::MAX)
     }
 }
 
@@ -65,7 +89,10 @@ mod tests {
 
     #[test]
     fn fences_include_their_ends() {
-        let fence = Fence::iqr(1.0, 3.0, 1.5);
+        let reach = Reach::iqr(1.0, 3.0, 1.5);
+        assert_eq!([2.0, 6.0, -2.0, 9.0].map(|value| reach.times(value)), [0.0, 1.0, 1.0, 2.0]);
+        assert_eq!(reach.fence(2.0), Fence { low: -5.0, high: 9.0 });
+        let fence = reach.fence(1.0);
         assert_eq!(fence, Fence { low: -2.0, high: 6.0 });
         assert!(fence.holds(-2.0) && fence.holds(6.0) && !fence.holds(6.000001) && !fence.holds(f64::NAN));
         assert_eq!(first_outside(&[0.0, 7.0], &[fence, fence]), Some(1));

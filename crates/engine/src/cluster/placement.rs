@@ -8,7 +8,6 @@
 //!
 //! A worker that takes a part of another one holds it from then on as well, so going back and forth costs nothing more.
 //! Tasks that know no parts, and plans whose partitions must stay together, run wherever there is room.
-//! that know no parts, and plans whose partitions have to stay together, run wherever there is room.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

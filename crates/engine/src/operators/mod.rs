@@ -6,7 +6,7 @@
 //! of the part from a column of the rows. Both give one row a part: `(part, result)`.
 //!
 //! An [`Operator`] or a task is a small serialisable struct in a file of its own, which also says what it holds in
-//! memory. Workers find a task by its name in the [registry], an operator in the [codec](crate::codec).
+//! memory. Workers find a task by its name in `registry.rs`, an operator in `codec.rs`.
 
 mod add_labels;
 mod apply_rules;
@@ -34,6 +34,7 @@ mod score;
 mod score_forest;
 mod search_donors;
 mod silhouette;
+mod sketch_excess;
 mod split_outliers;
 mod verify;
 mod whole;
@@ -64,6 +65,7 @@ pub use score::{Score, Scored, Spent};
 pub use score_forest::{ForestCut, ScoreForest};
 pub use search_donors::{DonorSearch, DonorSet, SearchDonors};
 pub use silhouette::{Silhouette, SilhouetteSums, SilhouettesByStratum};
+pub use sketch_excess::SketchExcess;
 pub use split_outliers::{KeptFeature, Split, SplitOutliers, write_none_rejected};
 pub use verify::Verify;
 pub use whole::WholeExec;

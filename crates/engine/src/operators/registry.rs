@@ -10,7 +10,7 @@ use datafusion::common::{DataFusionError, Result};
 use super::{
     AddLabels, ApplyRules, Assign, ClusterQuality, CountBins, CountBrackets, CrossTabulate, DrawDonors, DynPartTask,
     Impute, Intact, KMeansPass, Moments, Oversample, PartTask, ProbeDonors, Sample, SampleSegments, Scale, Score,
-    ScoreForest, SearchDonors, Silhouette, SplitOutliers, Verify, decode, hdbscan, hierarchy,
+    ScoreForest, SearchDonors, Silhouette, SketchExcess, SplitOutliers, Verify, decode, hdbscan, hierarchy,
 };
 
 /// A task's name, and how the task is restored from postcard.
@@ -55,6 +55,7 @@ const TASKS: &[Known] = &[
     task::<ScoreForest>(),
     task::<SearchDonors>(),
     task::<Silhouette>(),
+    task::<SketchExcess>(),
     task::<SplitOutliers>(),
     task::<Verify>(),
 ];

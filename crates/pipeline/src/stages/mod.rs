@@ -13,7 +13,7 @@
 //! | [`profile`] | assignments | what each segment looks like, and its label |
 //! | [`publish`] | everything | the published files |
 //!
-//! Each declares itself as a [`Stage`](crate::stage::Stage), and the job lists them. A stage returns a small value that
+//! Each declares itself as a [`Stage`], and the job lists them. A stage returns a small value that
 //! goes into its manifest; rows go into parts under its prefix.
 
 pub mod evaluate;

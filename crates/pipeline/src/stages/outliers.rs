@@ -1,10 +1,12 @@
 //! Outliers: sets aside the rows that lie outside a feature's fence.
 
 use segmenta_algorithms::moments::MomentUnits;
-use segmenta_algorithms::outliers::{Fence, IsolationForest, first_outside};
+use segmenta_algorithms::outliers::{Fence, IsolationForest, Reach, first_outside};
 use segmenta_algorithms::quantiles::{QuantileSearch, QuantileSketch};
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::{ForestCut, KeptFeature, ScoreForest, SplitOutliers, Variable, write_none_rejected};
+use segmenta_engine::operators::{
+    ForestCut, KeptFeature, ScoreForest, SketchExcess, SplitOutliers, Variable, write_none_rejected,
+};
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +43,12 @@ impl Stage for OutliersStage {
     }
 
     async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Split> {
-        run(context, &given.spec.outliers, &given.spec.source.features, made.of::<ImputeStage>()?).await
+        let (spec, imputed) = (given.spec, made.of::<ImputeStage>()?);
+        let split = run(context, &spec.outliers, &spec.source.features, imputed).await?;
+        if let Some(warning) = too_many(spec, imputed, &split) {
+            context.warn(warning);
+        }
+        Ok(split)
     }
 }
 
@@ -64,6 +71,29 @@ fn describe(spec: &JobSpec) -> String {
     format!("{fences}{forest}")
 }
 
+/// What a user should know where more customers are set aside than `share_limit`, which a `factor` of the spec may ask for.
+fn too_many(spec: &JobSpec, imputed: &Imputed, split: &Split) -> Option<String> {
+    let share = rows_of(&split.rejected) as f64 / rows_of(&imputed.parts).max(1) as f64;
+    if share <= spec.outliers.share_limit {
+        return None;
+    }
+    let features = &spec.source.features;
+    let cut = |j: &usize| split.features[*j].cut + split.features[*j].cut_by_forest;
+    let most = (0..features.len()).max_by(|a, b| cut(a).cmp(&cut(b)).then(b.cmp(a)))?;
+    let money = spec.profile.monetary.as_ref().and_then(|name| {
+        let held = split.monetary_share(imputed, features.iter().position(|feature| feature == name)?)?;
+        Some(format!(" with {} of all `{name}`,", words::percent(held)))
+    });
+    Some(format!(
+        "outliers: {} of the customers are set aside,{} most of them by `{}`; they are in no segment. Raise `factor`, leave it out \
+         (then at most {} are set aside), or bring in a skewed feature's tail with `scale.transform`",
+        words::percent(share),
+        money.unwrap_or_default(),
+        features[most],
+        words::percent(spec.outliers.share_limit),
+    ))
+}
+
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Split {
@@ -71,12 +101,29 @@ pub struct Split {
     pub kept: Vec<Part>,
     /// The rows set aside, with the rule and the feature that set them aside.
     pub rejected: Vec<Part>,
+    /// The rules, one for each feature, with the factors that were applied.
+    pub rules: Vec<OutlierRule>,
     /// One entry for each feature; `None` where no fence was applied.
     pub fences: Vec<Option<Fence>>,
     /// The forest, if the spec asks for one.
     pub forest: Option<ForestCut>,
     /// One entry for each feature.
     pub features: Vec<SplitFeature>,
+}
+
+impl Split {
+    /// Of the sum of feature `monetary` over all customers, the share of those set aside; `None` where a value is negative, or
+    /// the sum is not above 0.
+    #[must_use]
+    pub fn monetary_share(&self, imputed: &Imputed, monetary: usize) -> Option<f64> {
+        let sum = |sketch: &QuantileSketch, rows: u64| {
+            let mean = sketch.mean().filter(|_| sketch.bounds().min >= 0.0)?;
+            Some(mean * rows as f64)
+        };
+        let all = sum(&imputed.features[monetary].sketch, rows_of(&imputed.parts)).filter(|all| *all > 0.0)?;
+        let kept = sum(&self.features[monetary].sketch, rows_of(&self.kept))?;
+        Some((1.0 - kept / all).clamp(0.0, 1.0))
+    }
 }
 
 /// A feature after the outliers were set aside.
@@ -121,10 +168,16 @@ pub async fn run(
         });
         let fences = vec![None; features.len()];
         let rejected = none_rejected(context, features, imputed).await?;
-        let features = kept.collect();
-        return Ok(Split { kept: imputed.parts.clone(), rejected, fences, forest: None, features });
+        let (features, rules) = (kept.collect(), settings.rules.clone());
+        return Ok(Split { kept: imputed.parts.clone(), rejected, rules, fences, forest: None, features });
     }
-    let fences = fences(context, settings, features, imputed, &units).await?;
+    let Fenced { mut fences, reaches } = fences(context, settings, features, imputed, &units).await?;
+    let times = widen(context, settings, features, imputed, &mut fences, &reaches).await?;
+    let rules = settings.rules.iter().zip(&settings.may_widen).map(|(rule, widened)| match times {
+        Some(times) if *widened => rule.widened(times),
+        _ => *rule,
+    });
+    let rules: Vec<OutlierRule> = rules.collect();
     let applied: Vec<Fence> = fences.iter().map(|fence| fence.unwrap_or(Fence::EVERYTHING)).collect();
     let forest = match &settings.forest {
         Some(settings) => Some(forest(context, settings, features, imputed, &applied).await?),
@@ -154,7 +207,7 @@ pub async fn run(
             "outliers: the rules set all {rows} rows aside; raise `outliers.factor`, or set `method: none`"
         )));
     }
-    let mut split = Split { kept, rejected, fences, forest, features: vec![] };
+    let mut split = Split { kept, rejected, rules, fences, forest, features: vec![] };
     let precise = totals.iter().zip(&units).all(|(feature, units)| feature.moments.is_precise(units));
     let moments: Vec<MeanAndVariance> = if precise {
         totals.iter().zip(&units).map(|(feature, units)| MeanAndVariance::new(&feature.moments, units)).collect()
@@ -235,14 +288,75 @@ async fn moments(
     Ok(means_and_variances(context, &columns).await?.into_iter().flatten().collect())
 }
 
-/// One entry for each feature; `None` where no fence is applied.
+/// What the rules gave.
+struct Fenced {
+    /// One entry for each feature; `None` where no fence is applied.
+    fences: Vec<Option<Fence>>,
+    /// The reach of each fence that may be widened.
+    reaches: Vec<Option<Reach>>,
+}
+
+/// Widens the fences whose factor the spec does not set, so that they set aside no more than its share of the rows. All of them
+/// are widened by the same factor, which is the least that does it; it is returned where it is not 1.
+async fn widen(
+    context: &StageContext<'_>,
+    settings: &Outliers,
+    features: &[String],
+    imputed: &Imputed,
+    fences: &mut [Option<Fence>],
+    reaches: &[Option<Reach>],
+) -> Result<Option<f64>> {
+    let rows = rows_of(&imputed.parts);
+    let most = (settings.share_limit * rows as f64) as u64;
+    let outside = |j: usize| {
+        let fence = fences[j].unwrap_or(Fence::EVERYTHING);
+        let bins = imputed.features[j].sketch.bins().iter();
+        bins.filter(|bin| bin.low < fence.low || bin.high > fence.high).map(|bin| bin.count).sum::<u64>()
+    };
+    let each: Vec<(usize, u64)> =
+        (0..features.len()).filter(|j| reaches[*j].is_some()).map(|j| (j, outside(j))).collect();
+    // No more rows than that are outside of one fence or another.
+    if each.iter().map(|(_, count)| count).sum::<u64>() <= most {
+        return Ok(None);
+    }
+    context.begin_step("count the rows outside of the fences");
+    let fixed = fences.iter().zip(reaches).map(|(fence, reach)| match reach {
+        Some(_) => Fence::EVERYTHING,
+        None => fence.unwrap_or(Fence::EVERYTHING),
+    });
+    let task = SketchExcess { features: features.to_vec(), fixed: fixed.collect(), reaches: reaches.to_vec() };
+    let merge = |total: &mut QuantileSketch, part: QuantileSketch| total.merge(&part);
+    let excess = context.merge_parts(task, &singly(&imputed.parts), merge).await?;
+    let Some(times) = excess.at_most_above(most).filter(|times| *times > 1.0) else { return Ok(None) };
+    // A little more, so that rounding leaves the row inside that is on the fence.
+    let times = times * (1.0 + 1e-12);
+    let beyond: u64 = excess.bins().iter().filter(|bin| bin.high > 1.0).map(|bin| bin.count).sum();
+    for (fence, reach) in fences.iter_mut().zip(reaches) {
+        if let (Some(fence), Some(reach)) = (fence, reach) {
+            *fence = reach.fence(times);
+        }
+    }
+    let widest = each.iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0))).map_or(0, |(j, _)| *j);
+    let factor = settings.rules[widest].widened(times).factor().unwrap_or_default();
+    context.warn(format!(
+        "outliers: the fences would set aside {} of the customers, most of them by `{}`, where `share_limit` allows {}; they are \
+         widened by {times:.2}, that of `{}` to a factor of {factor:.2}. Set `factor` to decide it yourself; `scale.transform` \
+         brings in the tails of a skewed feature",
+        words::percent(beyond as f64 / rows as f64),
+        features[widest],
+        words::percent(settings.share_limit),
+        features[widest],
+    ));
+    Ok(Some(times))
+}
+
 async fn fences(
     context: &StageContext<'_>,
     settings: &Outliers,
     features: &[String],
     imputed: &Imputed,
     units: &[MomentUnits],
-) -> Result<Vec<Option<Fence>>> {
+) -> Result<Fenced> {
     let rules = &settings.rules;
     let moments = if rules.iter().any(|rule| matches!(rule, OutlierRule::Zscore { .. })) {
         moments(context, features, imputed, units).await?
@@ -271,14 +385,19 @@ async fn fences(
     let deviations = quantiles(context, settings.quantiles, features, imputed, &deviations).await?;
     let mut flat = vec![];
     let mut fences = Vec::with_capacity(rules.len());
+    let mut reaches = vec![None; rules.len()];
     for (j, rule) in rules.iter().enumerate() {
-        let fence = match (*rule, found[j].as_slice(), deviations[j].as_slice()) {
-            (OutlierRule::Iqr { factor }, [q1, q3], _) => Fence::iqr(*q1, *q3, factor),
-            (OutlierRule::Percentile { .. }, [low, high], _) => Fence { low: *low, high: *high },
-            (OutlierRule::Mad { factor }, [median], [deviation]) => Fence::mad(*median, *deviation, factor),
+        let reach = match (*rule, found[j].as_slice(), deviations[j].as_slice()) {
+            (OutlierRule::Iqr { factor }, [q1, q3], _) => Some(Reach::iqr(*q1, *q3, factor)),
+            (OutlierRule::Mad { factor }, [median], [deviation]) => Some(Reach::mad(*median, *deviation, factor)),
             (OutlierRule::Zscore { factor }, _, _) => {
-                Fence::zscore(moments[j].mean, moments[j].variance.sqrt(), factor)
+                Some(Reach::zscore(moments[j].mean, moments[j].variance.sqrt(), factor))
             }
+            _ => None,
+        };
+        let fence = match (*rule, found[j].as_slice(), reach) {
+            (_, _, Some(reach)) => reach.fence(1.0),
+            (OutlierRule::Percentile { .. }, [low, high], _) => Fence { low: *low, high: *high },
             _ => {
                 fences.push(None);
                 continue;
@@ -290,6 +409,7 @@ async fn fences(
         if fence.is_none() {
             flat.push(features[j].as_str());
         }
+        reaches[j] = reach.filter(|_| fence.is_some() && settings.may_widen[j]);
         fences.push(fence);
     }
     if !flat.is_empty() {
@@ -299,7 +419,7 @@ async fn fences(
             words::features(&flat)
         ));
     }
-    Ok(fences)
+    Ok(Fenced { fences, reaches })
 }
 
 /// For each feature, the quantiles asked for: `(q, center)`, with a center if the quantile is of the absolute

@@ -282,9 +282,8 @@ fn views(table: &Table<'_>, algorithm: Algorithm, rows: &[usize], overall: &[Ove
     }
     let money = Money::column(table.published);
     let spent = |i: usize, features: &[FeatureView]| money.map(|j| table.sizes[i] * features[j].mean);
-    let total = money.map_or(0.0, |j| overall[j].mean * table.published.metrics.rows.assigned as f64);
-    // A feature that may be negative has no shares.
-    let has_shares = money.is_some_and(|j| overall[j].least >= 0.0 && total > 0.0);
+    // Outputs of earlier versions do not have it.
+    let shares_of_money = segments.numbers("monetary_share");
     let units = units(table.published);
     let view = |(i, features): (&usize, Vec<FeatureView>)| {
         let (i, cluster) = (*i, clusters[*i]);
@@ -298,7 +297,7 @@ fn views(table: &Table<'_>, algorithm: Algorithm, rows: &[usize], overall: &[Ove
             size: table.sizes[i] as u64,
             share: shares[i],
             spent,
-            spent_share: spent.filter(|_| has_shares).map(|spent| spent / total),
+            spent_share: shares_of_money.as_ref().and_then(|shares| known(shares[i])),
             silhouette: known(silhouettes[i]),
             action: actions[i].clone(),
             why: whys[i].clone(),

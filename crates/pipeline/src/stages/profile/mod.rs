@@ -12,7 +12,9 @@ use segmenta_engine::Result;
 use segmenta_engine::artifact::{NameColumn, Part};
 use segmenta_engine::operators::{AddLabels, CrossTabulate, GroupColumn, Variable};
 use segmenta_results::clusterings::{Agreement, Algorithm};
-use segmenta_results::segments::{ClusteringRules, FeatureProfile, LEAST_SHARE, MOST_LABELS, QUANTILES, Segment};
+use segmenta_results::segments::{
+    ClusteringRules, FeatureProfile, LEAST_SHARE, MOST_LABELS, QUANTILES, Segment, spent,
+};
 use serde::{Deserialize, Serialize};
 
 use self::sample::SegmentSample;
@@ -58,13 +60,23 @@ impl Stage for ProfileStage {
 
 fn describe(spec: &JobSpec) -> String {
     let profile = &spec.profile;
-    let roles = [("recency", &profile.recency), ("frequency", &profile.frequency), ("monetary", &profile.monetary)];
+    let roles = [
+        ("recency", &profile.recency),
+        ("frequency", &profile.frequency),
+        ("monetary", &profile.monetary),
+        ("tenure", &profile.tenure),
+    ];
     let named: Vec<String> =
         roles.iter().filter_map(|(role, name)| name.as_ref().map(|name| format!("{role} = {name}"))).collect();
-    if named.is_empty() {
-        "statistics of each segment (no labels: no feature is named as recency, frequency or monetary)".to_owned()
+    let gone = match (profile.lapsed_after, &profile.tenure) {
+        (Some(after), _) => format!("; customers have lapsed after {after} without a purchase"),
+        (None, Some(_)) => "; customers have lapsed after three of their intervals without a purchase".to_owned(),
+        (None, None) => String::new(),
+    };
+    if profile.has_roles() {
+        format!("statistics and labels of each segment by {}{gone}", named.join(", "))
     } else {
-        format!("statistics and labels of each segment by {}", named.join(", "))
+        "statistics of each segment (no labels: no feature is named as recency, frequency or monetary)".to_owned()
     }
 }
 
@@ -96,6 +108,9 @@ async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Resu
     context.begin_step("count distributions");
     let distributions = drift::distributions(context, features, &extracted.parts).await?;
     context.begin_step("describe the segments");
+    let monetary = settings.monetary.as_ref().and_then(|name| features.iter().position(|feature| feature == name));
+    // K-Means comes first, and each customer is in one of its segments.
+    let mut total = None;
     let mut segments = vec![];
     for clustering in &clusterings {
         let (first, groups) = clustering.numbers();
@@ -103,6 +118,13 @@ async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Resu
         let group = GroupColumn { name: clustering.algorithm().column().to_owned(), first, groups };
         let mut found = profile(context, clustering.algorithm(), group, features, split, assignments).await?;
         found.iter_mut().for_each(|segment| clustering.complete(segment));
+        if let Some(monetary) = monetary {
+            total = total.or_else(|| spent(&found, monetary));
+            for segment in &mut found {
+                let own = spent(std::slice::from_ref(segment), monetary).unwrap_or(0.0);
+                segment.monetary_share = total.map(|total| own / total);
+            }
+        }
         if clustering.has_names() {
             label(settings, features, &mut found);
         }
@@ -224,6 +246,7 @@ async fn profile(
             tree_path: None,
             size,
             share: size as f64 / rows as f64,
+            monetary_share: None,
             silhouette: None,
             label: None,
             features: profile.collect(),
@@ -249,10 +272,11 @@ fn label(settings: &Profile, features: &[String], segments: &mut [Segment]) {
             recency: mean(segment, &settings.recency),
             frequency: mean(segment, &settings.frequency),
             monetary: mean(segment, &settings.monetary),
+            tenure: mean(segment, &settings.tenure),
             share: segment.share,
         })
         .collect();
-    for (segment, label) in segments.iter_mut().zip(label_segments(&standings)) {
+    for (segment, label) in segments.iter_mut().zip(label_segments(&standings, settings.lapsed_after)) {
         segment.label = Some(label);
     }
 }

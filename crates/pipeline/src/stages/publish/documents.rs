@@ -8,7 +8,7 @@ use segmenta_results::clusterings::{Algorithm, Measures};
 use segmenta_results::manifest::FORMAT;
 use segmenta_results::metrics::{
     CandidateMetrics, FeatureMetrics, HdbscanMetrics, HierarchyMetrics, KMeansMetrics, Metrics, Pattern, Rows,
-    RulesMetrics,
+    RulesMetrics, SegmentMetrics,
 };
 use segmenta_results::model::{
     DendrogramModel, ForestModel, HdbscanModel, HierarchyModel, ImputeModel, KMeansCluster, KMeansModel, Model,
@@ -68,7 +68,7 @@ pub(super) fn model(results: &Results<'_>, forest: Option<ForestModel>) -> Model
             fill: results.imputed.fill.clone(),
         },
         distributions: results.profiled.distributions.clone(),
-        outliers: OutlierModel { rules: spec.outliers.rules.clone(), fences: results.split.fences.clone(), forest },
+        outliers: OutlierModel { rules: results.split.rules.clone(), fences: results.split.fences.clone(), forest },
         scale: ScaleModel { scalers: results.scaled.scalers.clone() },
         kmeans: KMeansModel {
             k: results.evaluated.chosen_k,
@@ -217,6 +217,19 @@ pub(super) fn metrics(results: &Results<'_>) -> Result<Metrics> {
             silhouette_is_exact: evaluated.silhouette_is_exact,
             candidates: clustered.candidates.iter().zip(&evaluated.measures).map(candidate).collect(),
         },
+        segments: results
+            .profiled
+            .segments
+            .iter()
+            .map(|segment| SegmentMetrics {
+                algorithm: segment.algorithm,
+                cluster: segment.cluster,
+                label: segment.label.as_ref().map(|label| label.name.clone()),
+                rows: segment.size,
+                share: segment.share,
+                monetary_share: segment.monetary_share,
+            })
+            .collect(),
         warnings: results.warnings.to_vec(),
         stages: results.stages.to_vec(),
     })
