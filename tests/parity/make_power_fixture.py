@@ -1,4 +1,4 @@
-"""Yeo-Johnson's lambdas of the kept CDNOW customers, by scikit-learn and by scipy: makes power.json from the other fixtures.
+"""Yeo-Johnson's lambdas of the CDNOW customers, by scikit-learn and by scipy: makes power.json from the other fixtures.
 
     python make_power_fixture.py [folder of the fixtures]
 
@@ -24,10 +24,9 @@ cells = preparation["knn"]["uniform"]
 for feature, customer, value in zip(cells["feature"], cells["customer_id"], cells["value"]):
     table.loc[customer, feature] = value
 assert not table[FEATURES].isna().any().any()
-x = table.drop(index=preparation["iqr"]["rejected_customer_ids"])[FEATURES].to_numpy()
+x = table[FEATURES].to_numpy()
 transformer = PowerTransformer("yeo-johnson", standardize=False).fit(x)
 y = transformer.transform(x)
-shifted = x - x.mean(0)
 result = {
     "versions": {"numpy": np.__version__, "scikit-learn": sklearn.__version__, "scipy": scipy.__version__},
     "rows": len(x),

@@ -129,7 +129,7 @@ def fence(x: np.ndarray, rule: dict):
             return None
         case "iqr":
             q1, q3 = quantile(x, 0.25), quantile(x, 0.75)
-            reach, middle = rule.get("factor", 1.5) * (q3 - q1), (q1, q3)
+            reach, middle = rule.get("factor", FACTORS["iqr"]) * (q3 - q1), (q1, q3)
         case "zscore":
             center = mean(x)
             middle, reach = (center, center), rule.get("factor", 3.0) * deviation(x)
@@ -151,8 +151,17 @@ def deviation(x: np.ndarray) -> float:
     return float(top * math.sqrt(math.fsum((off / top) ** 2) / len(x))) if top > 0 else 0.0
 
 
-FACTORS = {"iqr": 1.5, "zscore": 3.0, "mad": 3.5}
+FACTORS = {"iqr": 2.2, "zscore": 3.0, "mad": 3.5}
 SHARE_LIMIT = 0.05
+
+
+def fitted(x: np.ndarray, kept: np.ndarray, outliers: dict) -> np.ndarray:
+    """The values that the clusterings are fitted to."""
+    if outliers["action"] != "clip":
+        return x[kept]
+    low = np.array([-np.inf if f is None else f["low"] for f in outliers["fences"]])
+    high = np.array([np.inf if f is None else f["high"] for f in outliers["fences"]])
+    return np.clip(x, low, high)
 
 
 def check_widening(case, filled: np.ndarray, rules: list[dict], applied: list) -> list[dict]:
@@ -186,10 +195,15 @@ def check_widening(case, filled: np.ndarray, rules: list[dict], applied: list) -
     return [rule | {"factor": factor(j)} if j in default else rule for j, rule in enumerate(rules)]
 
 
-def check_fences(case, filled: np.ndarray, rules: list[dict], published: list, kept: np.ndarray, rejected: list[dict]) -> None:
-    """`kept` tells which rows were; `rejected` has of each row that was not its place, rule, feature, value and fence."""
+def check_fences(
+    case, filled: np.ndarray, seen: np.ndarray, transforms: list, rules: list[dict], published: list, kept: np.ndarray, rejected: list[dict]
+) -> None:
+    """`seen` has the values that fences are found among, by `transforms`; `kept` tells which rows are within all of them; `rejected`
+    has of each row that was set aside its place, rule, feature, value and fence."""
     for j, rule in enumerate(rules):
-        theirs, ours = fence(filled[:, j], rule), published[j]
+        # A quantile stays one under a transform, and is taken of the values as they are.
+        plain = rule["method"] == "percentile"
+        theirs, ours = fence((filled if plain else seen)[:, j], rule), published[j]
         if theirs is None:
             case.check(ours is None, lambda: f"feature {j} has the fence {ours}, but no rule")
             continue
@@ -197,7 +211,15 @@ def check_fences(case, filled: np.ndarray, rules: list[dict], published: list, k
         if ours is None:
             case.check(high - low <= 4 * slack, lambda: f"feature {j}: no fence by {rule}, reference {low!r} to {high!r}")
             continue
-        fits = abs(ours["low"] - low) <= slack and abs(ours["high"] - high) <= slack
+        ends = [ours["low"], ours["high"]]
+        if not plain and transforms[j] != "none":
+            # Where a transform reaches an end from nowhere, the fence is as far out as numbers go.
+            with np.errstate(all="ignore"):
+                found = transformed(np.array(ends), transforms[j])
+            slack += 1e-9 * max(abs(low), abs(high), np.abs(seen[:, j]).max())
+            fits = all(abs(f - t) <= slack or abs(e) > 1e300 for e, f, t in zip(ends, found, (low, high)))
+        else:
+            fits = abs(ends[0] - low) <= slack and abs(ends[1] - high) <= slack
         case.check(fits, lambda: f"feature {j}: fence by {rule} is {ours}, reference {low!r} to {high!r}")
         case.check(ours["high"] > ours["low"], lambda: f"feature {j}: a fence of no width, {ours}")
     low = np.array([-np.inf if f is None else f["low"] for f in published])
@@ -270,14 +292,44 @@ def scaled(x: np.ndarray, scalers: list[dict]) -> np.ndarray:
     return np.column_stack(columns)
 
 
-def check_scalers(case, kept: np.ndarray, settings: list[dict], scalers: list[dict]) -> None:
+def skewness(x: np.ndarray, values: np.ndarray) -> float:
+    """Of `values`, those of the most extreme hundredth of `x` on either side taken as the quantile where it begins."""
+    low, high = np.quantile(x, [0.01, 0.99])
+    ends = np.interp([low, high], np.sort(x), np.sort(values))
+    y = np.clip(values, *ends)
+    off = y - y.mean()
+    variance = (off**2).mean()
+    return float((off**3).mean() / variance**1.5) if variance > 0 else math.nan
+
+
+def check_choice(case, j: int, x: np.ndarray, name: str) -> None:
+    """What `transform: auto` chose, unless it was a near thing."""
+    with np.errstate(all="ignore"):
+        found = skewness(x, x)
+        logarithm = "log1p" if x.min() >= 0 else "signed_log1p"
+        left = skewness(x, transformed(x, logarithm))
+    if not math.isfinite(found) or abs(abs(found) - 1) < 0.02 or len(np.unique(x)) <= 2:
+        return
+    if abs(found) <= 1:
+        case.check(name == "none", lambda: f"feature {j}: {name} at a skewness of {found}")
+    elif math.isfinite(left) and abs(abs(left) - abs(found) / 2) > 0.02:
+        asked = logarithm if abs(left) <= abs(found) / 2 else "yeo_johnson"
+        case.check(name == asked, lambda: f"feature {j}: {name} at a skewness of {found}, {left} after {logarithm}")
+    case.count("transforms chosen")
+
+
+def check_scalers(case, all_rows: np.ndarray, kept: np.ndarray, settings: list[dict], scalers: list[dict]) -> None:
+    """`kept` are the values of the fit."""
     for j, (how, ours) in enumerate(zip(settings, scalers)):
-        x, asked = kept[:, j], how.get("transform", "none")
+        x, asked = kept[:, j], how.get("transform", "none" if how["method"] == "none" else "auto")
         name = next(iter(ours["transform"])) if isinstance(ours["transform"], dict) else ours["transform"]
         constant = x.min() == x.max()
-        case.check(name == asked, lambda: f"feature {j}: transform {ours['transform']}, asked {asked}")
-        if asked == "yeo_johnson" and name == asked and not constant:
-            check_power(case, j, x, ours["transform"]["yeo_johnson"]["lambda"])
+        if asked == "auto":
+            check_choice(case, j, all_rows[:, j], name)
+        else:
+            case.check(name == asked, lambda: f"feature {j}: transform {ours['transform']}, asked {asked}")
+        if name == "yeo_johnson" and all_rows[:, j].min() < all_rows[:, j].max():
+            check_power(case, j, all_rows[:, j], ours["transform"]["yeo_johnson"]["lambda"])
         y = transformed(x, ours["transform"])
         size = np.abs(y).max()
         if not np.isfinite(size):
@@ -288,7 +340,7 @@ def check_scalers(case, kept: np.ndarray, settings: list[dict], scalers: list[di
                 center, spread, slack = 0.0, 1.0, 0.0
             case "standard":
                 center, spread, slack = mean(y), deviation(y), 16 * EPS * size
-                if 1e-3 < size < 1e6 and spread > 1e-6 * size and asked != "yeo_johnson":
+                if 1e-3 < size < 1e6 and spread > 1e-6 * size and name != "yeo_johnson":
                     theirs = StandardScaler().fit(y[:, None])
                     case.check(close(ours["scale"], float(theirs.scale_[0]), 1e-9), lambda: f"feature {j}: StandardScaler {theirs.scale_}, {ours}")
             case "robust":

@@ -119,6 +119,7 @@ class Published:
         self.model = json.loads((folder / "model.json").read_text())
         self.metrics = json.loads((folder / "metrics.json").read_text())
         self.features = spec["source"]["features"]
+        self.action = self.model["outliers"]["action"]
         self.assignments, self.rejected = self.table("assignments"), self.table("rejected")
 
     def table(self, name: str) -> pa.Table | None:
@@ -129,12 +130,14 @@ class Published:
         return self.assignments[name].to_numpy()
 
     def everything(self):
-        """Of all rows by id: ids, raw features, flags of what was imputed, and which were kept."""
-        both = [(t, kept) for t, kept in ((self.assignments, True), (self.rejected, False)) if t is not None]
+        """Of all rows by id: ids, raw features, flags of what was imputed, and which are no outliers."""
+        both = [(self.assignments, ~self.assignments["outlier"].to_numpy(zero_copy_only=False))]
+        if self.action == "drop" and self.rejected is not None:
+            both.append((self.rejected, np.zeros(len(self.rejected), dtype=bool)))
         ids = np.concatenate([t["id"].to_numpy() for t, _ in both])
         x = np.concatenate([np.column_stack([t[f].to_numpy() for f in self.features]) for t, _ in both])
         flags = np.concatenate([np.column_stack([t[f + "_imputed"].to_numpy(zero_copy_only=False) for f in self.features]) for t, _ in both])
-        kept = np.concatenate([np.full(len(t), k) for t, k in both])
+        kept = np.concatenate([k for _, k in both])
         order = np.argsort(ids, kind="stable")
         return ids[order], x[order], flags[order], kept[order]
 
@@ -308,9 +311,11 @@ def score_again(case: Case, published: Published) -> None:
     whole = ~flags.any(axis=1)
     outside = np.array([v is not None for v in scores["outside"].to_pylist()])
     case.equal("outside, of rows without a missing cell", outside[whole], ~kept[whole])
-    ours = scores["kmeans_cluster"].to_numpy()[kept & whole]
-    case.equal("clusters of the scores", ours, published.column("kmeans_cluster")[whole[kept]])
-    distances, theirs = scores["kmeans_distance"].to_numpy()[kept & whole], published.column("kmeans_distance")[whole[kept]]
+    # The outliers too, unless they are in no segment.
+    assigned = kept if published.action == "drop" else np.ones(len(kept), dtype=bool)
+    ours = scores["kmeans_cluster"].to_numpy()[assigned & whole]
+    case.equal("clusters of the scores", ours, published.column("kmeans_cluster")[whole[assigned]])
+    distances, theirs = scores["kmeans_distance"].to_numpy()[assigned & whole], published.column("kmeans_distance")[whole[assigned]]
     case.check(np.allclose(distances, theirs, rtol=1e-12, atol=0), lambda: "kmeans_distance of the scores is not that of the assignments")
     case.count("jobs scored again")
 
@@ -318,12 +323,13 @@ def score_again(case: Case, published: Published) -> None:
 def check_quality(case: Case, published: Published, raw: np.ndarray) -> None:
     rows = pq.read_table(published.folder / "quality.parquet").to_pylist()
     _, x, flags, kept = published.everything()
+    fitted = preparation.fitted(x, kept, published.model["outliers"])
     for j, name in enumerate(published.features):
         steps = {r["step"]: r for r in rows if r["feature"] == name}
         missing = int(np.isnan(raw[:, j]).sum())
         extracted = steps["extracted"]
         case.check(extracted["missing"] == missing, lambda: f"quality: {extracted['missing']} cells of {name} missing, reference {missing}")
-        for step, values in (("extracted", raw[~np.isnan(raw[:, j]), j]), ("imputed", x[:, j]), ("kept", x[kept, j])):
+        for step, values in (("extracted", raw[~np.isnan(raw[:, j]), j]), ("imputed", x[:, j]), ("kept", fitted[:, j])):
             found = steps[step]
             case.check(
                 found["min"] == values.min() and found["max"] == values.max(),
@@ -377,7 +383,7 @@ def preparation_case(case: Case, rng: np.random.Generator) -> None:
                 return {"method": method} | ({"factor": round(float(rng.uniform(0.5, 4)), 2)} if rng.random() < 0.5 else {})
 
     def scaler() -> dict:
-        transform = str(rng.choice(["none", "none", "log1p", "signed_log1p", "yeo_johnson"]))
+        transform = str(rng.choice(["auto", "auto", "none", "log1p", "signed_log1p", "yeo_johnson"]))
         return {"method": str(rng.choice(["standard", "robust", "minmax", "none"])), "transform": transform}
 
     outliers, rules = maybe_own(rng, names, rule(), rule)
@@ -386,6 +392,8 @@ def preparation_case(case: Case, rng: np.random.Generator) -> None:
         for j, name in enumerate(names):
             if name in outliers["features"] and outliers["features"][name]["method"] == outliers["method"]:
                 rules[j] = {**{k: v for k, v in outliers.items() if k != "features"}, **rules[j]}
+    space = str(rng.choice(["transformed", "transformed", "raw"]))
+    outliers |= {"action": str(rng.choice(["set_aside", "set_aside", "clip", "drop"])), "space": space}
     scale, scalings = maybe_own(rng, names, scaler(), scaler)
     spec = {
         "name": "net",
@@ -416,16 +424,36 @@ def preparation_case(case: Case, rng: np.random.Generator) -> None:
                     "row": place[row["id"]], "rule": row["rule"], "feature": names.index(row["feature"]), "value": row["value"],
                     "low": row["fence_low"], "high": row["fence_high"],
                 })
-        applied = preparation.check_widening(case, x, rules, published.model["outliers"]["rules"])
-        preparation.check_fences(case, x, applied, published.model["outliers"]["fences"], kept, rejected)
+        transforms = [s["transform"] for s in published.model["scale"]["scalers"]]
+        of_fences = ["none"] * d if space == "raw" else transforms
+        seen = np.column_stack([preparation.transformed(x[:, j], t) for j, t in enumerate(of_fences)])
+        applied = preparation.check_widening(case, seen, rules, published.model["outliers"]["rules"])
+        preparation.check_fences(case, x, seen, of_fences, applied, published.model["outliers"]["fences"], kept, rejected)
+        reasons(case, published, got, kept)
     if wants in (None, "scale"):
-        preparation.check_scalers(case, x[kept], scalings, published.model["scale"]["scalers"])
+        values = preparation.fitted(x, kept, published.model["outliers"])
+        preparation.check_scalers(case, x, values, scalings, published.model["scale"]["scalers"])
     if wants is None:
         if rng.random() < 0.15:
             run_again(case, rng, spec, published, columns, ids)
         if rng.random() < 0.15:
             score_again(case, published)
     case.count("preparations compared")
+
+
+def reasons(case: Case, published: Published, ids: np.ndarray, kept: np.ndarray) -> None:
+    """The assignments say of outliers what the table of outliers says."""
+    columns = ["rule", "feature", "value", "fence_low", "fence_high"]
+    said = published.assignments.filter(published.assignments["outlier"]).select(["id"] + [f"outlier_{c}" for c in columns])
+    said = said.rename_columns(["id"] + columns)
+    if published.action == "set_aside":
+        theirs = published.rejected.select(["id"] + columns).to_pylist() if published.rejected is not None else []
+        case.check(said.to_pylist() == theirs, lambda: f"outliers of the assignments {said.to_pylist()[:3]}, rejected {theirs[:3]}")
+    if published.action == "drop":
+        case.check(len(said) == 0, lambda: f"{len(said)} outliers are in segments")
+    else:
+        case.equal("ids of the assignments", published.column("id"), ids)
+    case.check(published.metrics["rows"]["outliers"] == int((~kept).sum()), lambda: f"{published.metrics['rows']} of {int((~kept).sum())} outliers")
 
 
 # -- clusterings -------------------------------------------------------------------------------------------------------------------

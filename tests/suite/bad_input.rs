@@ -207,7 +207,7 @@ fn values_that_are_too_large_once_scaled() {
     let x = |i: i64| Some(if i < 49 { 1e-100 * i as f64 } else { 1e90 });
     table(&here.path().join("t.parquet"), 50, x, |i| Some(i as f64));
     let spec = "name: x\nsource: {tables: {t: t.parquet}, id: customer_id, features: [a, b]}\noutliers: {method: none}\n\
-                scale: {method: robust}\nkmeans: {k: 2}\noutput: out\n";
+                scale: {method: robust, transform: none}\nkmeans: {k: 2}\noutput: out\n";
     fs::write(here.path().join("job.yaml"), spec).unwrap();
     fails_at(&here.path().join("job.yaml"), 3, &["feature `a` goes up to", "once it is scaled", "outliers"]);
     assert!(!here.path().join("out/manifest.json").exists());

@@ -185,7 +185,7 @@ fn a_job_from_submission_to_its_result() {
     let said = site.client(&["submit", spec, "--wait"]);
     assert_eq!(said.code, 0, "{}", said.err);
     let id = said.out.lines().next().unwrap();
-    assert!(said.out.contains("published: ") && said.err.matches("stage complete").count() == 9, "{}", said.err);
+    assert!(said.out.contains("published: ") && said.err.matches("stage complete").count() == 10, "{}", said.err);
     let there = folder();
     let alone = run(&Job::load(&cdnow_spec(there.path(), &[("to: 10", "to: 4")])).unwrap(), 2, &RunOptions::default());
     assert_eq!(published(&here.path().join("out")), table_checksums(&alone.unwrap()));

@@ -41,7 +41,13 @@ fn any_number_of_cells_and_threads_gives_the_same_bytes() {
 #[test]
 fn what_is_published_of_density() {
     let folder = folder();
-    let spec = cdnow_spec(folder.path(), &[("to: 10", "to: 3")]);
+    // As scikit-learn was given them: see below.
+    let raw = [
+        ("to: 10", "to: 3"),
+        ("{method: iqr}", "{method: iqr, factor: 1.5, action: drop}"),
+        ("{method: standard}", "{method: standard, transform: none}"),
+    ];
+    let spec = cdnow_spec(folder.path(), &raw);
     let outcome = run(&Job::load(&spec).unwrap(), 2, &RunOptions::default()).unwrap();
     let assignments = read_parquet(&folder.path().join("out/assignments"));
     let labels = column(&assignments, "hdbscan_cluster");

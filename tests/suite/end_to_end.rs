@@ -17,21 +17,24 @@ fn the_main_job() {
     for expected in ["VIP", "Infrequent", "recency", "23,570 customers", "k = 4: ", "published: "] {
         assert!(said.out.contains(expected), "no `{expected}` in:\n{}", said.out);
     }
-    for stage in ["extract", "impute", "outliers", "scale", "kmeans", "hdbscan", "evaluate", "profile", "publish"] {
+    for stage in
+        ["extract", "impute", "transform", "outliers", "scale", "kmeans", "hdbscan", "evaluate", "profile", "publish"]
+    {
         let lines = said.err.lines().filter(|line| line.contains(&format!("stage=\"{stage}\""))).count();
         assert_eq!(lines, 1, "{stage}:\n{}", said.err);
     }
 
     let out = folder.path().join("out");
     let (kept, rejected) = (read_parquet(&out.join("assignments")), read_parquet(&out.join("rejected")));
-    assert_eq!(kept.num_rows() + rejected.num_rows(), 23_570);
+    assert_eq!(kept.num_rows(), 23_570, "every customer is in a segment");
     let names: Vec<String> = kept.schema().fields().iter().map(|field| field.name().clone()).collect();
-    let expected = "customer_id recency frequency monetary recency_imputed frequency_imputed monetary_imputed \
+    let expected = "customer_id recency frequency monetary tenure recency_imputed frequency_imputed monetary_imputed \
+                    outlier outlier_rule outlier_feature outlier_value outlier_fence_low outlier_fence_high \
                     kmeans_cluster kmeans_label kmeans_distance hdbscan_cluster hdbscan_probability hdbscan_outlier_score";
     assert_eq!(names.join(" "), expected);
     let (assigned_columns, ids) = (expected, column(&kept, "customer_id"));
     let names: Vec<String> = rejected.schema().fields().iter().map(|field| field.name().clone()).collect();
-    let expected = "customer_id recency frequency monetary recency_imputed frequency_imputed monetary_imputed rule \
+    let expected = "customer_id recency frequency monetary tenure recency_imputed frequency_imputed monetary_imputed rule \
                     feature value fence_low fence_high";
     assert_eq!(names.join(" "), expected);
 
@@ -58,6 +61,19 @@ fn the_main_job() {
     let metrics = json(&out.join("metrics.json"));
     assert_eq!(metrics["rows"]["assigned"], kept.num_rows());
     assert_eq!(metrics["rows"]["rejected"], rejected.num_rows());
+    assert_eq!(metrics["rows"]["outliers"], rejected.num_rows());
+    let is_outlier = column(&kept, "outlier");
+    assert_eq!(is_outlier.iter().sum::<f64>(), rejected.num_rows() as f64);
+    // No fence takes the best away: the highest segment has nearly all of the customers who spent most, and most of the money.
+    let spent = column(&kept, "monetary");
+    let mut most: Vec<usize> = (0..spent.len()).collect();
+    most.sort_by(|a, b| spent[*b].total_cmp(&spent[*a]));
+    let names = texts(&kept, "kmeans_label");
+    let vip = most[..236].iter().filter(|row| names[**row].as_deref() == Some("VIP")).count();
+    assert!(vip >= 230, "{vip} of the 236 who spent most");
+    let shares: Vec<f64> = column(&segments, "monetary_share")[..of_kmeans].to_vec();
+    assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{shares:?}");
+    assert!(shares.iter().any(|share| *share > 0.5), "{shares:?}");
     assert_eq!(metrics["kmeans"]["candidates"].as_array().unwrap().len(), 9);
     assert_eq!(metrics["kmeans"]["chosen_k"], 4);
     // The sweep shares its passes: the sample, one for each step of the slowest k, and the last assignment.
@@ -72,9 +88,13 @@ fn the_main_job() {
     }
 
     // What was set aside, in money: the sum of what each spent, exact in cents.
-    let spent = |rows: &[f64]| rows.iter().sum::<f64>();
-    let (inside, aside) = (spent(&column(&kept, "monetary")), spent(&column(&rejected, "monetary")));
-    let share = format!("set aside as outliers, with {:.1} % of all monetary", 100.0 * aside / (inside + aside));
+    let sum = |rows: &[f64]| rows.iter().sum::<f64>();
+    let (all, aside) = (sum(&spent), sum(&column(&rejected, "monetary")));
+    let share = format!(
+        "outliers, set aside from the fit: {}, with {:.1} % of all monetary",
+        rejected.num_rows(),
+        100.0 * aside / all
+    );
     assert!(said.out.contains(&share), "no `{share}` in:\n{}", said.out);
 
     // A second run has nothing left to do, and says so; a spreadsheet gets what is published.
@@ -82,19 +102,16 @@ fn the_main_job() {
     assert_eq!((again.code, &again.out), (0, &said.out));
     let csv = folder.path().join("customers.csv");
     let written = segmenta(&["run", spec, "--csv", csv.to_str().unwrap()]);
-    assert!(written.out.contains("20,475 customers written to"), "{}", written.out);
+    assert!(written.out.contains("23,570 customers written to"), "{}", written.out);
     let text = fs::read_to_string(&csv).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!((lines.len(), lines[0]), (1 + kept.num_rows(), assigned_columns.replace(' ', ",").as_str()));
-    let first: Vec<&str> = lines[1].split(',').collect();
-    assert_eq!(
-        (first[0], first[8]),
-        (ids[0].to_string().as_str(), texts(&kept, "kmeans_label")[0].as_deref().unwrap())
-    );
-    assert_eq!(again.err.matches("resumed=true").count(), 9, "{}", again.err);
+    let name = texts(&kept, "kmeans_label")[0].clone().unwrap();
+    assert!(lines[1].starts_with(&format!("{},", ids[0])) && lines[1].contains(&name), "{}", lines[1]);
+    assert_eq!(again.err.matches("resumed=true").count(), 10, "{}", again.err);
     let fresh = segmenta(&["run", spec, "--fresh"]);
     assert_eq!((fresh.code, &fresh.out), (0, &said.out));
-    assert_eq!(fresh.err.matches("resumed=false").count(), 9, "{}", fresh.err);
+    assert_eq!(fresh.err.matches("resumed=false").count(), 10, "{}", fresh.err);
 }
 
 #[test]
@@ -136,24 +153,24 @@ fn features_without_a_role_get_no_label() {
             ("[recency, frequency, monetary]", "[days, orders, spend]"),
             ("{from: 2, to: 10}", "3"),
             ("{recency: days, frequency: orders, monetary: USD}", "{spend: USD}"),
-            (",\n           lapsed_after: 180", ""),
+            (", tenure: tenure", ""),
         ],
     );
     let said = segmenta(&["run", spec.to_str().unwrap()]);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(said.out.contains("spend") && !said.out.contains("VIP"), "{}", said.out);
     let segments = read_parquet(&folder.path().join("out/segments.parquet"));
-    assert_eq!(segments.column_by_name("label").unwrap().null_count(), 3 + 7);
+    assert_eq!(segments.column_by_name("label").unwrap().null_count(), segments.num_rows());
 
     let text = fs::read_to_string(&spec).unwrap();
     fs::write(&spec, text.replace("{units: ", "{recency: days, monetary: spend, units: ")).unwrap();
     let said = segmenta(&["run", spec.to_str().unwrap()]);
     assert_eq!(said.code, 0, "{}", said.err);
     // Only the labels had to be made.
-    assert_eq!(said.err.matches("resumed=true").count(), 7, "{}", said.err);
+    assert_eq!(said.err.matches("resumed=true").count(), 8, "{}", said.err);
     let segments = read_parquet(&folder.path().join("out/segments.parquet"));
     // Neither the noise nor the clusters of HDBSCAN are named.
-    assert_eq!(segments.column_by_name("label").unwrap().null_count(), 7);
+    assert_eq!(segments.column_by_name("label").unwrap().null_count(), segments.num_rows() - 3);
 }
 
 #[test]
@@ -162,7 +179,7 @@ fn check_prints_the_plan() {
     let said = segmenta(&["check", spec.to_str().unwrap()]);
     assert_eq!(said.code, 0, "{}", said.err);
     for expected in
-        ["4 shards, 69,659 rows", "order_date Date32", "1. extract", "k = 2..10, all in each pass", "9. publish"]
+        ["4 shards, 69,659 rows", "order_date Date32", "1. extract", "k = 2..10, all in each pass", "10. publish"]
     {
         assert!(said.out.contains(expected), "no `{expected}` in:\n{}", said.out);
     }

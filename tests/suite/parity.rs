@@ -9,7 +9,9 @@ use sha2::{Digest, Sha256};
 
 use segmenta_pipeline::job::RunOptions;
 
-use crate::support::{by_customer, column, customers, features_job, folder, json, numbers, read_parquet, root, run};
+use crate::support::{
+    by_customer, column, customers, features_job, folder, json, numbers, read_parquet, root, run, segmenta, texts,
+};
 
 const FEATURES: [&str; 3] = ["recency", "frequency", "monetary"];
 /// Relative, as the fixtures promise.
@@ -28,6 +30,9 @@ fn tables(sharding: &str) -> String {
 fn assert_close(ours: f64, theirs: f64, what: &str) {
     assert!((ours - theirs).abs() <= TOLERANCE * theirs.abs().max(1e-12), "{what}: {ours} is not {theirs}");
 }
+
+/// The fixtures are of the values as they are.
+const RAW: &str = "scale: {transform: none}";
 
 /// The values of each feature, in the order of [`FEATURES`].
 fn by_feature(value: &Value) -> [f64; 3] {
@@ -48,7 +53,7 @@ fn knn_imputation_fences_and_standard_scaler() {
     for sharding in SHARDINGS {
         for weights in ["uniform", "distance"] {
             let sections =
-                format!("impute: {{method: knn, neighbors: 5, weights: {weights}}}\noutliers: {{factor: 1.5}}");
+                format!("impute: {{method: knn, neighbors: 5, weights: {weights}}}\noutliers: {{factor: 1.5}}\n{RAW}");
             prepared(sharding, &sections, |out| {
                 check_imputation(out, &fixture["knn"][weights]);
                 if weights == "uniform" {
@@ -117,19 +122,19 @@ fn check_scaler(out: &Path, centers: [f64; 3], scales: [f64; 3]) {
 fn the_other_fences_and_scalers() {
     let fixture = fixture("preparation.json");
     for sharding in SHARDINGS {
-        prepared(sharding, "outliers: {factor: 1.5}\nscale: {method: robust}", |out| {
+        prepared(sharding, "outliers: {factor: 1.5}\nscale: {method: robust, transform: none}", |out| {
             let robust = &fixture["robust_scaler"];
             check_scaler(out, by_feature(&robust["center"]), by_feature(&robust["scale"]));
         });
-        prepared(sharding, "outliers: {factor: 1.5}\nscale: {method: minmax}", |out| {
+        prepared(sharding, "outliers: {factor: 1.5}\nscale: {method: minmax, transform: none}", |out| {
             let (low, high) =
                 (by_feature(&fixture["minmax_scaler"]["data_min"]), by_feature(&fixture["minmax_scaler"]["data_max"]));
             check_scaler(out, low, std::array::from_fn(|j| high[j] - low[j]));
         });
-        prepared(sharding, "outliers: {method: zscore, factor: 3}", |out| {
+        prepared(sharding, &format!("outliers: {{method: zscore, factor: 3}}\n{RAW}"), |out| {
             check_fences(out, &fixture["zscore"], false);
         });
-        prepared(sharding, "outliers: {method: mad, factor: 3.5}", |out| {
+        prepared(sharding, &format!("outliers: {{method: mad, factor: 3.5}}\n{RAW}"), |out| {
             check_fences(out, &fixture["modified_zscore"], false);
         });
     }
@@ -150,8 +155,10 @@ fn kmeans_from_the_same_start() {
 /// In one folder, so that the preparation is done once and resumed from.
 fn check_kmeans(case: &Value, sharding: &str, folder: &Path, relocated: u64) {
     let k = case["k"].as_u64().unwrap() as usize;
-    let sections =
-        format!("outliers: {{factor: 1.5}}\nkmeans: {{k: {k}, start: {}, tolerance: 1e-4}}\n", case["start"]);
+    let sections = format!(
+        "outliers: {{factor: 1.5, action: drop}}\n{RAW}\nkmeans: {{k: {k}, start: {}, tolerance: 1e-4}}\n",
+        case["start"]
+    );
     let outcome = run(&features_job(&tables(sharding), &sections, folder), 2, &RunOptions::default()).unwrap();
     let out = folder.join("out");
     let metrics = json(&out.join("metrics.json"));
@@ -186,4 +193,81 @@ fn check_kmeans(case: &Value, sharding: &str, folder: &Path, relocated: u64) {
         assert_eq!(labels, by_customer(&expected, "label"));
     }
     assert!(column(&assignments, "kmeans_distance").iter().all(|distance| distance.is_finite()));
+}
+
+/// Outliers take no part in the fit, or another one, and get segments: fences among transformed values, scaler, centroids, and the
+/// labels of all customers.
+#[test]
+fn every_customer_gets_the_segment_that_scikit_learn_predicts() {
+    let fixture = fixture("set_aside.json");
+    for action in ["set_aside", "clip"] {
+        let (expected, folder) = (&fixture[action], folder());
+        let sections = format!(
+            "outliers: {{action: {action}}}\nkmeans: {{k: 4, start: {}, tolerance: 1e-4}}\nhierarchy: {{clusters: 3}}\n",
+            expected["start"]
+        );
+        run(&features_job(&tables(SHARDINGS[0]), &sections, folder.path()), 2, &RunOptions::default()).unwrap();
+        let out = folder.path().join("out");
+        let (model, metrics) = (json(&out.join("model.json")), json(&out.join("metrics.json")));
+        let chosen: Vec<&Value> =
+            metrics["features"].as_array().unwrap().iter().map(|feature| &feature["transform"]).collect();
+        assert_eq!(chosen, ["none", "log1p", "log1p"]);
+        for (j, feature) in FEATURES.iter().enumerate() {
+            for end in ["low", "high"] {
+                let ours = model["outliers"]["fences"][j][end].as_f64().unwrap();
+                assert_close(ours, fixture["fences"][end][j].as_f64().unwrap(), &format!("{end} of {feature}"));
+            }
+        }
+        let numbers_of = |name: &str| -> [f64; 3] { std::array::from_fn(|j| expected[name][j].as_f64().unwrap()) };
+        check_scaler(&out, numbers_of("scaler_mean"), numbers_of("scaler_scale"));
+        for (cluster, center) in
+            model["kmeans"]["clusters"].as_array().unwrap().iter().zip(expected["centers"].as_array().unwrap())
+        {
+            for (ours, theirs) in numbers(&cluster["centroid_scaled"]).into_iter().zip(numbers(center)) {
+                assert_close(ours, theirs, "a centroid");
+            }
+        }
+        let all = read_parquet(&out.join("assignments"));
+        let labels = by_customer(&all, "kmeans_cluster");
+        let joined: Vec<String> = labels.values().map(|label| format!("{label}")).collect();
+        let digest: String = Sha256::digest(joined.join(",")).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(Some(digest.as_str()), expected["labels_sha256"].as_str(), "labels with {action}");
+        // Who is an outlier, and why.
+        let (outlier, feature) = (column(&all, "outlier"), texts(&all, "outlier_feature"));
+        let (value, low, high) =
+            (column(&all, "outlier_value"), column(&all, "outlier_fence_low"), column(&all, "outlier_fence_high"));
+        let ours = |name: &str| -> BTreeSet<i64> {
+            let named =
+                customers(&all).into_iter().zip(&feature).filter(|(_, feature)| feature.as_deref() == Some(name));
+            named.map(|(customer, _)| customer).collect()
+        };
+        let mut outliers = 0;
+        for name in FEATURES {
+            let theirs = fixture["outliers"][name].as_array().unwrap().iter().map(|id| id.as_i64().unwrap());
+            assert_eq!(ours(name), theirs.collect(), "outliers by {name}");
+            outliers += ours(name).len();
+        }
+        for i in 0..all.num_rows() {
+            let is_beyond = value[i] < low[i] || value[i] > high[i];
+            assert!((outlier[i] == 1.0) == is_beyond && feature[i].is_some() == is_beyond);
+        }
+        assert_eq!(metrics["rows"]["outliers"].as_u64(), Some(outliers as u64));
+        assert_eq!(metrics["rows"]["assigned"], all.num_rows());
+        // Sizes with the outliers and without.
+        for segment in metrics["segments"].as_array().unwrap().iter().filter(|s| s["algorithm"] == "kmeans") {
+            let cluster = segment["cluster"].as_u64().unwrap() as usize;
+            assert_eq!(segment["rows"], expected["sizes"][cluster]);
+            assert_eq!(segment["fit_rows"], expected["sizes_of_fit"][cluster]);
+        }
+        // New customers are labelled in the same way, by every clustering.
+        let text = |path: &str| folder.path().join(path).display().to_string();
+        let (model, scores) = (text("out"), text("scores"));
+        let input = root().join("tests/parity/features.parquet").display().to_string();
+        let said = segmenta(&["score", "--model", &model, "--input", &input, "--output", &scores]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        let scored = read_parquet(Path::new(&scores).join("scores").as_path());
+        for name in ["kmeans_cluster", "kmeans_distance", "hierarchy_cluster"] {
+            assert_eq!(by_customer(&scored, name), by_customer(&all, name), "{name} with {action}");
+        }
+    }
 }

@@ -277,14 +277,15 @@ fn a_customer_is_explained() {
         assert_eq!(found["hierarchy"]["cluster"].as_f64(), Some(column(&assigned, "hierarchy_cluster")[row]));
         let density = &found["hdbscan"];
         let path = density["path"].as_array().unwrap();
-        assert_eq!(path[0]["size"], metrics["rows"]["assigned"], "the root holds everybody");
+        let fitted = metrics["rows"]["assigned"].as_u64().unwrap() - metrics["rows"]["rejected"].as_u64().unwrap();
+        assert_eq!(path[0]["size"], fitted, "the root holds everybody that was fitted");
         let own = path.iter().find(|node| node["cluster"] == density["cluster"]);
         assert!(own.is_some() || density["cluster"] == -1, "{density}");
     }
     let rejected = read_parquet(&out.join("rejected"));
-    // What those hold who were cut is not hidden.
+    // What the outliers hold is not hidden.
     let sum = |table| -> f64 { column(table, "monetary").iter().sum() };
-    let held = 100.0 * sum(&rejected) / (sum(&rejected) + sum(&assigned));
+    let held = 100.0 * sum(&rejected) / sum(&assigned);
     let report = data(&fs::read_to_string(out.join("report.html")).unwrap());
     let headline = report["headline"].as_array().unwrap().iter().map(|text| text.as_str().unwrap());
     let said =
@@ -293,7 +294,14 @@ fn a_customer_is_explained() {
     assert!((said - held).abs() < 0.5, "{said}, {held}");
     let id = column(&rejected, "customer_id")[3].to_string();
     let said = segmenta(&["explain", path, &id]);
-    assert!(said.code == 0 && said.out.contains("was set aside as an outlier"), "{}{}", said.out, said.err);
+    assert!(
+        said.code == 0
+            && said.out.contains("it took no part in the fit, as an outlier: ")
+            && said.out.contains("is in segment"),
+        "{}{}",
+        said.out,
+        said.err
+    );
     let refused = |arguments: &[&str], code: i32, why: &str| {
         let said = segmenta(&[&["explain"], arguments].concat());
         assert!(said.code == code && said.err.contains(why), "{}: {}", said.code, said.err);
@@ -340,7 +348,7 @@ fn every_customer_of_a_small_job_is_explained() {
     for id in -150..150_i64 {
         let url = format!("file://{}/", out.display());
         let found = runtime.block_on(explain(&stores, &url, &[id.to_string()])).unwrap();
-        assert_eq!(found.rejected.is_some(), (id + 150) % 60 == 7, "{id}");
+        assert_eq!(found.outlier.is_some(), (id + 150) % 60 == 7, "{id}");
     }
 }
 

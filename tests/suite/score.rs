@@ -18,7 +18,12 @@ fn a_model_labels_new_rows() {
     let gaps = "CASE WHEN customer_id % 50 = 0 THEN NULL ELSE COUNT(*) END    AS frequency";
     let spec = cdnow_spec(
         folder.path(),
-        &[("to: 10", "to: 3"), ("COUNT(*)                                AS frequency", gaps)],
+        &[
+            ("to: 10", "to: 3"),
+            ("COUNT(*)                                AS frequency", gaps),
+            ("{method: iqr}", "{method: iqr, factor: 1.5, action: drop}"),
+            ("{method: standard}", "{method: standard, transform: none}"),
+        ],
     );
     let said = segmenta(&["run", spec.to_str().unwrap()]);
     assert_eq!(said.code, 0, "{}", said.err);

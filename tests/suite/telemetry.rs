@@ -77,7 +77,7 @@ fn a_job_is_one_trace_over_all_processes() {
     let stages = collector.spans("segmenta-coordinator", "stage");
     let plans = collector.spans("segmenta-coordinator", "plan");
     let tasks = collector.spans("segmenta-worker", "task");
-    assert!(stages.len() == 8 && plans.len() > stages.len() && tasks.len() > plans.len(), "{stages:?} {plans:?}");
+    assert!(stages.len() == 9 && plans.len() > stages.len() && tasks.len() > plans.len(), "{stages:?} {plans:?}");
     for span in stages.iter().chain(&plans).chain(&tasks) {
         assert_eq!(&span.trace_id, trace, "{span:?}");
     }

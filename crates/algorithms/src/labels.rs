@@ -34,12 +34,13 @@
 //! these alone. The rest of the segments are in the row "mid" at least, and those that share a name are told apart as
 //! "less recent".
 //!
-//! *Lapsed*: the mean recency is beyond a time that the job names; or, if the time since the first order (*tenure*) is
-//! known, beyond three times the mean interval between orders, `(tenure - recency) / (frequency - 1)`. Where orders come at
-//! random times (Ehrenberg, The Pattern of Consumer Purchases, 1959; Schmittlein, Morrison and Colombo, Counting Your
-//! Customers, Management Science 33(1), 1987), a customer who is still active is silent that long in `exp(-3)`, 5 %, of
-//! the cases. A segment of fewer than 1.5 orders a customer has hardly an interval of its own and takes that of all
-//! segments. Where neither is known, no segment counts as lapsed.
+//! *Lapsed*: half of the customers have been silent for longer than a time that the job names; or, if the time since the
+//! first order (*tenure*) is known, than three times the mean interval between orders, `(tenure - recency) / (frequency - 1)`.
+//! Where orders come at random times (Ehrenberg, The Pattern of Consumer Purchases, 1959; Schmittlein, Morrison and Colombo,
+//! Counting Your Customers, Management Science 33(1), 1987), a customer who is still active is silent that long in `exp(-3)`,
+//! 5 %, of the cases. Customers of a segment differ, and the few who order rarely or have gone are most of its mean recency,
+//! so it is the median that counts. A segment of fewer than 1.5 orders a customer has hardly an interval of its own and takes
+//! that of all segments. Where neither is known, no segment counts as lapsed.
 //!
 //! *Lost* presumes that there are other customers who buy little but lately: where no segment is Promising, Infrequent
 //! or Low spend, the segment is *Infrequent* (without frequency: *Low spend*) instead.
@@ -79,6 +80,9 @@ const MATERIAL: f64 = 0.01;
 pub struct Standing {
     /// Mean time since the last order, small is good. None where the job has no such feature.
     pub recency: Option<f64>,
+    /// Median time since the last order: half of the customers have been silent for longer. None where it is not known; then
+    /// the mean stands for it.
+    pub silence: Option<f64>,
     /// Mean number of orders. None where the job has no such feature.
     pub frequency: Option<f64>,
     /// Mean spend. None where the job has no such feature.
@@ -94,6 +98,9 @@ pub struct Standing {
 pub struct Label {
     /// The name, unique among the segments that were labelled together.
     pub name: String,
+    /// Which of [`NAMES`] it is, without what tells segments of one name apart.
+    #[serde(default)]
+    pub kind: String,
     /// A suggestion for the marketer, one sentence.
     pub action: String,
     /// Mean position over the known measures: 0 worst of the segments, 1 best in everything, 0.5 if nothing is known.
@@ -120,6 +127,7 @@ pub fn label_segments(segments: &[Standing], lapsed_after: Option<f64>) -> Vec<L
         .enumerate()
         .map(|(segment, (name, suffix))| Label {
             name: format!("{}{suffix}", name.text()),
+            kind: name.text().to_owned(),
             action: name.action().to_owned(),
             score: score(&axes, segment),
             why: why(&axes, segment, segments.len()),
@@ -459,13 +467,13 @@ fn lapsed(segments: &[Standing], lapsed_after: Option<f64>) -> Vec<bool> {
         all.fold((0.0, 0.0), |sum, (share, (time, orders))| (sum.0 + share * time, sum.1 + share * orders));
     let of_all = (orders > 0.0 && time > 0.0).then_some(time / orders);
     let has_lapsed = |segment: &Standing| {
-        let recency = segment.recency.filter(|recency| recency.is_finite())?;
+        let silence = segment.silence.or(segment.recency).filter(|silence| silence.is_finite())?;
         if let Some(after) = lapsed_after {
-            return Some(recency > after);
+            return Some(silence > after);
         }
         let (time, orders) = repeats(segment)?;
         let interval = if orders >= LEAST_ORDERS - 1.0 && time > 0.0 { time / orders } else { of_all? };
-        Some(recency > INTERVALS * interval)
+        Some(silence > INTERVALS * interval)
     };
     segments.iter().map(|segment| has_lapsed(segment).unwrap_or(false)).collect()
 }
@@ -563,7 +571,8 @@ mod tests {
     use crate::hashing::{combine, unit_interval};
 
     fn standing(recency: f64, frequency: f64, monetary: f64, share: f64) -> Standing {
-        Standing { recency: Some(recency), frequency: Some(frequency), monetary: Some(monetary), tenure: None, share }
+        let (recency, frequency, monetary) = (Some(recency), Some(frequency), Some(monetary));
+        Standing { recency, silence: None, frequency, monetary, tenure: None, share }
     }
 
     /// Where whoever has not ordered for 200 days has lapsed.
@@ -597,6 +606,10 @@ mod tests {
         assert_eq!(names_with(&others, Some(200.0))[2], "Loyal");
         // Who has ordered once has the interval of the others.
         let once = [segments[0], weekly(60.0, 1.0, 20.0, 0.3), weekly(10.0, 3.0, 20.0, 0.4)];
+        // A mean of 28 days where half of them came within 9 is that of a few who have gone.
+        let mixed = [segments[0], segments[1], Standing { silence: Some(9.0), ..weekly(60.0, 25.0, 900.0, 0.3) }];
+        assert_eq!(lapsed(&mixed, None), [false; 3]);
+        assert!(lapsed(&[mixed[0], mixed[1], Standing { silence: Some(60.0), ..mixed[2] }], None)[2]);
         assert!(lapsed(&once, None)[1] && !lapsed(&once, None)[2]);
         assert_eq!(lapsed(&once, Some(70.0)), [false; 3]);
     }
@@ -728,6 +741,7 @@ mod tests {
         let with = |recency: bool, frequency: bool, monetary: bool| {
             let segments = full.map(|segment| Standing {
                 recency: segment.recency.filter(|_| recency),
+                silence: None,
                 frequency: segment.frequency.filter(|_| frequency),
                 monetary: segment.monetary.filter(|_| monetary),
                 tenure: None,
@@ -796,6 +810,7 @@ mod tests {
         (0..k)
             .map(|segment| Standing {
                 recency: value(segment, 0),
+                silence: None,
                 frequency: value(segment, 1),
                 monetary: value(segment, 2),
                 // Of all segments alike, so that segments that are equal in the rest are so in this as well.

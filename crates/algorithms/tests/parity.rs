@@ -6,7 +6,7 @@ use ndarray::Array2;
 use segmenta_algorithms::hdbscan::condensed_tree::{CondensedTree, Edge, sort_edges};
 use segmenta_algorithms::hdbscan::core_distances::core_distances;
 use segmenta_algorithms::hdbscan::membership::{Memberships, persistence};
-use segmenta_algorithms::hdbscan::prediction::{Clustering, ModelPoint, Predictor};
+use segmenta_algorithms::hdbscan::prediction::{CellPlaces, Clustering, Queries};
 use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions, select};
 use segmenta_algorithms::hdbscan::spanning_tree::spanning_tree;
 use segmenta_algorithms::hdbscan::validity::relative_validity;
@@ -209,18 +209,46 @@ fn hdbscan_on_small_data() {
     assert_eq!(compared, 28);
 }
 
+/// Where a point falls out of the condensed tree.
+#[derive(Clone, Copy)]
+struct ModelPoint {
+    squared_core: f64,
+    cluster: u32,
+    height: f64,
+}
+
 /// New rows, labelled as the hdbscan package does; `names` translates our labels.
 fn predicted<const D: usize>(
     points: &Array2<f64>,
     model: &[ModelPoint],
-    clustering: Clustering,
+    clustering: &Clustering,
     names: &std::collections::BTreeMap<i32, i32>,
     expected: &Value,
 ) {
-    let predictor = Predictor::<D>::new(points, model, clustering);
     let new = rows_of(&expected["points"]);
-    for (i, row) in new.row_slices().enumerate() {
-        let found = predictor.predict(row);
+    let mut queries = Queries::<D>::new(&new, clustering.min_samples);
+    // Two cells.
+    let n = points.nrows();
+    let cells: Vec<_> = [0..n / 3, n / 3..n]
+        .into_iter()
+        .map(|range| {
+            let rows = points.slice_axis(ndarray::Axis(0), ndarray::Slice::from(range.clone())).to_owned();
+            let (tree, order) = SpatialTree::<D>::build(&rows, 1);
+            let model: Vec<ModelPoint> = order.iter().map(|i| model[range.start + *i as usize]).collect();
+            (range.start as u32, tree, model)
+        })
+        .collect();
+    for (first, tree, _) in &cells {
+        queries.search(*first, tree);
+    }
+    for (first, _, model) in &cells {
+        let squared_core: Vec<f64> = model.iter().map(|point| point.squared_core).collect();
+        let cluster: Vec<u32> = model.iter().map(|point| point.cluster).collect();
+        let height: Vec<f64> = model.iter().map(|point| point.height).collect();
+        let places = CellPlaces { weights: None, squared_core: &squared_core, cluster: &cluster, height: &height };
+        queries.look_up(*first, &places);
+    }
+    for (i, found) in queries.memberships(clustering).iter().enumerate() {
         let label = if found.label < 0 { -1 } else { names[&found.label] };
         assert_eq!(i64::from(label), expected["labels"][i].as_i64().unwrap(), "new row {i}");
         assert_close(
@@ -290,16 +318,16 @@ fn hdbscan_case<const D: usize>(points: &Array2<f64>, case: &Value) {
         assert_close(ours, theirs, 1e-6, &format!("{what}: persistence of {label}"));
     }
     if !case["predicted"].is_null() {
-        let mut model = vec![ModelPoint { weight: 1, squared_core: 0.0, cluster: 0, height: 0.0 }; n];
+        let mut model = vec![ModelPoint { squared_core: 0.0, cluster: 0, height: 0.0 }; n];
         for (place, row) in order.iter().enumerate() {
             let i = *row as usize;
             let (cluster, height) = (condensed.point_cluster[i], condensed.point_height[i]);
-            model[i] = ModelPoint { weight: 1, squared_core: core.squared_core[place], cluster, height };
+            model[i] = ModelPoint { squared_core: core.squared_core[place], cluster, height };
         }
         let min_samples = case["min_samples"].as_u64().unwrap();
         let clustering =
             Clustering { clusters: condensed.clusters.clone(), memberships: memberships.clone(), min_samples };
-        predicted::<D>(points, &model, clustering, &names, &case["predicted"]);
+        predicted::<D>(points, &model, &clustering, &names, &case["predicted"]);
     }
     let labels: Vec<i32> = found.iter().map(|m| m.label).collect();
     let validity = relative_validity(&edges, &labels, None, &sizes, n as u64);

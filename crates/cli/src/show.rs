@@ -5,11 +5,12 @@ use std::io;
 use segmenta_pipeline::job::{Job, Outcome, Plan};
 use segmenta_pipeline::score::ScoreManifest;
 use segmenta_report::compare::{ClusteringComparison, Comparison, Pair, Place, SegmentRef};
-use segmenta_report::explain::{DensityNode, Explanation};
+use segmenta_report::explain::{DensityNode, Explanation, Outlier};
 use segmenta_results::clusterings::Algorithm;
 use segmenta_results::drift::FeatureDrift;
 use segmenta_results::segments::Segment;
 use segmenta_results::words::{count, number, percent, plural};
+use segmenta_spec::OutlierAction;
 use serde_json::{Value, json};
 
 use crate::console::{line, place, result, table};
@@ -32,6 +33,7 @@ fn outcome_as_json(job: &Job, outcome: &Outcome) -> Value {
             "cluster": segment.cluster,
             "label": segment.label.as_ref().map(|label| &label.name),
             "size": segment.size,
+            "fit_size": segment.fit_size,
             "share": segment.share,
             "share_of_monetary": segment.monetary_share,
         })
@@ -42,8 +44,8 @@ fn outcome_as_json(job: &Job, outcome: &Outcome) -> Value {
         "report": format!("{}report.html", outcome.output),
         "fingerprint": outcome.manifest.fingerprint,
         "customers": outcome.customers,
-        "rejected": outcome.rejected,
-        "rejected_share_of_monetary": outcome.rejected_share,
+        "outliers": outcome.outliers,
+        "outliers_share_of_monetary": outcome.outliers_share,
         "k": outcome.evaluated.chosen_k,
         "why": outcome.evaluated.why,
         "segments": outcome.profiled.segments.iter().map(segment).collect::<Vec<_>>(),
@@ -98,14 +100,19 @@ fn outcome_in_words(job: &Job, outcome: &Outcome) -> io::Result<()> {
     }
     let assigned: u64 = segments.iter().map(|segment| segment.size).sum();
     line("")?;
+    let became = match job.spec().outliers.action {
+        OutlierAction::SetAside => "; outliers, set aside from the fit",
+        OutlierAction::Clip => "; outliers, moved to the fences for the fit",
+        OutlierAction::Drop => "; outliers, dropped",
+    };
     line(&format!(
-        "{} customers: {} in {} {}, {} set aside as outliers{}",
+        "{} customers: {} in {} {}{became}: {}{}",
         count(outcome.customers),
         count(assigned),
         segments.len(),
         plural(segments.len() as u64, "segment", "segments"),
-        count(outcome.rejected),
-        held(job.spec().profile.monetary.as_ref().zip(outcome.rejected_share).filter(|_| outcome.rejected > 0))
+        count(outcome.outliers),
+        held(job.spec().profile.monetary.as_ref().zip(outcome.outliers_share).filter(|_| outcome.outliers > 0))
     ))?;
     line(&format!("k = {}: {}", outcome.evaluated.chosen_k, outcome.evaluated.why))?;
     if let Some(hierarchy) = &outcome.hierarchy {
@@ -236,23 +243,32 @@ pub(crate) fn explanation(found: &Explanation) -> io::Result<()> {
 fn explanation_in_words(found: &Explanation) -> io::Result<()> {
     let id: Vec<String> = found.id.iter().map(|(column, value)| format!("{column} {value}")).collect();
     let id = id.join(", ");
-    match (&found.rejected, &found.kmeans) {
-        (Some(rejected), _) if rejected.rule == "isolation_forest" => line(&format!(
-            "{id} was set aside as an outlier: the isolation forest scores it {}, beyond {}; {} isolates it the most",
-            number(rejected.value),
-            number(rejected.fence_high),
-            rejected.feature
-        ))?,
-        (Some(rejected), _) => line(&format!(
-            "{id} was set aside as an outlier: {} is {}, outside {} to {} (rule {})",
-            rejected.feature,
-            number(rejected.value),
-            number(rejected.fence_low),
-            number(rejected.fence_high),
-            rejected.rule
-        ))?,
-        (None, Some(kmeans)) => line(&format!("{id} is in segment {}", named(kmeans.cluster, kmeans.label.as_ref())))?,
-        (None, None) => line(&format!("{id} is in no segment"))?,
+    match &found.kmeans {
+        Some(kmeans) => line(&format!("{id} is in segment {}", named(kmeans.cluster, kmeans.label.as_ref())))?,
+        None => line(&format!("{id} is in no segment"))?,
+    }
+    if let Some(outlier) = &found.outlier {
+        let why = if outlier.rule == "isolation_forest" {
+            format!(
+                "the isolation forest scores it {}, beyond {}; {} isolates it the most",
+                number(outlier.value),
+                number(outlier.fence_high),
+                outlier.feature
+            )
+        } else {
+            let Outlier { feature, value, fence_low, fence_high, rule, .. } = outlier;
+            let beyond = match value < fence_low {
+                true => format!("below {}", number(*fence_low)),
+                false => format!("above {}", number(*fence_high)),
+            };
+            format!("{feature} is {}, {beyond} (rule {rule})", number(*value))
+        };
+        let became = match outlier.action {
+            OutlierAction::SetAside => "took no part in the fit",
+            OutlierAction::Clip => "was moved to the fence for the fit",
+            OutlierAction::Drop => "was dropped",
+        };
+        line(&format!("it {became}, as an outlier: {why}"))?;
     }
     let header = ["feature", "value", "", "scaled", "mean of segment", "mean of all"].map(str::to_owned);
     let rows: Vec<Vec<String>> = found
@@ -394,7 +410,7 @@ fn clustering_in_words(found: &ClusteringComparison) -> io::Result<()> {
     line(&table(&header, &[0, 1, 2], &rows).to_string())?;
     let label = |place: Place, is_old: bool| match place {
         Place::Segment(-1) => "noise".to_owned(),
-        Place::Outlier => "set aside as an outlier".to_owned(),
+        Place::Outlier => "dropped as an outlier".to_owned(),
         Place::Absent => "not there".to_owned(),
         Place::Segment(cluster) => {
             let mut all =

@@ -1,6 +1,7 @@
 //! A clustering as a value: what the code that judges, describes and publishes its clusters needs to know about it.
 
 use segmenta_engine::artifact::Part;
+use segmenta_engine::operators::Placement;
 use segmenta_results::clusterings::Algorithm;
 use segmenta_results::segments::Segment;
 
@@ -16,6 +17,11 @@ pub trait Clustering {
     /// Its numbers, row for row those of the prepared points, with its other columns; `None` where the assignments
     /// already have them.
     fn labels(&self) -> Option<&[Part]> {
+        None
+    }
+
+    /// How rows that were no part of the fit get their columns; `None` where the assignments give them.
+    fn placement(&self) -> Option<Placement> {
         None
     }
 

@@ -10,7 +10,7 @@ use segmenta_engine::cluster::Cluster;
 use segmenta_engine::{EngineError, Result};
 use segmenta_results::cost::{StageCost, StageReport};
 use segmenta_results::manifest::{Manifest, is_whole, read_manifest};
-use segmenta_spec::JobSpec;
+use segmenta_spec::{JobSpec, OutlierAction};
 use tracing::Instrument;
 
 use crate::driver::{AnyStage, Declared, Driver, PlannedStage};
@@ -26,19 +26,21 @@ use crate::stages::evaluate::{EvaluateStage, Evaluated};
 use crate::stages::extract::{self, ExtractStage};
 use crate::stages::hdbscan::{DensityClustered, HdbscanStage};
 use crate::stages::hierarchy::{HierarchyStage, Linked};
-use crate::stages::impute::{ImputeStage, Imputed};
+use crate::stages::impute::ImputeStage;
 use crate::stages::kmeans::KMeansStage;
-use crate::stages::outliers::{OutliersStage, Split};
+use crate::stages::outliers::OutliersStage;
 use crate::stages::profile::{ProfileStage, Profiled};
 use crate::stages::publish::{self, Results};
 use crate::stages::rows_of;
 use crate::stages::scale::ScaleStage;
+use crate::stages::transform::TransformStage;
 use crate::work::Work;
 
 /// The stages of a job, in the order they run. A spec may leave some of them out.
-static STAGES: [&dyn AnyStage; 9] = [
+static STAGES: [&dyn AnyStage; 10] = [
     &Declared::<ExtractStage>::new(),
     &Declared::<ImputeStage>::new(),
+    &Declared::<TransformStage>::new(),
     &Declared::<OutliersStage>::new(),
     &Declared::<ScaleStage>::new(),
     &Declared::<KMeansStage>::new(),
@@ -90,11 +92,11 @@ pub struct Outcome {
     pub output: String,
     /// Customers in the feature table.
     pub customers: u64,
-    /// Customers set aside as outliers.
-    pub rejected: u64,
-    /// The share of the monetary feature that they hold; `None` where no feature is monetary or some values are
-    /// negative.
-    pub rejected_share: Option<f64>,
+    /// Customers that are outliers.
+    pub outliers: u64,
+    /// The share of the monetary feature that those hold who were set aside from the fit; `None` where no feature is monetary
+    /// or some values are negative.
+    pub outliers_share: Option<f64>,
     /// The hierarchy, where the spec asks for it.
     pub hierarchy: Option<Linked>,
     /// HDBSCAN's clusters, where the spec asks for them.
@@ -295,16 +297,17 @@ impl Job {
         let (stages, warnings) = (driver.stages.clone(), driver.warnings.clone());
         let results = Results::new(&given, &made, &stages, &warnings)?;
         let customers = rows_of(&results.extracted.parts);
-        let rejected = rows_of(&results.split.rejected);
-        let rejected_share = self.rejected_share(results.imputed, results.split);
+        let outliers = results.split.outliers();
+        let share = self.spec.monetary().and_then(|j| results.split.monetary_share(results.imputed, j));
+        let outliers_share = share.filter(|_| self.spec.outliers.action != OutlierAction::Clip);
         let manifest = self.publish(&mut driver, &results, output, publishing, options.fresh).await?;
         let took = |name: &str| EngineError::job(format!("the stage {name} has not run"));
         Ok(Outcome {
             manifest,
             output: output.clone(),
             customers,
-            rejected,
-            rejected_share,
+            outliers,
+            outliers_share,
             stages: driver.stages,
             warnings,
             hierarchy: made.take::<HierarchyStage>(),
@@ -360,13 +363,6 @@ impl Job {
             }
             _ => Ok(None),
         }
-    }
-
-    /// The share of all customers' spending that belongs to the customers set aside.
-    fn rejected_share(&self, imputed: &Imputed, split: &Split) -> Option<f64> {
-        let monetary = self.spec.profile.monetary.as_ref()?;
-        let j = self.spec.source.features.iter().position(|feature| feature == monetary)?;
-        split.monetary_share(imputed, j)
     }
 
     /// The segments of an earlier run whose numbers are kept, if the spec names such a run.

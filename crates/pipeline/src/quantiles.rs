@@ -2,7 +2,7 @@
 
 use segmenta_algorithms::quantiles::{BracketCounts, QuantileSearch};
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::{BracketTarget, CountBrackets, Group};
+use segmenta_engine::operators::{BracketTarget, CountBrackets, Deviation, Group};
 use segmenta_engine::{EngineError, Result};
 
 use crate::stage::StageContext;
@@ -22,8 +22,8 @@ pub struct Wanted {
     pub column: usize,
     /// Only the rows of this group.
     pub group: Group,
-    /// If given, the quantile is that of the absolute deviations from this instead of the values.
-    pub center: Option<f64>,
+    /// If given, the quantile is that of these deviations instead of the values.
+    pub deviation: Option<Deviation>,
     /// Where the search starts from; `None` for a quantile of no values.
     pub search: Option<QuantileSearch>,
 }
@@ -55,7 +55,7 @@ pub async fn find(
         for wanted in &wanted {
             for bracket in wanted.search.iter().flat_map(QuantileSearch::brackets) {
                 let target =
-                    BracketTarget { column: wanted.column, group: wanted.group, center: wanted.center, bracket };
+                    BracketTarget { column: wanted.column, group: wanted.group, deviation: wanted.deviation, bracket };
                 if !targets.contains(&target) {
                     targets.push(target);
                 }
@@ -74,8 +74,8 @@ pub async fn find(
             for (i, target) in targets.iter().enumerate() {
                 let counts: Vec<BracketCounts> = lists.iter().map(|list| list[i].clone()).collect();
                 for wanted in &mut wanted {
-                    let same =
-                        (wanted.column, wanted.group, wanted.center) == (target.column, target.group, target.center);
+                    let same = (wanted.column, wanted.group, wanted.deviation)
+                        == (target.column, target.group, target.deviation);
                     if let (Some(search), true) = (&mut wanted.search, same) {
                         search.narrow(&target.bracket, &counts);
                     }

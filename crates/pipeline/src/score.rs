@@ -8,22 +8,26 @@ use datafusion::execution::SessionState;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use futures::StreamExt;
 use segmenta_algorithms::drift::Distribution;
-use segmenta_algorithms::hdbscan::membership::Memberships;
-use segmenta_algorithms::hdbscan::selection::Selected;
 use segmenta_algorithms::imputation::MAX_FEATURES;
 use segmenta_algorithms::kmeans::Centers;
 use segmenta_algorithms::outliers::{Fence, IsolationForest};
 use segmenta_algorithms::scalers::Scaler;
-use segmenta_engine::artifact::{Part, get, hex, resolve};
+use segmenta_engine::artifact::{NameColumn, Part, get, hex, resolve};
 use segmenta_engine::cluster::Cluster;
-use segmenta_engine::operators::hdbscan::{DensityModel, DensityModelCell};
-use segmenta_engine::operators::{DonorSearch, DonorSet, Filling, ForestCut, Score, Scored, Spent};
+use segmenta_engine::operators::hdbscan::DensityModelCell;
+use segmenta_engine::operators::hierarchy::LabelledCell;
+use segmenta_engine::operators::{
+    DonorSearch, DonorSet, Filling, ForestCut, OutlierRules, Placement, Score, Scored, Spent,
+};
 use segmenta_engine::{EngineError, Result};
+use segmenta_results::clusterings::Algorithm;
 use segmenta_results::drift::DriftReport;
 use segmenta_results::manifest::{FORMAT, Manifest, Output, Shard, first_gone, is_plain, manifest_url, read_manifest};
-use segmenta_results::model::{ForestModel, HdbscanModel, ImputeModel, KMeansModel, Model, SourceModel};
+use segmenta_results::model::{
+    ForestModel, HdbscanModel, HierarchyModel, ImputeModel, KMeansModel, Model, SourceModel,
+};
 use segmenta_results::published::{file, read_whole};
-use segmenta_spec::{Fill, ScoreSpec, Source, Table};
+use segmenta_spec::{Fill, OutlierAction, ScoreSpec, Source, Table};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -36,6 +40,7 @@ use crate::observer::Observer;
 use crate::publication::{Kind, Publication};
 use crate::source::Sources;
 use crate::stage::StageContext;
+use crate::stages::hdbscan::density_model;
 use crate::stages::publish::{FOREST_FILE, pretty};
 use crate::stages::{extract, rows_of, singly};
 use crate::work::{Work, fingerprint};
@@ -155,19 +160,41 @@ fn centers(model: &KMeansModel, columns: usize) -> Centers {
     Centers::tree(centroids, columns, model.splits.clone())
 }
 
-/// HDBSCAN's part, with its tables located.
-fn density(model: HdbscanModel, files: &Files) -> DensityModel {
-    let mut selected: Vec<(u32, i32)> = model.clusters.iter().map(|c| (c.node, c.cluster)).collect();
-    selected.sort_unstable();
-    let (clusters, labels): (Vec<u32>, Vec<i32>) = selected.into_iter().unzip();
-    let selected = Selected { clusters, stability: vec![] };
-    let memberships = Memberships::new(&model.condensed_tree, &selected, &labels, &model.selection);
+/// How rows get their place in HDBSCAN's clustering, its tables located.
+fn density(model: HdbscanModel, files: &Files) -> Placement {
     let cells = model.points.into_iter().map(|cell| DensityModelCell {
         points: files.part(cell.points),
         cores: files.part(cell.cores),
         tree: files.part(cell.tree),
     });
-    DensityModel { cells: cells.collect(), clusters: model.condensed_tree, memberships, min_samples: model.min_samples }
+    let HdbscanModel { condensed_tree, clusters, selection, min_samples, .. } = model;
+    Placement::Density(density_model(cells.collect(), condensed_tree, &clusters, &selection, min_samples))
+}
+
+/// The same for the hierarchy's; `None` where the model is of a version that did not keep its points.
+fn nearest(model: HierarchyModel, files: &Files) -> Option<Placement> {
+    let cells = model
+        .points
+        .into_iter()
+        .map(|cell| LabelledCell { points: files.part(cell.points), labels: files.part(cell.labels) });
+    let cells: Vec<LabelledCell> = cells.collect();
+    (!cells.is_empty()).then_some(Placement::Nearest(cells))
+}
+
+/// The names of the clusters, by the column that they are in.
+fn names(model: &Model) -> Vec<NameColumn> {
+    let of_kmeans = model.kmeans.clusters.iter();
+    let of_kmeans = of_kmeans.filter_map(|cluster| Some((cluster.cluster, cluster.label.as_ref()?.name.clone())));
+    let of_hierarchy = model.hierarchy.iter().flat_map(|model| &model.labels);
+    let of_hierarchy = of_hierarchy.map(|(cluster, label)| (*cluster, label.name.clone()));
+    let column = |algorithm: Algorithm, names: BTreeMap<i32, String>| NameColumn {
+        of: algorithm.column().to_owned(),
+        name: format!("{}_label", algorithm.name()),
+        names,
+    };
+    let columns =
+        [column(Algorithm::Kmeans, of_kmeans.collect()), column(Algorithm::Hierarchy, of_hierarchy.collect())];
+    columns.into_iter().filter(|column| !column.names.is_empty()).collect()
 }
 
 /// Where the files of a model are.
@@ -226,7 +253,14 @@ impl ScoreJob {
         let runtime = state.runtime_env();
         let Found { url, files, model, sha256 } = read_model(runtime, &self.spec.model, &self.base).await?;
         let (tables, sql) = self.tables(&url, &model.source)?;
-        let source = Source { tables, sql, id: model.id.clone(), features: model.features.clone(), weight: None };
+        let source = Source {
+            tables,
+            sql,
+            id: model.id.clone(),
+            features: model.features.clone(),
+            weight: None,
+            beside: vec![],
+        };
         let sources = Sources::find(runtime, &source, &self.base, output).await?;
         let moment = sources.features(state, &source, None).await?.dependence.moment;
         let shards: Vec<_> =
@@ -352,26 +386,35 @@ async fn score_into(
     context.begin_step("read");
     let extracted = extract::run(&context, &source, &sources, base, None).await?;
     let missing: Vec<u64> = extracted.features.iter().map(|feature| feature.missing).collect();
+    let names = names(&model);
     let filling = filling(model.impute, &model.features, &missing, &files)?;
     let forest = match &model.outliers.forest {
         Some(forest) => Some(load_forest(forest, &runtime, &files, model.features.len()).await?),
         None => None,
     };
+    let (hierarchy, hdbscan) = (model.hierarchy, model.hdbscan);
+    let has_density = hdbscan.is_some();
+    let placements =
+        [hierarchy.and_then(|hierarchy| nearest(hierarchy, &files)), hdbscan.map(|hdbscan| density(hdbscan, &files))];
     let task = Score {
         prefix: format!("{}scores/", context.prefix),
         features: model.features.clone(),
         filling,
-        fences: model.outliers.fences.iter().map(|fence| fence.unwrap_or(Fence::EVERYTHING)).collect(),
-        forest,
+        outliers: OutlierRules {
+            features: model.features.clone(),
+            fences: model.outliers.fences.iter().map(|fence| fence.unwrap_or(Fence::EVERYTHING)).collect(),
+            rules: model.outliers.rules.iter().map(|rule| rule.name().to_owned()).collect(),
+            forest,
+        },
+        clips: model.outliers.action == OutlierAction::Clip,
         scalers: model.scale.scalers.clone(),
         centers: centers(&model.kmeans, model.features.len()),
         numbers: model.kmeans.clusters.iter().map(|cluster| cluster.cluster).collect(),
-        labels: model.kmeans.clusters.iter().map(|cluster| Some(cluster.label.as_ref()?.name.clone())).collect(),
-        density: model.hdbscan.map(|hdbscan| density(hdbscan, &files)),
+        placements: placements.into_iter().flatten().collect(),
+        names,
         monetary: model.profile.monetary.as_ref().and_then(|name| model.features.iter().position(|f| f == name)),
     };
     let monetary = task.monetary.map(|j| model.features[j].clone());
-    let has_density = task.density.is_some();
     context.begin_step("score");
     let scored: Vec<Scored> = context.map_parts(task, &singly(&extracted.parts)).await?;
     let sum = |of: fn(&Scored) -> u64| scored.iter().map(of).sum::<u64>();
@@ -381,8 +424,14 @@ async fn score_into(
     } else {
         let edges = model.distributions.iter().map(|distribution| distribution.edges.clone()).collect();
         let now = drift::count(&context, &model.features, &extracted.parts, edges).await?;
+        // Who was dropped as an outlier was in no segment then.
+        let of = if model.outliers.action == OutlierAction::Drop {
+            |part: &Scored| part.inside.clone()
+        } else {
+            |part: &Scored| part.sizes.clone()
+        };
         let mut sizes = vec![0; model.kmeans.clusters.len()];
-        scored.iter().for_each(|part| sizes.iter_mut().zip(&part.inside).for_each(|(size, rows)| *size += rows));
+        scored.iter().for_each(|part| sizes.iter_mut().zip(of(part)).for_each(|(size, rows)| *size += rows));
         let sizes_then: Vec<u64> = model.kmeans.clusters.iter().map(|cluster| cluster.rows).collect();
         Some(DriftReport::new(&model.features, (&model.distributions, &now), (&sizes_then, &sizes)))
     };
@@ -476,7 +525,13 @@ async fn read_model(runtime: &RuntimeEnv, location: &str, base: &Path) -> Result
         && model.impute.donor_parts.iter().all(is_of_a_model)
         && model.impute.fill.as_ref().is_none_or(|fill| fill.len() == d)
         && [model.impute.fills.len(), model.impute.bounds.len()] == [d; 2]
-        && [model.outliers.fences.len(), model.scale.scalers.len()] == [d; 2]
+        && [model.outliers.fences.len(), model.outliers.rules.len(), model.scale.scalers.len()] == [d; 3]
+        && model.outliers.fences.iter().flatten().all(|fence| fence.low <= fence.high)
+        && model
+            .hierarchy
+            .iter()
+            .flat_map(|model| &model.points)
+            .all(|c| is_of_a_model(&c.points) && is_of_a_model(&c.labels))
         && model.kmeans.clusters.iter().all(|cluster| cluster.centroid_scaled.len() == d)
         && centers(&model.kmeans, d).is_sound(d)
         && (model.distributions.is_empty() || model.distributions.len() == d)

@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 use crate::lease::Lease;
 
 /// Bumped when the same spec and inputs give different artifacts than before.
-const FORMAT: u32 = 7;
+const FORMAT: u32 = 8;
 
 /// Digits of a fingerprint that name a folder.
 const SHORT: usize = 16;

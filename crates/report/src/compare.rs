@@ -31,11 +31,12 @@ use segmenta_results::drift::FeatureDrift;
 use segmenta_results::manifest::first_gone;
 use segmenta_results::published::{Published, damaged};
 use segmenta_results::segments::SegmentRow;
+use segmenta_spec::OutlierAction;
 
 /// From this score on, a pair of segments counts as one segment.
 pub const SAME: f64 = 1.0 / 3.0;
 
-/// The label of a customer that was set aside.
+/// The label of a customer that was dropped as an outlier.
 const OUTLIER: i32 = i32::MIN;
 /// The label of a customer that is not in the run.
 const ABSENT: i32 = i32::MIN + 1;
@@ -141,7 +142,7 @@ pub struct Move {
 pub enum Place {
     /// In a segment; -1 is HDBSCAN's noise.
     Segment(i32),
-    /// Set aside as an outlier.
+    /// Dropped as an outlier.
     Outlier,
     /// Not in the run.
     Absent,
@@ -243,7 +244,7 @@ async fn customers(
 ) -> Result<String> {
     let ids: Vec<String> = published.model.id.iter().map(|id| quoted(id)).collect();
     let mut selects = vec![];
-    for (folder, is_assigned) in [("assignments", true), ("rejected", false)] {
+    for (folder, is_assigned) in tables(published) {
         let Some(table) = table(context, published, output, folder).await? else { continue };
         let view = format!("{name}_{folder}");
         context.register_table(view.as_str(), table.into_view()).map_err(failed)?;
@@ -258,6 +259,12 @@ async fn customers(
         return Err(EngineError::input(format!("{output}: holds no customers")));
     }
     Ok(selects.join(" UNION ALL "))
+}
+
+/// The tables that together have each customer once, and whether the customers of each are in segments.
+fn tables(published: &Published) -> impl Iterator<Item = (&'static str, bool)> {
+    let is_apart = published.model.outliers.action == OutlierAction::Drop;
+    [("assignments", true), ("rejected", false)].into_iter().filter(move |(_, is_assigned)| *is_assigned || is_apart)
 }
 
 /// The rows of a published table; `None` where it has none.
@@ -446,7 +453,7 @@ async fn drift(
     let flags: Vec<String> = names.iter().map(|name| format!("{name}_imputed")).collect();
     let columns = [names.clone(), flags].concat();
     let mut counts: Vec<Vec<u64>> = wanted.iter().map(|(_, then)| vec![0; then.edges.len() + 2]).collect();
-    for folder in ["assignments", "rejected"] {
+    for (folder, _) in tables(now) {
         let Some(table) = table(context, now, output, folder).await? else { continue };
         let selected: Vec<_> = columns.iter().map(|name| datafusion::prelude::ident(name.as_str())).collect();
         let mut batches = table.select(selected).map_err(failed)?.execute_stream().await.map_err(failed)?;

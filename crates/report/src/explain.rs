@@ -18,6 +18,7 @@ use segmenta_results::clusterings::Algorithm;
 use segmenta_results::published::Published;
 use segmenta_results::segments::SegmentRow;
 use segmenta_results::words::plural;
+use segmenta_spec::OutlierAction;
 
 /// Why a customer is where it is.
 #[derive(Debug, Clone, Serialize)]
@@ -26,8 +27,8 @@ pub struct Explanation {
     pub id: Vec<(String, String)>,
     /// The features.
     pub features: Vec<FeatureCell>,
-    /// Why it was set aside; `None` for a customer that is in a segment.
-    pub rejected: Option<Rejected>,
+    /// Why it is an outlier, if it is.
+    pub outlier: Option<Outlier>,
     /// K-Means.
     pub kmeans: Option<KMeansPlace>,
     /// Where the job has a hierarchy.
@@ -53,9 +54,11 @@ pub struct FeatureCell {
     pub mean: f64,
 }
 
-/// Why a customer was set aside.
+/// Why a customer is an outlier.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Rejected {
+pub struct Outlier {
+    /// What became of it.
+    pub action: OutlierAction,
     /// The rule.
     pub rule: String,
     /// The feature; of a forest, the one that isolates it the most.
@@ -177,28 +180,36 @@ pub async fn explain(runtime: &RuntimeEnv, output: &str, id: &[String]) -> Resul
     let means = crate::page::means(&published, cluster)?;
     let mut features = vec![];
     let mut scaled = vec![];
-    for ((feature, scaler), (mean, segment_mean)) in model.features.iter().zip(&model.scale.scalers).zip(means) {
+    for (j, (feature, (mean, segment_mean))) in model.features.iter().zip(means).enumerate() {
         let value = row.number(feature)?;
-        scaled.push(scaler.apply(value));
+        let fence = model.outliers.fences[j].filter(|_| model.outliers.action == OutlierAction::Clip);
+        let at = model.scale.scalers[j].apply(fence.map_or(value, |fence| value.max(fence.low).min(fence.high)));
+        scaled.push(at);
         features.push(FeatureCell {
             feature: feature.clone(),
             value,
             imputed: row.number(&format!("{feature}_imputed"))? != 0.0,
-            scaled: scaler.apply(value),
+            scaled: at,
             segment_mean,
             mean,
         });
     }
     let labels = Labels(published.segment_rows()?);
-    let rejected = match is_assigned {
+    let reason = match is_assigned {
+        true if row.has("outlier") && row.number("outlier")? != 0.0 => Some("outlier_"),
         true => None,
-        false => Some(Rejected {
-            rule: row.text("rule"),
-            feature: row.text("feature"),
-            value: row.number("value")?,
-            fence_low: row.number("fence_low")?,
-            fence_high: row.number("fence_high")?,
+        false => Some(""),
+    };
+    let outlier = match reason {
+        Some(prefix) => Some(Outlier {
+            action: model.outliers.action,
+            rule: row.text(&format!("{prefix}rule")),
+            feature: row.text(&format!("{prefix}feature")),
+            value: row.number(&format!("{prefix}value"))?,
+            fence_low: row.number(&format!("{prefix}fence_low"))?,
+            fence_high: row.number(&format!("{prefix}fence_high"))?,
         }),
+        None => None,
     };
     Ok(Explanation {
         id: columns.iter().cloned().zip(id.iter().cloned()).collect(),
@@ -206,7 +217,7 @@ pub async fn explain(runtime: &RuntimeEnv, output: &str, id: &[String]) -> Resul
         hierarchy: hierarchy(&published, &labels, &row)?,
         hdbscan: density(runtime, output, &published, &labels, &row, &scaled).await?,
         features,
-        rejected,
+        outlier,
     })
 }
 

@@ -1,6 +1,7 @@
 //! `metrics.json`: what happened, and how good the result is.
 
 use segmenta_algorithms::kmeans::Progress;
+use segmenta_algorithms::scalers::Transform;
 use segmenta_spec::{KMeansAlgorithm, Select};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -58,6 +59,9 @@ pub struct SegmentMetrics {
     pub label: Option<String>,
     /// Its rows.
     pub rows: u64,
+    /// Those that took part in the fit.
+    #[serde(default)]
+    pub fit_rows: u64,
     /// Their share of all rows in segments.
     pub share: f64,
     /// Their share of the monetary feature.
@@ -71,7 +75,10 @@ pub struct Rows {
     pub source: u64,
     /// Of the feature table.
     pub customers: u64,
-    /// Set aside.
+    /// Outliers.
+    #[serde(default)]
+    pub outliers: u64,
+    /// Set aside from the fit.
     pub rejected: u64,
     /// In segments.
     pub assigned: u64,
@@ -92,9 +99,15 @@ pub struct FeatureMetrics {
     pub imputed: u64,
     /// How far off they are; `None` where no neighbours filled any.
     pub imputation_error: Option<FeatureError>,
-    /// Rows that were set aside for it.
+    /// Its skewness before any transform; `None` where it has no spread.
+    #[serde(default)]
+    pub skewness: Option<f64>,
+    /// What it is transformed by.
+    #[serde(default)]
+    pub transform: Option<Transform>,
+    /// Rows that are outliers for it.
     pub cut_as_outlier: u64,
-    /// Rows that the forest set aside, and that it is the reason for.
+    /// Rows that are outliers by the forest, and that it is the reason for.
     pub cut_by_forest: u64,
 }
 

@@ -1,5 +1,7 @@
 //! `model.json`: what is needed to treat a new customer in the same way.
 
+use std::collections::BTreeMap;
+
 use segmenta_algorithms::drift::Distribution;
 use segmenta_algorithms::hdbscan::condensed_tree::CondensedCluster;
 use segmenta_algorithms::hdbscan::selection::SelectionOptions;
@@ -12,7 +14,8 @@ use segmenta_algorithms::scalers::Scaler;
 use segmenta_algorithms::sums::Bounds;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::hdbscan::DensityModelCell;
-use segmenta_spec::{Fill, KMeansAlgorithm, OutlierRule, Profile};
+use segmenta_engine::operators::hierarchy::LabelledCell;
+use segmenta_spec::{Fill, KMeansAlgorithm, OutlierAction, OutlierRule, Profile};
 use serde::{Deserialize, Serialize};
 
 use crate::clusterings::{DensityCluster, LinkedCluster};
@@ -40,7 +43,7 @@ pub struct Model {
     pub impute: ImputeModel,
     /// How each feature is distributed, to tell drift by.
     pub distributions: Vec<Distribution>,
-    /// Who is set aside.
+    /// Who is an outlier.
     pub outliers: OutlierModel,
     /// How features are scaled.
     pub scale: ScaleModel,
@@ -80,9 +83,12 @@ pub struct ImputeModel {
     pub fill: Option<Vec<f64>>,
 }
 
-/// Who is set aside.
+/// Who is an outlier.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OutlierModel {
+    /// What becomes of them.
+    #[serde(default)]
+    pub action: OutlierAction,
     /// One for each feature.
     pub rules: Vec<OutlierRule>,
     /// The fences that the rules gave.
@@ -148,12 +154,18 @@ pub struct HierarchyModel {
     pub linkage: Linkage,
     /// The clusters of the cut.
     pub clusters: Vec<LinkedCluster>,
+    /// What they are called, by their numbers.
+    #[serde(default)]
+    pub labels: BTreeMap<i32, Label>,
     /// Height of the highest merge within a cluster.
     pub cut_below: f64,
     /// Height of the lowest merge between two clusters; `None` for a single cluster.
     pub cut_above: Option<f64>,
     /// The highest merges.
     pub dendrogram: DendrogramModel,
+    /// The tables of the points that were linked, or of seeds of those, with their labels.
+    #[serde(default)]
+    pub points: Vec<LabelledCell>,
 }
 
 /// The top of a dendrogram.

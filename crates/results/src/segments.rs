@@ -35,9 +35,11 @@ pub struct Segment {
     pub tree_path: Option<Vec<u32>>,
     /// Its rows.
     pub size: u64,
-    /// Its share of all rows that were clustered.
+    /// Those of its rows that took part in the fit. The others were set aside as outliers, and are in it as new customers would be.
+    pub fit_size: u64,
+    /// Its share of all rows in segments.
     pub share: f64,
-    /// Its share of the monetary feature, summed over all rows that were clustered. `None` without such a feature, or where a
+    /// Its share of the monetary feature, summed over all rows in segments. `None` without such a feature, or where a
     /// value is negative.
     pub monetary_share: Option<f64>,
     /// Mean silhouette of its rows, where it is known.
@@ -172,6 +174,7 @@ pub fn table(features: &[String], segments: &[Segment], rules: &[ClusteringRules
         ("cluster".into(), DataType::Int32, Arc::new(segments.iter().map(|s| s.cluster).collect::<Int32Array>())),
         ("tree_path".into(), DataType::Utf8, Arc::new(segments.iter().map(tree_path).collect::<StringArray>())),
         ("size".into(), DataType::UInt64, Arc::new(segments.iter().map(|s| s.size).collect::<UInt64Array>())),
+        ("fit_size".into(), DataType::UInt64, Arc::new(segments.iter().map(|s| s.fit_size).collect::<UInt64Array>())),
         ("share".into(), DataType::Float64, Arc::new(segments.iter().map(|s| s.share).collect::<Float64Array>())),
         (
             "monetary_share".into(),
@@ -184,6 +187,7 @@ pub fn table(features: &[String], segments: &[Segment], rules: &[ClusteringRules
             Arc::new(segments.iter().map(|s| s.silhouette).collect::<Float64Array>()),
         ),
         ("label".into(), DataType::Utf8, label(|l| l.name.clone())),
+        ("label_kind".into(), DataType::Utf8, label(|l| l.kind.clone())),
         ("action".into(), DataType::Utf8, label(|l| l.action.clone())),
         ("why".into(), DataType::Utf8, label(|l| l.why.clone())),
         (

@@ -4,20 +4,21 @@
 //! Every key of a configuration has a flag (`--max-running-jobs`), a variable (`SEGMENTA_MAX_RUNNING_JOBS`) and a key in the
 //! file (`max_running_jobs`, TOML). A key that is not known is an error that says where it stands.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use clap::Args;
-use config::{Config, ConfigError, Environment, File, FileFormat};
+use config::{Config, ConfigError, File, FileFormat};
 use segmenta_engine::cluster::MemberTls;
 use segmenta_engine::runtime::MemoryPlan;
 use segmenta_engine::tls::TlsFiles;
 use segmenta_engine::{EngineError, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The prefix of variables.
 pub const ENVIRONMENT: &str = "SEGMENTA_";
@@ -34,6 +35,14 @@ where
     C: Serialize + DeserializeOwned + Default,
     F: Serialize,
 {
+    layered(file, std::env::vars_os(), flags)
+}
+
+fn layered<C, F>(file: Option<&Path>, environment: impl Iterator<Item = (OsString, OsString)>, flags: &F) -> Result<C>
+where
+    C: Serialize + DeserializeOwned + Default,
+    F: Serialize,
+{
     let mut layers = Config::builder().add_source(Config::try_from(&C::default()).map_err(|error| refused(&error))?);
     if let Some(file) = file {
         let name = file.display();
@@ -43,9 +52,9 @@ where
         toml::from_str::<C>(&text).map_err(|error| EngineError::spec(format!("configuration: {name}: {error}")))?;
         layers = layers.add_source(File::from_str(&text, FileFormat::Toml));
     }
-    let environment = Environment::default().source(Some(variables(&C::default()))).try_parsing(true);
-    let lists = environment.list_separator(",").with_list_parse_key("allow");
-    layers = layers.add_source(lists).add_source(Config::try_from(flags).map_err(|error| refused(&error))?);
+    for source in [Config::try_from(&variables(&C::default(), environment)), Config::try_from(flags)] {
+        layers = layers.add_source(source.map_err(|error| refused(&error))?);
+    }
     layers.build().and_then(Config::try_deserialize).map_err(|error| refused(&error))
 }
 
@@ -58,16 +67,25 @@ fn refused(error: &ConfigError) -> EngineError {
     EngineError::spec(format!("configuration: a variable {ENVIRONMENT}{key}: {error}"))
 }
 
-/// The variables that are keys of a configuration, by these keys.
-fn variables(defaults: &impl Serialize) -> HashMap<String, String> {
+/// The variables that are keys of a configuration, by these keys. Their texts are read as what the key is, so that a name may be
+/// `007`; a list is written with commas.
+fn variables(
+    defaults: &impl Serialize,
+    environment: impl Iterator<Item = (OsString, OsString)>,
+) -> BTreeMap<String, Value> {
     let known = serde_json::to_value(defaults).unwrap_or_default();
     let of_ours = |(name, value): (OsString, OsString)| {
         let key = name.to_str()?.strip_prefix(ENVIRONMENT)?.to_ascii_lowercase();
         let is_other = OF_THE_COMMAND_LINE.contains(&key.as_str()) || is_service_link(&key);
         let is_key = known.get(&key).is_some() || !is_other;
-        is_key.then(|| (key, value.to_string_lossy().into_owned()))
+        let text = value.to_string_lossy();
+        let value = match known.get(&key) {
+            Some(Value::Array(_)) => text.split(',').map(|item| item.trim()).filter(|item| !item.is_empty()).collect(),
+            _ => Value::String(text.into_owned()),
+        };
+        is_key.then_some((key, value))
     };
-    std::env::vars_os().filter_map(of_ours).collect()
+    environment.filter_map(of_ours).collect()
 }
 
 /// Kubernetes puts variables for every service into every pod; those of a service named `segmenta…` look like ours.
@@ -612,6 +630,26 @@ mod tests {
         }
         let gone = load::<WorkerConfig, _>(Some(Path::new("gone.toml")), &WorkerFlags::default()).unwrap_err();
         assert!(gone.message.contains("gone.toml"), "{gone}");
+    }
+
+    #[test]
+    fn variables_are_read_as_what_their_keys_are() {
+        let load = |name: &str, value: &str| {
+            let variables = [(name, value), ("SEGMENTA_MAX_RUNNING_JOBS", "3"), ("PATH", "/bin")];
+            let variables = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+            layered::<CoordinatorConfig, _>(None, variables.into_iter(), &CoordinatorFlags::default())
+        };
+        for name in ["007", "1e5", "true", "members.example"] {
+            let config = load("SEGMENTA_CLUSTER_NAME", name).unwrap();
+            assert_eq!((config.cluster_name.as_deref(), config.max_running_jobs), (Some(name), 3));
+        }
+        let allowed = load("SEGMENTA_ALLOW", "s3://lake/in/, s3://lake/2026/").unwrap().allow;
+        assert_eq!(allowed, ["s3://lake/in/", "s3://lake/2026/"]);
+        assert_eq!(load("SEGMENTA_ALLOW", "s3://lake/").unwrap().allow, ["s3://lake/"]);
+        assert_eq!(load("SEGMENTA_MEMORY", "512MiB").unwrap().memory, Some(ByteSize::mib(512)));
+        let error = load("SEGMENTA_MAX_WAITING_JOBS", "many").unwrap_err();
+        assert!(error.message.contains("SEGMENTA_MAX_WAITING_JOBS"), "{error}");
+        assert!(load("SEGMENTA_MAX_JOBS", "3").unwrap_err().message.contains("max_jobs"));
     }
 
     #[test]

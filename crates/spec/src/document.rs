@@ -14,7 +14,7 @@ use segmenta_algorithms::hierarchy::Linkage;
 use segmenta_algorithms::imputation::NeighborWeights;
 use serde::Deserialize;
 
-use crate::{Quantiles, ScaleMethod, Select, TransformMethod};
+use crate::{FenceSpace, OutlierAction, Quantiles, ScaleMethod, Select, TransformMethod};
 
 /// A job that segments customers.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -28,7 +28,7 @@ pub(crate) struct JobDocument {
     pub(crate) source: Option<Source>,
     /// How missing cells are filled.
     pub(crate) impute: Option<OrMethod<FillMethod, Impute>>,
-    /// Which rows are outliers: they are set aside, and the clusterings do not see them.
+    /// Which rows are outliers, and what becomes of them.
     pub(crate) outliers: Option<OrMethod<OutlierMethod, Outliers>>,
     /// How features are scaled.
     pub(crate) scale: Option<OrMethod<ScaleMethod, Scale>>,
@@ -218,10 +218,17 @@ pub(crate) enum OutlierMethod {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Outliers {
+    /// What becomes of outliers: they take no part in the fit and get their segments afterwards, their values are moved to the
+    /// fences, or they are in no segment.
+    #[schemars(extend("default" = "set_aside"))]
+    pub(crate) action: Option<OutlierAction>,
+    /// Whether fences are found among the transformed values or among those as they are.
+    #[schemars(extend("default" = "transformed"))]
+    pub(crate) space: Option<FenceSpace>,
     /// What makes a row an outlier by one feature.
     #[schemars(extend("default" = "iqr"))]
     pub(crate) method: Option<OutlierMethod>,
-    /// How far is too far: 1.5 for `iqr`, 3 for `zscore` and 3.5 for `mad`, unless it is given.
+    /// How far is too far: 2.2 for `iqr`, 3 for `zscore` and 3.5 for `mad`, unless it is given.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub(crate) factor: Option<f64>,
     /// The lower quantile. Only for `method: percentile`.
@@ -288,8 +295,8 @@ pub(crate) struct Scale {
     /// How features are scaled.
     #[schemars(extend("default" = "standard"))]
     pub(crate) method: Option<ScaleMethod>,
-    /// What features are transformed by before they are scaled.
-    #[schemars(extend("default" = "none"))]
+    /// What features are transformed by before they are scaled. `auto` takes a logarithm or Yeo-Johnson where a feature is skewed.
+    #[schemars(extend("default" = "auto"))]
     pub(crate) transform: Option<TransformMethod>,
     /// Features that are scaled in a way of their own.
     pub(crate) features: Option<IndexMap<String, OrMethod<ScaleMethod, ScaleOf>>>,
@@ -510,6 +517,18 @@ pub(crate) struct Evaluate {
     pub(crate) silhouette_rows: Option<u64>,
 }
 
+/// What a segment is called, and what to do with it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OwnLabel {
+    /// The name.
+    #[schemars(length(min = 1, max = 80))]
+    pub(crate) name: Option<String>,
+    /// The action.
+    #[schemars(length(min = 1, max = 400))]
+    pub(crate) action: Option<String>,
+}
+
 /// What the features mean.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -520,13 +539,16 @@ pub(crate) struct Profile {
     pub(crate) frequency: Option<String>,
     /// The feature that is the money spent. Unless it is given, the feature of this name.
     pub(crate) monetary: Option<String>,
-    /// The feature that is the time since the first purchase. Unless it is given, the feature of this name. With it, names say that
-    /// customers have gone only if they have not bought for three times their usual interval.
+    /// The time since the first purchase: a feature, or another column that the clusterings do not see. Unless it is given, the
+    /// feature of this name. With it, names say that customers have gone only if they have not bought for three times their usual
+    /// interval.
     pub(crate) tenure: Option<String>,
     /// The time without a purchase, in the unit of the recency, after which names say that customers have gone. Without it and
     /// without `tenure`, no name says so.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub(crate) lapsed_after: Option<f64>,
+    /// Your own words for segments, in any language: {VIP: {name: Stammkunden, action: Zum Empfang einladen.}}.
+    pub(crate) labels: Option<IndexMap<String, OwnLabel>>,
     /// What features are counted in, for example {recency: days, monetary: USD}: shown beside their values.
     #[schemars(extend("additionalProperties" = {
         "type": "string", "minLength": 1, "maxLength": 16,

@@ -71,6 +71,8 @@ pub struct Source {
     pub features: Vec<String>,
     /// Column that says how many customers a row stands for to the clusterings: a whole number from 1.
     pub weight: Option<String>,
+    /// Columns of numbers that say more about the segments, and take no part in the clustering.
+    pub beside: Vec<String>,
 }
 
 /// A table in SQL.
@@ -163,9 +165,7 @@ impl OutlierRule {
             Self::None => "none",
         }
     }
-}
 
-impl OutlierRule {
     /// Its factor, where it has one.
     #[must_use]
     pub fn factor(self) -> Option<f64> {
@@ -220,9 +220,37 @@ pub struct Forest {
     pub seed: u64,
 }
 
+/// What becomes of outliers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OutlierAction {
+    /// They take no part in the fit, and get their segments afterwards, as new customers do.
+    SetAside,
+    /// Their values are moved to the fence for the fit (winsorised).
+    Clip,
+    /// They are in no segment.
+    // What models that do not say it were made with.
+    #[default]
+    Drop,
+}
+
+/// Where fences are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FenceSpace {
+    /// Among the transformed values.
+    Transformed,
+    /// Among the values as they are.
+    Raw,
+}
+
 /// The `outliers` section.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outliers {
+    /// What becomes of them.
+    pub action: OutlierAction,
+    /// Where the fences are found.
+    pub space: FenceSpace,
     /// A feature each.
     pub rules: Vec<OutlierRule>,
     /// A feature each: whether its factor is the default one, which gives way to `share_limit`.
@@ -253,6 +281,8 @@ pub enum ScaleMethod {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TransformMethod {
+    /// What its skewness asks for: nothing, one of the logarithms, or Yeo and Johnson's.
+    Auto,
     /// Nothing.
     None,
     /// `ln(1 + x)`.
@@ -447,6 +477,15 @@ pub struct Evaluate {
     pub silhouette_rows: u64,
 }
 
+/// What a segment is called, and what to do with it, in the user's own words.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnLabel {
+    /// The name.
+    pub name: Option<String>,
+    /// The action.
+    pub action: Option<String>,
+}
+
 /// The `profile` section: what the features mean.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
@@ -456,16 +495,28 @@ pub struct Profile {
     pub frequency: Option<String>,
     /// Money spent.
     pub monetary: Option<String>,
-    /// Time since the first purchase.
+    /// Time since the first purchase: a feature, or another column of the source.
     #[serde(default)]
     pub tenure: Option<String>,
     /// Time without a purchase after which a customer has lapsed, in the unit of the recency.
     #[serde(default)]
     pub lapsed_after: Option<f64>,
+    /// The user's own words, by the label that they replace.
+    #[serde(default)]
+    pub labels: BTreeMap<String, OwnLabel>,
     /// What features are counted in, by their name: shown beside their values.
     pub units: BTreeMap<String, String>,
     /// The day that the features describe: shown by the report.
     pub as_of: Option<String>,
+}
+
+impl JobSpec {
+    /// Which of the features is money, where one is.
+    #[must_use]
+    pub fn monetary(&self) -> Option<usize> {
+        let named = self.profile.monetary.as_ref()?;
+        self.source.features.iter().position(|feature| feature == named)
+    }
 }
 
 impl Profile {

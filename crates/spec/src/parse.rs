@@ -6,11 +6,13 @@ use indexmap::IndexMap;
 use segmenta_algorithms::hdbscan::selection::{SelectionMethod, SelectionOptions};
 use segmenta_algorithms::hierarchy::Linkage;
 use segmenta_algorithms::imputation::{MAX_FEATURES, NeighborWeights};
+use segmenta_algorithms::labels::NAMES;
 
 use super::{
-    CutRule, Donors, Evaluate, FeatureScale, Fill, Forest, ForestThreshold, Graph, Hdbscan, Hierarchy, Impute, JobSpec,
-    KMeans, KMeansAlgorithm, MAX_GAP_SWEEP, MinClusterSize, OutlierRule, Outliers, Profile, Quantiles, Resolution,
-    Scale, ScaleMethod, ScoreSpec, Select, Source, Spec, Start, Table, TransformMethod,
+    CutRule, Donors, Evaluate, FeatureScale, FenceSpace, Fill, Forest, ForestThreshold, Graph, Hdbscan, Hierarchy,
+    Impute, JobSpec, KMeans, KMeansAlgorithm, MAX_GAP_SWEEP, MinClusterSize, OutlierAction, OutlierRule, Outliers,
+    OwnLabel, Profile, Quantiles, Resolution, Scale, ScaleMethod, ScoreSpec, Select, Source, Spec, Start, Table,
+    TransformMethod,
 };
 use crate::check::read;
 use crate::depth::with_large_stack;
@@ -25,6 +27,10 @@ const MAX_K: usize = 1_000;
 const MAX_SWEEP: usize = 2_000_000;
 /// Rows of a batch of mini-batch K-Means.
 const BATCH_ROWS: u64 = 65_536;
+/// Interquartile ranges beyond the quartiles. Tukey's 1.5 takes 0.7 % of a normal feature, and so in every second table of a
+/// few dozen normal rows a row that is no outlier; this factor does so in one of twenty (Hoaglin and Iglewicz, Fine-Tuning Some
+/// Resistant Rules for Outlier Labeling, JASA 82, 1987).
+const IQR_FACTOR: f64 = 2.2;
 /// Columns that the output adds.
 const OUTPUT_COLUMNS: &[&str] = &[
     "kmeans_cluster",
@@ -35,6 +41,12 @@ const OUTPUT_COLUMNS: &[&str] = &[
     "hdbscan_cluster",
     "hdbscan_probability",
     "hdbscan_outlier_score",
+    "outlier",
+    "outlier_rule",
+    "outlier_feature",
+    "outlier_value",
+    "outlier_fence_low",
+    "outlier_fence_high",
     "rule",
     "feature",
     "value",
@@ -102,7 +114,9 @@ fn score(document: ScoreDocument, top: &Place<'_>) -> ScoreSpec {
 }
 
 fn job(document: JobDocument, top: &Place<'_>) -> JobSpec {
-    let source = source(document.source.unwrap_or_default(), &top.at("source"));
+    let mut source = source(document.source.unwrap_or_default(), &top.at("source"));
+    let profile = profile(document.profile.unwrap_or_default(), &source, &top.at("profile"));
+    source.beside = profile.tenure.iter().filter(|column| !source.features.contains(column)).cloned().collect();
     let features = &source.features;
     JobSpec {
         name: job_name(document.name, top),
@@ -113,7 +127,7 @@ fn job(document: JobDocument, top: &Place<'_>) -> JobSpec {
         hierarchy: document.hierarchy.map(|section| hierarchy(&section, features.len(), &top.at("hierarchy"))),
         hdbscan: document.hdbscan.map(|section| hdbscan(section, &top.at("hdbscan"))),
         evaluate: Evaluate { silhouette_rows: document.evaluate.and_then(|e| e.silhouette_rows).unwrap_or(25_000) },
-        profile: profile(document.profile.unwrap_or_default(), features, &top.at("profile")),
+        profile,
         source,
         previous: document.previous,
         output: document.output.unwrap_or_default(),
@@ -166,18 +180,24 @@ fn source(section: document::Source, place: &Place<'_>) -> Source {
             if names[..i].contains(name) || (key == "features" && id.contains(name)) {
                 place.wrong(key, format!("`{name}` is listed twice"));
             }
-            let taken = OUTPUT_COLUMNS.contains(&name.as_str())
-                || features.iter().any(|feature| *name == format!("{feature}_imputed"));
-            if taken || name.starts_with("__") {
-                place.wrong(key, format!("`{name}` is a name that the output uses; rename it in source.sql"));
+            if is_taken(name, &features) {
+                place.wrong(key, format!("`{name}` {NAME_IS_TAKEN}"));
             }
         }
     }
     if let Some(name) = weight.as_ref().filter(|name| id.contains(name) || features.contains(name)) {
         place.wrong("weight", format!("`{name}` is an id or a feature already; a weight is neither"));
     }
-    Source { tables, sql: section.sql, id, features, weight }
+    Source { tables, sql: section.sql, id, features, weight, beside: vec![] }
 }
+
+/// Whether the output has a column of this name.
+fn is_taken(name: &str, features: &[String]) -> bool {
+    let is_flag = |feature: &String| name == format!("{feature}_imputed");
+    OUTPUT_COLUMNS.contains(&name) || features.iter().any(is_flag) || name.starts_with("__")
+}
+
+const NAME_IS_TAKEN: &str = "is a name that the output uses; rename it in source.sql";
 
 /// The settings of each feature: `own` reads those of the key `features`, starting from what holds for all.
 fn by_feature<T: Copy, O>(
@@ -267,9 +287,23 @@ fn outliers(
         Some(OrMethod::Section(section)) => section,
         None => document::Outliers::default(),
     };
-    let document::Outliers { method, factor, low, high, share_limit, quantiles, forest: grown, features: listed } =
-        section;
-    let default = (OutlierRule::Iqr { factor: 1.5 }, true);
+    let document::Outliers {
+        action,
+        space,
+        method,
+        factor,
+        low,
+        high,
+        share_limit,
+        quantiles,
+        forest: grown,
+        features: listed,
+    } = section;
+    let action = action.unwrap_or(OutlierAction::SetAside);
+    if action == OutlierAction::Clip && grown.is_some() {
+        place.wrong("forest", "has no fences that values could be moved to; remove it, or set `action: set_aside`");
+    }
+    let default = (OutlierRule::Iqr { factor: IQR_FACTOR }, true);
     let (all, all_may_widen) = outlier_rule(&OutlierRuleOf { method, factor, low, high }, default, place);
     let rules = by_feature(listed, features, (all, all_may_widen), place, |own, all, place| match own {
         OrMethod::Method(method) => {
@@ -285,7 +319,9 @@ fn outliers(
     }
     let forest = grown.map(|section| forest(&section, &place.at("forest")));
     let share_limit = share_limit.unwrap_or(0.05);
-    Outliers { rules, may_widen, share_limit, quantiles: quantiles.unwrap_or(Quantiles::Exact), forest }
+    let quantiles = quantiles.unwrap_or(Quantiles::Exact);
+    let space = space.unwrap_or(FenceSpace::Transformed);
+    Outliers { action, space, rules, may_widen, share_limit, quantiles, forest }
 }
 
 /// The rule, and whether its factor is the default one. `all`: those of the features without settings of their own.
@@ -305,7 +341,7 @@ fn outlier_rule(
         (OutlierMethod::Iqr, OutlierRule::Iqr { factor })
         | (OutlierMethod::Zscore, OutlierRule::Zscore { factor })
         | (OutlierMethod::Mad, OutlierRule::Mad { factor }) => (factor, may_widen),
-        (OutlierMethod::Iqr, _) => (1.5, true),
+        (OutlierMethod::Iqr, _) => (IQR_FACTOR, true),
         (OutlierMethod::Zscore, _) => (3.0, true),
         (OutlierMethod::Mad, _) => (3.5, true),
         _ => (3.5, false),
@@ -368,15 +404,17 @@ fn scale(section: Option<OrMethod<ScaleMethod, document::Scale>>, features: &[St
         Some(OrMethod::Section(section)) => section,
         None => document::Scale::default(),
     };
-    let of = |section: &ScaleOf, all: FeatureScale| FeatureScale {
-        method: section.method.unwrap_or(all.method),
-        transform: section.transform.unwrap_or(all.transform),
+    let given = section.transform;
+    // Who asks for no scaling wants the values as they are.
+    let of = |section: &ScaleOf, all: ScaleMethod| {
+        let method = section.method.unwrap_or(all);
+        let unless_given = if method == ScaleMethod::None { TransformMethod::None } else { TransformMethod::Auto };
+        FeatureScale { method, transform: section.transform.or(given).unwrap_or(unless_given) }
     };
-    let all = FeatureScale { method: ScaleMethod::Standard, transform: TransformMethod::None };
-    let all = of(&ScaleOf { method: section.method, transform: section.transform }, all);
+    let all = of(&ScaleOf { method: section.method, transform: section.transform }, ScaleMethod::Standard);
     let features = by_feature(section.features, features, all, place, |own, all, _| match own {
-        OrMethod::Method(method) => of(&ScaleOf { method: Some(method), transform: None }, all),
-        OrMethod::Section(section) => of(&section, all),
+        OrMethod::Method(method) => of(&ScaleOf { method: Some(method), transform: None }, all.method),
+        OrMethod::Section(section) => of(&section, all.method),
     });
     Scale { features }
 }
@@ -543,7 +581,37 @@ fn hdbscan(section: document::Hdbscan, place: &Place<'_>) -> Hdbscan {
     }
 }
 
-fn profile(section: document::Profile, features: &[String], place: &Place<'_>) -> Profile {
+/// Own words for segments. Names have to stay apart.
+fn own_labels(listed: IndexMap<String, document::OwnLabel>, place: &Place<'_>) -> BTreeMap<String, OwnLabel> {
+    let mut labels = BTreeMap::new();
+    let mut taken: BTreeMap<String, String> = BTreeMap::new();
+    for (label, own) in listed {
+        let kind = label.split_once(", ").map_or(label.as_str(), |(kind, _)| kind);
+        if !NAMES.contains(&kind) {
+            let known = NAMES.join(", ");
+            place.wrong(
+                &label,
+                format!("is no label; labels are {known}, with what follows a comma where segments share one"),
+            );
+        }
+        if own.name.is_none() && own.action.is_none() {
+            place.wrong(&label, "needs a `name`, an `action` or both");
+        }
+        for text in [&own.name, &own.action].into_iter().flatten() {
+            if text.trim().is_empty() || text.chars().any(char::is_control) {
+                place.wrong(&label, "must be a line of text");
+            }
+        }
+        if let Some(other) = own.name.as_ref().and_then(|name| taken.insert(name.clone(), label.clone())) {
+            place.wrong(&label, format!("has the same name as `{other}`"));
+        }
+        labels.insert(label, OwnLabel { name: own.name, action: own.action });
+    }
+    labels
+}
+
+fn profile(section: document::Profile, source: &Source, place: &Place<'_>) -> Profile {
+    let features = source.features.as_slice();
     let role = |key: &str, named: Option<String>| match named {
         Some(feature) if features.contains(&feature) => Some(feature),
         Some(feature) => {
@@ -552,6 +620,16 @@ fn profile(section: document::Profile, features: &[String], place: &Place<'_>) -
         }
         None => features.iter().find(|feature| *feature == key).cloned(),
     };
+    // Unlike the others it may be a column that the clusterings do not see.
+    let tenure = section.tenure.or_else(|| features.iter().find(|feature| *feature == "tenure").cloned());
+    if let Some(name) = tenure.as_ref().filter(|name| !features.contains(name)) {
+        if source.id.contains(name) || source.weight.as_ref() == Some(name) {
+            place.wrong("tenure", format!("`{name}` is an id or a weight"));
+        }
+        if is_taken(name, features) {
+            place.wrong("tenure", format!("`{name}` {NAME_IS_TAKEN}"));
+        }
+    }
     let mut units = BTreeMap::new();
     let listed = place.at("units");
     for (feature, unit) in section.units.unwrap_or_default() {
@@ -563,6 +641,7 @@ fn profile(section: document::Profile, features: &[String], place: &Place<'_>) -
         }
         units.insert(feature, unit);
     }
+    let labels = own_labels(section.labels.unwrap_or_default(), &place.at("labels"));
     if section.as_of.as_ref().is_some_and(|day| chrono::NaiveDate::parse_from_str(day, "%Y-%m-%d").is_err()) {
         place.wrong("as_of", "must be a day, for example 2026-11-27");
     }
@@ -574,8 +653,9 @@ fn profile(section: document::Profile, features: &[String], place: &Place<'_>) -
         recency,
         frequency: role("frequency", section.frequency),
         monetary: role("monetary", section.monetary),
-        tenure: role("tenure", section.tenure),
+        tenure,
         lapsed_after: section.lapsed_after,
+        labels,
         units,
         as_of: section.as_of,
     }
@@ -636,7 +716,7 @@ output: runs/cdnow
         let json = r#"{"name": "a", "source": {"tables": {"t": ["x", "y"]}, "id": ["a", "b"], "features": ["f"]}, "output": "o"}"#;
         let spec = JobSpec::parse(json, "job.json").unwrap();
         assert_eq!(spec.impute.donors, Donors::AtMost(200_000));
-        assert_eq!((spec.outliers.rules, spec.kmeans.k.len()), (vec![OutlierRule::Iqr { factor: 1.5 }], 9));
+        assert_eq!((spec.outliers.rules, spec.kmeans.k.len()), (vec![OutlierRule::Iqr { factor: 2.2 }], 9));
         assert_eq!(spec.profile, Profile::default());
         let mad = json.replace("\"output\"", "\"outliers\": {\"method\": \"mad\"}, \"output\"");
         let spec = JobSpec::parse(&mad, "job.json").unwrap();
@@ -666,8 +746,8 @@ output: runs/cdnow
         assert_eq!(
             spec.scale.features,
             [
-                scale(ScaleMethod::Minmax, TransformMethod::None),
-                scale(ScaleMethod::Standard, TransformMethod::None),
+                scale(ScaleMethod::Minmax, TransformMethod::Auto),
+                scale(ScaleMethod::Standard, TransformMethod::Auto),
                 scale(ScaleMethod::Standard, TransformMethod::YeoJohnson)
             ]
         );

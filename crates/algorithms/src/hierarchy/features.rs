@@ -202,28 +202,73 @@ impl<const D: usize> Reducer<D> {
             let mut query = [0.0; D];
             query[..self.columns].copy_from_slice(row);
             let mut best = (0, f64::INFINITY);
-            self.search(root, 0.0, &query, &mut best);
+            search(&self.tree, root, 0.0, &query, &mut best);
             found(i, best.0, best.1);
         }
     }
+}
 
-    #[inline]
-    fn search(&self, node: Node, distance: f64, query: &[f64; D], best: &mut (usize, f64)) {
-        // A node that is as near may hold an equally near seed that comes first.
-        if distance > best.1 {
-            return;
+/// The nearest point of a tree, the first of equally near ones, unless it is farther than `best` already is.
+#[inline]
+fn search<const D: usize>(tree: &SpatialTree<D>, node: Node, distance: f64, query: &[f64; D], best: &mut (usize, f64)) {
+    // A node that is as near may hold an equally near seed that comes first.
+    if distance > best.1 {
+        return;
+    }
+    if let Some((left, right)) = tree.children(node) {
+        let [a, b] = [left, right].map(|child| tree.node_bounds(child).squared_distance(query));
+        let [(near, a), (far, b)] = if a <= b { [(left, a), (right, b)] } else { [(right, b), (left, a)] };
+        search(tree, near, a, query, best);
+        search(tree, far, b, query, best);
+        return;
+    }
+    tree.leaf_distances(node.first_leaf, query, |first, distances| {
+        for (seed, &distance) in (first..).zip(distances) {
+            if distance < best.1 || (distance == best.1 && seed < best.0) {
+                *best = (seed, distance);
+            }
         }
-        if let Some((left, right)) = self.tree.children(node) {
-            let [a, b] = [left, right].map(|child| self.tree.node_bounds(child).squared_distance(query));
-            let [(near, a), (far, b)] = if a <= b { [(left, a), (right, b)] } else { [(right, b), (left, a)] };
-            self.search(near, a, query, best);
-            self.search(far, b, query, best);
-            return;
-        }
-        self.tree.leaf_distances(node.first_leaf, query, |first, distances| {
-            for (seed, &distance) in (first..).zip(distances) {
-                if distance < best.1 || (distance == best.1 && seed < best.0) {
-                    *best = (seed, distance);
+    });
+}
+
+/// Points with a label each, for labelling rows by the nearest of them: `10 D + 4` bytes a point.
+#[derive(Debug)]
+pub struct LabelledPoints<const D: usize> {
+    tree: SpatialTree<D>,
+    labels: Vec<i32>,
+    columns: usize,
+}
+
+impl<const D: usize> LabelledPoints<D> {
+    /// From points (`n x d`) in the order of a tree: that in which a [`Reducer`] numbers its seeds.
+    #[must_use]
+    pub fn new(points: &Array2<f64>, labels: Vec<i32>) -> Self {
+        let rows = points.row_slices().map(|row| {
+            let mut point = [0.0; D];
+            point[..row.len()].copy_from_slice(row);
+            point
+        });
+        Self { tree: SpatialTree::from_tree_order(points.nrows(), rows), labels, columns: points.ncols() }
+    }
+
+    /// Bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.tree.bytes() + self.labels.capacity() * 4
+    }
+
+    /// Gives each row of `rows` (`n x d`) the label of its nearest point, unless `nearest`, the label and the squared
+    /// distance that it has so far, is as near.
+    pub fn label(&self, rows: &Array2<f64>, nearest: &mut [(i32, f64)]) {
+        let Some(root) = self.tree.root() else { return };
+        Arch::new().dispatch(|| {
+            for (row, nearest) in rows.row_slices().zip(nearest.iter_mut()) {
+                let mut query = [0.0; D];
+                query[..self.columns].copy_from_slice(row);
+                let mut best = (usize::MAX, nearest.1);
+                search(&self.tree, root, 0.0, &query, &mut best);
+                if best.1 < nearest.1 {
+                    *nearest = (self.labels[best.0], best.1);
                 }
             }
         });

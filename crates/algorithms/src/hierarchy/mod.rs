@@ -47,6 +47,6 @@ mod rounds;
 
 pub use agreement::{Cell, Contingency};
 pub use cut::{Cut, Segment, Top};
-pub use features::{MicroClusters, Reducer, seeds};
+pub use features::{LabelledPoints, MicroClusters, Reducer, seeds};
 pub use linkage::{Dendrogram, Linkage, Merge};
 pub use points::WeightedPoints;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 pub use isolation_forest::IsolationForest;
 
+use crate::scalers::Transform;
+
 /// The constant that makes the median absolute deviation an estimate of a normal's standard deviation
 /// (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993).
 const MAD_TO_SIGMA: f64 = 0.6745;
@@ -23,6 +25,20 @@ pub struct Fence {
 impl Fence {
     /// The fence that nothing is outside of.
     pub const EVERYTHING: Self = Self { low: f64::NEG_INFINITY, high: f64::INFINITY };
+
+    /// The fence of the values that a transform brings into this one. Where nothing reaches an end, that end is as far out as
+    /// numbers go.
+    #[must_use]
+    pub fn before(&self, transform: Transform) -> Self {
+        if transform == Transform::None {
+            return *self;
+        }
+        let end = |end: f64, out: f64| {
+            let value = transform.invert(end);
+            if value.is_nan() { out } else { value.clamp(f64::MIN, f64::MAX) }
+        };
+        Self { low: end(self.low, f64::MIN), high: end(self.high, f64::MAX) }
+    }
 
     /// True when `value` is kept.
     #[inline]

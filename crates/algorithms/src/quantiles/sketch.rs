@@ -174,18 +174,37 @@ impl QuantileSketch {
         Some(type7(value(lower as u64)?, value(lower as u64 + 1)?, position - lower))
     }
 
-    /// Quantile `q` of the absolute deviations of the values from `center`, off by less than `2^-bits` of the values it lies
-    /// between.
+    /// Quantile `q` of the absolute deviations from `center` of the values after an increasing function, off by less than the
+    /// width of the bins that it lies between.
     #[must_use]
-    pub fn deviation_quantile(&self, center: f64, q: f64) -> Option<f64> {
+    pub fn deviation_quantile(&self, function: impl Fn(f64) -> f64, center: f64, q: f64) -> Option<f64> {
         let deviations = self.bins.iter().map(|bin| {
-            let (a, b) = ((bin.low - center).abs(), (bin.high - center).abs());
-            let around = bin.low < center && center < bin.high;
+            let (low, high) = (function(bin.low), function(bin.high));
+            let (a, b) = ((low - center).abs(), (high - center).abs());
+            let around = low < center && center < high;
             SketchBin { count: bin.count, low: if around { 0.0 } else { a.min(b) }, high: a.max(b) }
         });
         let mut bins: Vec<SketchBin> = deviations.collect();
         bins.sort_by(|a, b| a.low.total_cmp(&b.low).then(a.high.total_cmp(&b.high)));
         Self { bits: self.bits, bins }.quantile(q)
+    }
+
+    /// Skewness, the third standardised moment, of the values after a function. The most extreme hundredth on either side
+    /// counts as the quantile where it begins, so that a few odd values say nothing about the rest. `None` where that
+    /// leaves no spread.
+    #[must_use]
+    pub fn skewness(&self, function: impl Fn(f64) -> f64) -> Option<f64> {
+        let (low, high) = (self.quantile(0.01)?, self.quantile(0.99)?);
+        let total = self.count() as f64;
+        let value = |bin: &SketchBin| function((0.5 * bin.low + 0.5 * bin.high).clamp(low, high));
+        let mean = |of: &dyn Fn(f64) -> f64| -> f64 {
+            self.bins.iter().map(|bin| bin.count as f64 / total * of(value(bin))).sum()
+        };
+        let center = mean(&|value| value);
+        let variance = mean(&|value| (value - center) * (value - center));
+        let third = mean(&|value| (value - center) * (value - center) * (value - center));
+        let skewness = third / (variance * variance.sqrt());
+        skewness.is_finite().then_some(skewness)
     }
 
     /// The least value above which at most `most` values lie, rounded up to the largest value of its bin. So it is off

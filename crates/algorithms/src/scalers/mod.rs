@@ -1,9 +1,11 @@
 //! Feature scaling: `(transform(x) - center) / scale`, a column each.
 
+mod choice;
 mod yeo_johnson;
 
 use serde::{Deserialize, Serialize};
 
+pub use choice::{SKEWED, TransformChoice, choose_transform};
 pub use yeo_johnson::{Lambdas, YeoJohnsonSearch};
 
 /// What is applied to a value before it is centred and scaled.

@@ -8,7 +8,7 @@ use segmenta_report::explain::explain;
 use super::current_folder;
 use crate::show;
 
-/// Explain why one customer is in its segment, or was set aside
+/// Explain why one customer is in its segment, or is an outlier
 ///
 /// Prints the customer's features (raw, imputed and scaled), its distances to the centroids, the rule of its segment,
 /// and its way down the trees of the other clusterings.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use segmenta_algorithms::quantiles::{Bracket, BracketCounter, BracketCounts};
 use segmenta_algorithms::rows::Rows;
+use segmenta_algorithms::scalers::Transform;
 use serde::{Deserialize, Serialize};
 
 use super::PartTask;
@@ -16,6 +17,23 @@ use crate::error::Result;
 /// Only the rows of one group.
 pub type Group = Option<i32>;
 
+/// How far a transformed value is from a center.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Deviation {
+    /// Applied first.
+    pub transform: Transform,
+    /// The center.
+    pub center: f64,
+}
+
+impl Deviation {
+    /// That of `value`.
+    #[must_use]
+    pub fn of(&self, value: f64) -> f64 {
+        (self.transform.apply(value) - self.center).abs()
+    }
+}
+
 /// A bracket to count, and the values to count in it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct BracketTarget {
@@ -23,8 +41,8 @@ pub struct BracketTarget {
     pub column: usize,
     /// Only the rows of this group.
     pub group: Group,
-    /// Count the absolute deviations from this instead of the values.
-    pub center: Option<f64>,
+    /// Count the absolute deviations of the transformed values instead of the values.
+    pub deviation: Option<Deviation>,
     /// The bracket.
     pub bracket: Bracket,
 }
@@ -67,8 +85,8 @@ impl PartTask for CountBrackets {
                     if value.is_nan() {
                         continue;
                     }
-                    if let Some(center) = target.center {
-                        value = (value - center).abs();
+                    if let Some(deviation) = target.deviation {
+                        value = deviation.of(value);
                     }
                     counters[i].add(value);
                 }

@@ -9,8 +9,8 @@ use datafusion::common::{DataFusionError, Result};
 
 use super::{
     AddLabels, ApplyRules, Assign, ClusterQuality, CountBins, CountBrackets, CrossTabulate, DrawDonors, DynPartTask,
-    Impute, Intact, KMeansPass, Moments, Oversample, PartTask, ProbeDonors, Sample, SampleSegments, Scale, Score,
-    ScoreForest, SearchDonors, Silhouette, SketchExcess, SplitOutliers, Verify, decode, hdbscan, hierarchy,
+    Impute, Intact, KMeansPass, Moments, Oversample, PartTask, Place, ProbeDonors, Sample, SampleSegments, Scale,
+    Score, ScoreForest, SearchDonors, Silhouette, SketchExcess, SplitOutliers, Verify, decode, hdbscan, hierarchy,
 };
 
 /// A task's name, and how the task is restored from postcard.
@@ -40,13 +40,13 @@ const TASKS: &[Known] = &[
     task::<hdbscan::GrowForest>(),
     task::<hdbscan::NearestPoints>(),
     task::<hierarchy::CollectDistinct>(),
-    task::<hierarchy::LabelBySeeds>(),
     task::<hierarchy::ReduceRows>(),
     task::<Impute>(),
     task::<Intact>(),
     task::<KMeansPass>(),
     task::<Moments>(),
     task::<Oversample>(),
+    task::<Place>(),
     task::<ProbeDonors>(),
     task::<Sample>(),
     task::<SampleSegments>(),

@@ -67,30 +67,37 @@ impl PartTask for SampleSegments {
     /// Ordered by hash.
     type Output = Vec<SampledRow>;
 
-    /// `inputs`: the prepared points, and the assignments of the same rows in the same order.
+    /// `inputs`: the assignments, and parts of prepared points that together have the same rows in the same order.
     async fn run(&self, inputs: &[Part], context: &Arc<TaskContext>) -> Result<Vec<SampledRow>> {
-        let [prepared, assigned] = inputs else {
-            return Err(EngineError::job(format!("a task of two parts was given {}", inputs.len())));
+        let [assigned, prepared @ ..] = inputs else {
+            return Err(EngineError::job("a task of two parts or more was given none"));
         };
-        let points = points_once(context, prepared, &self.features).await?;
         let assignments = points_once(context, assigned, &self.columns).await?;
-        if points.rows.nrows() != assignments.rows.nrows() {
-            return Err(misaligned(prepared, assigned));
-        }
         let mut drawn = vec![];
-        for (i, id) in points.ids.iter().enumerate() {
-            let (hash, values) = (combine(self.seed, *id), assignments.rows.row_slice(i));
-            let rates = self.clusterings.iter().map(|rates| rates.threshold(values[rates.column]));
-            let threshold = rates.max().unwrap_or(0);
-            if hash <= threshold && threshold > 0 {
-                drawn.push(SampledRow {
-                    hash,
-                    id: *id,
-                    threshold,
-                    point: points.rows.row_slice(i).to_vec(),
-                    values: values.to_vec(),
-                });
+        let mut first = 0;
+        for part in prepared {
+            let points = points_once(context, part, &self.features).await?;
+            if first + points.rows.nrows() > assignments.rows.nrows() {
+                return Err(misaligned(assigned, part));
             }
+            for (i, id) in points.ids.iter().enumerate() {
+                let (hash, values) = (combine(self.seed, *id), assignments.rows.row_slice(first + i));
+                let rates = self.clusterings.iter().map(|rates| rates.threshold(values[rates.column]));
+                let threshold = rates.max().unwrap_or(0);
+                if hash <= threshold && threshold > 0 {
+                    drawn.push(SampledRow {
+                        hash,
+                        id: *id,
+                        threshold,
+                        point: points.rows.row_slice(i).to_vec(),
+                        values: values.to_vec(),
+                    });
+                }
+            }
+            first += points.rows.nrows();
+        }
+        if first != assignments.rows.nrows() {
+            return Err(misaligned(assigned, prepared.last().unwrap_or(assigned)));
         }
         drawn.sort_unstable_by_key(|row| (row.hash, row.id));
         Ok(drawn)

@@ -1,28 +1,29 @@
 //! Gives new rows the segments of a published model.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use async_trait::async_trait;
 use datafusion::common::DataFusionError;
 use datafusion::execution::TaskContext;
 use futures::StreamExt;
 use segmenta_algorithms::kmeans::Centers;
-use segmenta_algorithms::outliers::{Fence, first_outside};
+use segmenta_algorithms::rows::{Rows as _, matrix};
 use segmenta_algorithms::scalers::Scaler;
 use serde::{Deserialize, Serialize};
 
 use super::assign::KMEANS_COLUMN;
-use super::hdbscan::{CLUSTER_COLUMN, DensityModel, PROBABILITY_COLUMN, SCORE_COLUMN};
-use super::{Filling, ForestCut, PartTask, only};
-use crate::artifact::{Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
+use super::hdbscan::CLUSTER_COLUMN;
+use super::{Filling, OutlierRules, PartTask, Placement, only};
+use crate::artifact::{NameColumn, Part, PartWriter, ROW_COLUMN, append_rows, part_schema, read_part};
 use crate::error::Result;
 use crate::progress::Progress;
 
 /// Streams a part of a feature table into a part of scores: its columns with missing cells filled, the first feature
-/// outside its fence, the nearest centroid and, where the model has a density clustering, the row's place in that.
-/// Holds a batch. A worker holds the donors and the density model's points once.
+/// outside its fence, the nearest centroid, and the row's place in the other clusterings of the model.
+/// Holds a batch. A worker holds the donors once, and the points of the other clusterings a cell at a time.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Score {
     /// URL to write under.
@@ -31,20 +32,20 @@ pub struct Score {
     pub features: Vec<String>,
     /// How missing cells are filled.
     pub filling: Filling,
-    /// Fences; empty where the model set no customers aside.
-    pub fences: Vec<Fence>,
-    /// Applied to the rows within all fences.
-    pub forest: Option<ForestCut>,
+    /// Who is an outlier.
+    pub outliers: OutlierRules,
+    /// Whether values beyond a fence are moved to it.
+    pub clips: bool,
     /// Scalers.
     pub scalers: Vec<Scaler>,
     /// What rows are assigned by, in scaled space.
     pub centers: Centers,
     /// The number of each of their clusters.
     pub numbers: Vec<i32>,
-    /// The name of each cluster; empty where the model names none of them.
-    pub labels: Vec<Option<String>>,
-    /// HDBSCAN's part of the model.
-    pub density: Option<DensityModel>,
+    /// The other clusterings of the model.
+    pub placements: Vec<Placement>,
+    /// The names of clusters, by the column that they are in.
+    pub names: Vec<NameColumn>,
     /// The index of the feature that is money.
     pub monetary: Option<usize>,
 }
@@ -60,7 +61,9 @@ pub struct Scored {
     pub outside: u64,
     /// Rows that are noise.
     pub noise: u64,
-    /// For each K-Means cluster, the number of rows within all fences.
+    /// For each K-Means cluster, the number of its rows.
+    pub sizes: Vec<u64>,
+    /// The same, of the rows within all fences.
     pub inside: Vec<u64>,
     /// `None` without a monetary feature, or where some of its values are negative, because then there are no shares.
     pub spent: Option<Spent>,
@@ -91,10 +94,6 @@ impl PartTask for Score {
         let part = only(inputs)?;
         let runtime = context.runtime_env();
         let filler = self.filling.filler(&self.features, context).await?;
-        let predictor = match &self.density {
-            Some(density) => Some(density.load(&self.features, context).await?),
-            None => None,
-        };
         let mut fields: Vec<Field> = part_schema(&runtime, part)
             .await?
             .fields()
@@ -108,19 +107,19 @@ impl PartTask for Score {
         fields.push(Field::new("outside", DataType::Utf8, true));
         fields.push(Field::new(KMEANS_COLUMN, DataType::Int32, false));
         fields.push(Field::new("kmeans_distance", DataType::Float64, false));
-        let has_labels = self.labels.iter().any(Option::is_some);
-        if has_labels {
-            fields.push(Field::new("kmeans_label", DataType::Utf8, true));
-        }
-        if predictor.is_some() {
-            fields.push(Field::new(CLUSTER_COLUMN, DataType::Int32, false));
-            fields.push(Field::new(PROBABILITY_COLUMN, DataType::Float64, false));
-            fields.push(Field::new(SCORE_COLUMN, DataType::Float64, false));
+        fields.extend(self.name_field(KMEANS_COLUMN));
+        for placement in &self.placements {
+            for field in placement.fields() {
+                let name = self.name_field(field.name());
+                fields.push(field);
+                fields.extend(name);
+            }
         }
         let schema = Arc::new(Schema::new(fields));
         let mut writer = PartWriter::create(&runtime, &self.prefix, part.index, Arc::clone(&schema))?;
         let d = self.features.len();
-        let (mut filled, mut outside, mut noise, mut inside) = (0, 0, 0, vec![0; self.centers.k()]);
+        let (mut filled, mut outside, mut noise) = (0, 0, 0);
+        let (mut sizes, mut inside) = (vec![0; self.centers.k()], vec![0; self.centers.k()]);
         let mut spent = self.monetary.map(|_| Spent::default());
         let mut batches = read_part(&runtime, part, None).await?;
         while let Some(batch) = batches.next().await {
@@ -128,37 +127,31 @@ impl PartTask for Score {
             Progress::add_rows(context, batch.num_rows() as u64);
             let mut values = Vec::new();
             append_rows(&batch, &self.features, &mut values)?;
-            let mut fences: Vec<Option<&str>> = Vec::with_capacity(batch.num_rows());
-            let (mut clusters, mut distances, mut members) = (Vec::new(), Vec::new(), Vec::new());
-            let mut labels: Vec<Option<&str>> = Vec::new();
-            let mut scaled = vec![0.0; d];
             filled += filler.fill(&mut values).iter().map(|mask| u64::from(mask.count_ones())).sum::<u64>();
-            let mut by_fence: Vec<Option<usize>> =
-                values.chunks_exact(d).map(|row| first_outside(row, &self.fences)).collect();
-            if let Some(forest) = &self.forest {
-                let is_outside: Vec<bool> = by_fence.iter().map(Option::is_some).collect();
-                for (feature, by_forest) in by_fence.iter_mut().zip(forest.cut(&values, d, &is_outside)) {
-                    *feature = feature.or(by_forest.map(|(_, feature)| feature));
-                }
+            let cut = self.outliers.cut(&values);
+            let mut points = values.clone();
+            if self.clips {
+                self.outliers.clip(&mut points);
             }
-            for (row, feature) in values.chunks_exact(d).zip(by_fence) {
-                outside += u64::from(feature.is_some());
+            for point in points.chunks_exact_mut(d) {
+                point.iter_mut().zip(&self.scalers).for_each(|(value, scaler)| *value = scaler.apply(*value));
+            }
+            let points = matrix(points, d);
+            let mut fences: Vec<Option<&str>> = Vec::with_capacity(batch.num_rows());
+            let (mut clusters, mut distances) = (Vec::new(), Vec::new());
+            for ((row, point), cut) in values.chunks_exact(d).zip(points.row_slices()).zip(&cut) {
+                outside += u64::from(cut.is_some());
                 if let Some(j) = self.monetary {
                     spent = spent.filter(|_| row[j] >= 0.0);
-                    spent.iter_mut().for_each(|spent| spent.add(row[j], feature.is_some()));
+                    spent.iter_mut().for_each(|spent| spent.add(row[j], cut.is_some()));
                 }
-                fences.push(feature.map(|j| self.features[j].as_str()));
-                for ((scaled, cell), scaler) in scaled.iter_mut().zip(row).zip(&self.scalers) {
-                    *scaled = scaler.apply(*cell);
-                }
-                let (cluster, squared) = self.centers.nearest(&scaled);
-                inside[cluster] += u64::from(feature.is_none());
+                fences.push(cut.map(|cut| self.features[cut.feature].as_str()));
+                let (cluster, squared) = self.centers.nearest(point);
+                sizes[cluster] += 1;
+                inside[cluster] += u64::from(cut.is_none());
                 clusters.push(self.numbers[cluster]);
-                labels.push(self.labels.get(cluster).and_then(Option::as_deref));
                 distances.push(squared.sqrt());
-                members.extend(predictor.as_ref().map(|predictor| predictor.predict(&scaled)));
             }
-            noise += members.iter().filter(|member| member.label < 0).count() as u64;
             let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
             for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
                 match self.features.iter().position(|name| name == field.name()) {
@@ -171,19 +164,43 @@ impl PartTask for Score {
                 }
             }
             columns.push(Arc::new(StringArray::from(fences)));
-            columns.push(Arc::new(Int32Array::from(clusters)));
+            let clusters: ArrayRef = Arc::new(Int32Array::from(clusters));
+            let names = self.names_of(KMEANS_COLUMN, &clusters);
+            columns.push(clusters);
             columns.push(Arc::new(Float64Array::from(distances)));
-            if has_labels {
-                columns.push(Arc::new(StringArray::from(labels)));
-            }
-            if predictor.is_some() {
-                columns.push(Arc::new(members.iter().map(|member| member.label).collect::<Int32Array>()));
-                columns.push(Arc::new(members.iter().map(|member| member.probability).collect::<Float64Array>()));
-                columns.push(Arc::new(members.iter().map(|member| member.outlier_score).collect::<Float64Array>()));
+            columns.extend(names);
+            for placement in &self.placements {
+                let placed = placement.place(&self.features, &points, context).await?;
+                for (field, column) in placement.fields().iter().zip(placed) {
+                    let labels = column.as_primitive_opt::<Int32Type>();
+                    if let (Some(labels), CLUSTER_COLUMN) = (labels, field.name().as_str()) {
+                        noise += labels.values().iter().filter(|label| **label < 0).count() as u64;
+                    }
+                    let names = self.names_of(field.name(), &column);
+                    columns.push(column);
+                    columns.extend(names);
+                }
             }
             let rows = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(DataFusionError::from)?;
             writer.write(&rows).await?;
         }
-        Ok(Scored { part: writer.finish().await?, filled, outside, noise, inside, spent })
+        Ok(Scored { part: writer.finish().await?, filled, outside, noise, sizes, inside, spent })
+    }
+}
+
+impl Score {
+    /// The column with the names of clusters whose numbers are in `column`, if they have any.
+    fn name_field(&self, column: &str) -> Option<Field> {
+        let names = self.names.iter().find(|names| names.of == column)?;
+        Some(Field::new(&names.name, DataType::Utf8, true))
+    }
+
+    /// Its cells, for these numbers.
+    fn names_of(&self, column: &str, numbers: &ArrayRef) -> Option<ArrayRef> {
+        let names = self.names.iter().find(|names| names.of == column)?;
+        let by_number: HashMap<i32, &str> = names.names.iter().map(|(number, name)| (*number, name.as_str())).collect();
+        let numbers = numbers.as_primitive_opt::<Int32Type>()?;
+        let name = |number: Option<i32>| by_number.get(&number?).copied();
+        Some(Arc::new(numbers.iter().map(name).collect::<StringArray>()))
     }
 }

@@ -7,6 +7,7 @@ use datafusion::execution::TaskContext;
 use segmenta_algorithms::outliers::{Fence, Reach, first_outside};
 use segmenta_algorithms::quantiles::{QuantileSketch, SketchCounter};
 use segmenta_algorithms::rows::Rows;
+use segmenta_algorithms::scalers::Transform;
 use serde::{Deserialize, Serialize};
 
 use super::{PartTask, only};
@@ -24,6 +25,8 @@ pub struct SketchExcess {
     pub features: Vec<String>,
     /// The fences that stay as they are, one for each feature.
     pub fixed: Vec<Fence>,
+    /// What each feature is transformed by before its reach is looked at.
+    pub transforms: Vec<Transform>,
     /// The reach of each fence that may be widened.
     pub reaches: Vec<Option<Reach>>,
 }
@@ -37,7 +40,11 @@ impl PartTask for SketchExcess {
         let points = load_points(context, only(inputs)?, &self.features).await?;
         let mut counter = SketchCounter::new(EXCESS_BITS);
         for row in points.rows.row_slices().filter(|row| first_outside(row, &self.fixed).is_none()) {
-            let times = row.iter().zip(&self.reaches).filter_map(|(value, reach)| Some(reach.as_ref()?.times(*value)));
+            let reaches = self.transforms.iter().zip(&self.reaches);
+            let times = row
+                .iter()
+                .zip(reaches)
+                .filter_map(|(value, (transform, reach))| Some(reach.as_ref()?.times(transform.apply(*value))));
             counter.add(times.fold(0.0, f64::max));
         }
         Ok(counter.finish())

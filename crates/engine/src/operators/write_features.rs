@@ -39,6 +39,8 @@ pub struct WriteFeatures {
     pub ids: Vec<String>,
     /// Feature columns; `Float64` in the input.
     pub features: Vec<String>,
+    /// Columns that go along as they are; `Float64` in the input.
+    pub beside: Vec<String>,
     /// The column with the weight of a row; `Float64` in the input, `UInt32` in the output.
     pub weight: Option<String>,
 }
@@ -176,6 +178,7 @@ fn output_schema(settings: &WriteFeatures, input: &Schema) -> SchemaRef {
     }
     fields.push(Field::new(ROW_COLUMN, DataType::UInt64, false));
     fields.extend(settings.features.iter().map(|name| Field::new(name, DataType::Float64, true)));
+    fields.extend(settings.beside.iter().map(|name| Field::new(name, DataType::Float64, true)));
     fields.extend(settings.weight.iter().map(|name| Field::new(name, DataType::UInt32, false)));
     Arc::new(Schema::new(fields))
 }
@@ -237,6 +240,11 @@ fn clean(
     // Neighbours in a batch mostly have the same pattern, which is that nothing is missing.
     for same in masks.chunk_by(|a, b| a == b) {
         *open.patterns.entry(same[0]).or_default() += same.len() as u64;
+    }
+    for name in &settings.beside {
+        let values = column(batch, name)?.as_primitive::<Float64Type>().iter();
+        let finite = values.map(|value| value.filter(|value| value.is_finite()));
+        columns.push(Arc::new(finite.collect::<Float64Array>()));
     }
     if let Some(name) = &settings.weight {
         columns.push(Arc::new(weights(settings, batch, name)?));

@@ -185,7 +185,7 @@ impl Sources {
         if self.tables.iter().all(|table| table.long_columns.is_empty()) {
             return Ok(());
         }
-        let used = source.id.iter().chain(&source.features).chain(&source.weight);
+        let used = source.id.iter().chain(&source.features).chain(&source.weight).chain(&source.beside);
         let used: Vec<Expr> = used.map(|name| Expr::Column(Column::from_name(name))).collect();
         let plan = frame.clone().select(used)?.into_optimized_plan()?;
         let mut found = None;
@@ -271,6 +271,7 @@ fn check_columns(schema: &DFSchema, source: &Source) -> Result<()> {
     let ids = source.id.iter().map(|id| ("source.id", id));
     let numbers: Vec<(&str, &String)> = (source.features.iter().map(|name| ("source.features", name)))
         .chain(source.weight.iter().map(|name| ("source.weight", name)))
+        .chain(source.beside.iter().map(|name| ("profile.tenure", name)))
         .collect();
     for (key, name) in ids.chain(numbers.iter().copied()) {
         let found = names.iter().filter(|n| **n == name).count();

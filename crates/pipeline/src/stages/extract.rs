@@ -56,9 +56,9 @@ impl Stage for ExtractStage {
         // The output is part of the settings. Manifests list their parts by URL, and a folder that was copied elsewhere
         // must not be mistaken for the original.
         let Given { spec, sources, output, moment, .. } = *given;
-        let Source { tables, sql, id, features, weight } = &spec.source;
+        let Source { tables, sql, id, features, weight, beside } = &spec.source;
         let shards: Vec<_> = sources.shards().map(|shard| (&shard.url, shard.bytes, &shard.version)).collect();
-        let source = (tables, sql, id, features, weight);
+        let source = (tables, sql, id, features, weight, beside);
         serde_json::to_value((source, shards, part_count(sources.rows()), output, moment))
     }
 
@@ -89,7 +89,8 @@ fn describe(spec: &JobSpec, sources: &Sources) -> String {
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Extracted {
-    /// The feature table: id columns, row id, features (null where missing), the weight if there is one.
+    /// The feature table: id columns, row id, features and columns beside them (null where missing), the
+    /// weight if there is one.
     pub parts: Vec<Part>,
     /// One entry for each feature.
     pub features: Vec<FeatureStatistics>,
@@ -203,6 +204,7 @@ async fn plan(frame: DataFrame, source: &Source, parts: u32, prefix: &str) -> Re
     };
     let mut columns: Vec<Expr> = source.id.iter().map(named).collect();
     columns.extend(source.features.iter().map(|name| cast(named(name), DataType::Float64).alias(name)));
+    columns.extend(source.beside.iter().map(|name| cast(named(name), DataType::Float64).alias(name)));
     columns.extend(source.weight.iter().map(|name| cast(named(name), DataType::Float64).alias(name)));
     columns.push(function(ROW_ID, source.id.iter().map(named).collect())?.alias(ROW_COLUMN));
     let with_row = frame.select(columns)?;
@@ -223,6 +225,7 @@ async fn plan(frame: DataFrame, source: &Source, parts: u32, prefix: &str) -> Re
         prefix: prefix.to_owned(),
         ids: source.id.clone(),
         features: source.features.clone(),
+        beside: source.beside.clone(),
         weight: source.weight.clone(),
     };
     Ok(Arc::new(OperatorExec::new(settings, sorted)))

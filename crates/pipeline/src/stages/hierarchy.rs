@@ -23,8 +23,11 @@ use segmenta_algorithms::rows::{Rows, matrix};
 use segmenta_algorithms::sums::Bounds;
 use segmenta_algorithms::with_dimensions;
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::hdbscan::{PointLabels, write_hierarchy_labels};
-use segmenta_engine::operators::hierarchy::{CollectDistinct, DistinctPoints, LabelBySeeds, ReduceRows};
+use segmenta_engine::operators::hdbscan::PointLabels;
+use segmenta_engine::operators::hierarchy::{
+    CollectDistinct, DistinctPoints, LabelledCell, ReduceRows, write_hierarchy_labels, write_labelled_cell,
+};
+use segmenta_engine::operators::{Place, Placement};
 use segmenta_engine::{EngineError, Result};
 use segmenta_results::clusterings::{Algorithm, LinkedCluster, Reduction};
 use segmenta_results::segments::Segment as Profiled;
@@ -113,6 +116,8 @@ pub struct Linked {
     pub cut_above: Option<f64>,
     /// The highest merges.
     pub top: Top,
+    /// The points that were linked, or seeds of those, with their labels: for labelling other rows.
+    pub model: Vec<LabelledCell>,
     /// Row id and label, row for row those of the prepared points.
     pub labels: Vec<Part>,
 }
@@ -130,6 +135,10 @@ impl Clustering for Linked {
         Some(&self.labels)
     }
 
+    fn placement(&self) -> Option<Placement> {
+        Some(Placement::Nearest(self.model.clone()))
+    }
+
     fn complete(&self, segment: &mut Profiled) {
         let cluster = self.clusters.iter().find(|cluster| cluster.cluster == segment.cluster);
         segment.tree_path = cluster.map(|cluster| cluster.path.clone());
@@ -138,11 +147,11 @@ impl Clustering for Linked {
 
 /// The points that are linked, and how rows find theirs.
 struct Points {
-    /// Where rows are looked up.
+    /// Where rows are looked up, in the order in which a [`Reducer`] numbers them.
     seeds: Array2<f64>,
     points: Array2<f64>,
     weights: Vec<u64>,
-    /// The point of each seed, as a [`Reducer`] numbers them.
+    /// The point of each seed.
     of_seed: Vec<u32>,
     reduction: Option<Reduction>,
 }
@@ -167,8 +176,8 @@ pub async fn run(
             return single(context, settings, features, scaled, slices).await;
         }
         Some((points, weights)) => {
-            let of_seed = as_numbered(&points, &scaled.bounds);
-            Points { seeds: points.clone(), points, weights, of_seed, reduction: None }
+            let (seeds, of_seed) = as_numbered(&points, &scaled.bounds);
+            Points { seeds, points, weights, of_seed, reduction: None }
         }
         None => reduce(context, settings, features, scaled).await?,
     };
@@ -194,15 +203,17 @@ pub async fn run(
     drop(reservation);
     let cut = cut(context, settings, &dendrogram)?;
     context.begin_step("label the rows");
-    let task = LabelBySeeds {
+    let of_seed: Vec<i32> = found.of_seed.iter().map(|point| cut.labels[*point as usize] as i32).collect();
+    let prefix = format!("{}model/", context.prefix);
+    let cell = write_labelled_cell(&context.cluster.runtime(), &prefix, features, &found.seeds, &of_seed).await?;
+    let model = vec![cell];
+    let task = Place {
         prefix: context.prefix.clone(),
         columns: features.to_vec(),
-        bounds: scaled.bounds.clone(),
-        seeds: found.seeds.values().to_vec(),
-        labels: found.of_seed.iter().map(|point| cut.labels[*point as usize]).collect(),
+        placement: Placement::Nearest(model.clone()),
     };
     let labels = context.map_parts(task, &singly(&scaled.parts)).await?;
-    Ok(Linked::new(&dendrogram, &cut, found.reduction, labels))
+    Ok(Linked::new(&dendrogram, &cut, found.reduction, model, labels))
 }
 
 /// Single linkage of any number of rows, from HDBSCAN's spanning tree: with a `min_samples` of 1, mutual reachability is distance.
@@ -238,11 +249,13 @@ async fn single(
     let runtime = context.cluster.runtime();
     let prefix = format!("{}points_labels/", context.prefix);
     let mut inputs = Vec::with_capacity(cells.len());
+    let mut model = Vec::with_capacity(cells.len());
     for (cell, first) in cells.iter().zip(&points.first) {
         let first = *first as usize;
         let labels: Vec<i32> =
             cut.labels[first..first + cell.points.rows as usize].iter().map(|label| *label as i32).collect();
         let labels = write_hierarchy_labels(&runtime, &prefix, cell.points.index, &labels).await?;
+        model.push(LabelledCell { points: cell.points.clone(), labels: labels.clone() });
         inputs.push(vec![cell.rows.clone(), labels]);
     }
     let labels = label_rows(context, &inputs, PointLabels::Hierarchy, scaled, slices).await?;
@@ -251,7 +264,7 @@ async fn single(
         height_error: Some(resolution * (features.len() as f64).sqrt()),
         hidden_height: Some(resolution * (features.len() as f64).sqrt()),
     });
-    Ok(Linked::new(&dendrogram, &cut, reduction, labels))
+    Ok(Linked::new(&dendrogram, &cut, reduction, model, labels))
 }
 
 /// Points and rows of a cell of the spanning tree, the same as HDBSCAN's defaults.
@@ -285,7 +298,13 @@ fn cut(context: &StageContext<'_>, settings: &Hierarchy, dendrogram: &Dendrogram
 }
 
 impl Linked {
-    fn new(dendrogram: &Dendrogram, cut: &Cut, reduction: Option<Reduction>, labels: Vec<Part>) -> Self {
+    fn new(
+        dendrogram: &Dendrogram,
+        cut: &Cut,
+        reduction: Option<Reduction>,
+        model: Vec<LabelledCell>,
+        labels: Vec<Part>,
+    ) -> Self {
         Self {
             points: dendrogram.points() as u64,
             is_exact: reduction.is_none(),
@@ -294,6 +313,7 @@ impl Linked {
             cut_below: cut.height,
             cut_above: first_above(dendrogram, cut.segments.len()),
             top: dendrogram.top(TOP_MERGES),
+            model,
             labels,
         }
     }
@@ -317,12 +337,13 @@ fn first_above(dendrogram: &Dendrogram, clusters: usize) -> Option<f64> {
     merges.get((merges.len() + 1).checked_sub(clusters)?).map(|merge| merge.height)
 }
 
-/// The index of each point in the order in which a [`Reducer`] numbers them as seeds.
-fn as_numbered(points: &Array2<f64>, bounds: &[Bounds]) -> Vec<u32> {
+/// Points in the order in which a [`Reducer`] numbers them, and the index of each.
+fn as_numbered(points: &Array2<f64>, bounds: &[Bounds]) -> (Array2<f64>, Vec<u32>) {
     let places = with_dimensions!(points.ncols(), D => Reducer::<D>::new(points, bounds).assign(points));
     let mut of_seed = vec![0; points.nrows()];
     places.iter().zip(0..).for_each(|(place, point)| of_seed[*place as usize] = point);
-    of_seed
+    let seeds = of_seed.iter().flat_map(|point| points.row_slice(*point as usize).iter().copied()).collect();
+    (matrix(seeds, points.ncols()), of_seed)
 }
 
 /// Reduces all rows to micro-clusters.
@@ -345,8 +366,10 @@ async fn reduce(
     let task = ReduceRows { columns: features.to_vec(), bounds: scaled.bounds.clone(), seeds: seeds.values().to_vec() };
     let partial =
         context.merge_parts(task, &singly(&scaled.parts), |total: &mut Partial, part| total.merge(&part, 0)).await?;
-    let micro = with_dimensions!(features.len(), D => {
-        MicroClusters::new(Reducer::<D>::new(&seeds, &scaled.bounds).assigner(), &partial)
+    let (micro, seeds) = with_dimensions!(features.len(), D => {
+        let reducer = Reducer::<D>::new(&seeds, &scaled.bounds);
+        let numbered = reducer.assigner().centers().centroids().to_vec();
+        (MicroClusters::new(reducer.assigner(), &partial), matrix(numbered, features.len()))
     });
     let is_ward = settings.linkage == Linkage::Ward;
     let reduction = Reduction {

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | [`extract`] | the sources | the feature table: one row a customer, in parts by row id |
 //! | [`impute`] | features | features without a gap, with a flag for each cell that was filled |
-//! | [`outliers`] | imputed features | the rows within their fences, and those set aside |
+//! | [`transform`] | imputed features | what brings in the tails of skewed features |
+//! | [`outliers`] | imputed features, transforms | the rows within their fences, and those set aside |
 //! | [`scale`] | kept rows | prepared points: row id and scaled features |
 //! | [`kmeans`] | points | the best centroids for each k |
 //! | [`hierarchy`] | points | a dendrogram of the rows or of micro-clusters, and its cut |
@@ -26,8 +27,10 @@ pub mod outliers;
 pub mod profile;
 pub mod publish;
 pub mod scale;
+pub mod transform;
 
 use segmenta_algorithms::moments::{MomentSums, MomentUnits};
+use segmenta_algorithms::quantiles::QuantileSketch;
 use segmenta_algorithms::sums::Bounds;
 use segmenta_engine::Result;
 use segmenta_engine::artifact::Part;
@@ -154,6 +157,26 @@ pub(crate) async fn means_and_variances(
         sums.iter().zip(units).map(|(sums, units)| MeanAndVariance::new(sums, units)).collect()
     };
     Ok(sums.iter().zip(&units).map(of_group).collect())
+}
+
+/// Mean and population variance of variables of features whose values are sketched.
+pub(crate) async fn moments_of_variables(
+    context: &StageContext<'_>,
+    parts: &[Part],
+    features: &[String],
+    sketches: &[&QuantileSketch],
+    variables: &[Variable],
+) -> Result<Vec<(f64, f64)>> {
+    // The transforms are increasing, so they map bounds to bounds and medians to medians.
+    let units = variables.iter().map(|Variable { column, transform }| {
+        let (bounds, median) = (sketches[*column].bounds(), sketches[*column].quantile(0.5).unwrap_or_default());
+        let bounds = Bounds { min: transform.apply(bounds.min), max: transform.apply(bounds.max) };
+        MomentUnits::new(transform.apply(median), &bounds)
+    });
+    let units: Vec<MomentUnits> = units.collect();
+    let columns = MomentColumns { parts, names: features, group: None, variables, units: &units };
+    let moments = means_and_variances(context, &columns).await?;
+    Ok(moments.into_iter().flatten().map(|moments| (moments.mean, moments.variance)).collect())
 }
 
 /// The settings of the features in words: once if they are the same for all, otherwise with the features of each.

@@ -1,17 +1,22 @@
-//! Outliers: sets aside the rows that lie outside a feature's fence.
+//! Outliers: keeps the rows that lie outside a feature's fence out of the fit, or moves their values to the fence.
+//!
+//! Fences are found among transformed values, unless the job says otherwise, and are told in the units of the features.
 
 use segmenta_algorithms::moments::MomentUnits;
 use segmenta_algorithms::outliers::{Fence, IsolationForest, Reach, first_outside};
 use segmenta_algorithms::quantiles::{QuantileSearch, QuantileSketch};
+use segmenta_algorithms::scalers::Transform;
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{
-    ForestCut, KeptFeature, ScoreForest, SketchExcess, SplitOutliers, Variable, write_none_rejected,
+    Deviation, ForestCut, KeptFeature, OutlierRules, OutliersGo, ScoreForest, SketchExcess, SplitOutliers, Variable,
+    write_none_rejected,
 };
 use segmenta_engine::{EngineError, Result};
 use serde::{Deserialize, Serialize};
 
 use super::impute::Imputed;
-use super::{Draw, MeanAndVariance, MomentColumns, draw, means_and_variances, rows_of, singly};
+use super::transform::TransformStage;
+use super::{Draw, MeanAndVariance, MomentColumns, draw, means_and_variances, moments_of_variables, rows_of, singly};
 use crate::quantiles::{self, Columns, Wanted};
 use crate::stage::{Given, Made, Stage, StageContext};
 use crate::stages::by_feature;
@@ -19,7 +24,7 @@ use crate::stages::extract::ExtractStage;
 use crate::stages::impute::ImputeStage;
 use segmenta_results::words::{self, plural};
 use segmenta_spec::JobSpec;
-use segmenta_spec::{Forest, ForestThreshold, OutlierRule, Outliers, Quantiles};
+use segmenta_spec::{FenceSpace, Forest, ForestThreshold, OutlierAction, OutlierRule, Outliers, Quantiles};
 use serde_json::Value;
 
 /// The stage.
@@ -27,7 +32,7 @@ pub struct OutliersStage;
 
 impl Stage for OutliersStage {
     const NAME: &'static str = "outliers";
-    const AFTER: &'static [&'static str] = &[ImputeStage::NAME];
+    const AFTER: &'static [&'static str] = &[TransformStage::NAME];
     type Output = Split;
 
     fn settings(given: &Given<'_>) -> serde_json::Result<Value> {
@@ -44,7 +49,11 @@ impl Stage for OutliersStage {
 
     async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Split> {
         let (spec, imputed) = (given.spec, made.of::<ImputeStage>()?);
-        let split = run(context, &spec.outliers, &spec.source.features, imputed).await?;
+        let transforms = match spec.outliers.space {
+            FenceSpace::Transformed => made.of::<TransformStage>()?.transforms.clone(),
+            FenceSpace::Raw => vec![Transform::None; spec.source.features.len()],
+        };
+        let split = run(context, &spec.outliers, &spec.source.features, imputed, &transforms).await?;
         if let Some(warning) = too_many(spec, imputed, &split) {
             context.warn(warning);
         }
@@ -54,11 +63,16 @@ impl Stage for OutliersStage {
 
 fn describe(spec: &JobSpec) -> String {
     let outliers = &spec.outliers;
+    let act = match outliers.action {
+        OutlierAction::SetAside => "set aside from the fit",
+        OutlierAction::Clip => "moved to the fence for the fit",
+        OutlierAction::Drop => "dropped",
+    };
     let fences = by_feature(&spec.source.features, &outliers.rules, |rule| match rule {
-        OutlierRule::Iqr { factor } => format!("set aside beyond {factor} interquartile ranges from the quartiles"),
-        OutlierRule::Zscore { factor } => format!("set aside beyond {factor} standard deviations from the mean"),
-        OutlierRule::Mad { factor } => format!("set aside at modified z-scores beyond {factor}"),
-        OutlierRule::Percentile { low, high } => format!("set aside beyond the quantiles {low} and {high}"),
+        OutlierRule::Iqr { factor } => format!("{act} beyond {factor} interquartile ranges from the quartiles"),
+        OutlierRule::Zscore { factor } => format!("{act} beyond {factor} standard deviations from the mean"),
+        OutlierRule::Mad { factor } => format!("{act} at modified z-scores beyond {factor}"),
+        OutlierRule::Percentile { low, high } => format!("{act} beyond the quantiles {low} and {high}"),
         OutlierRule::None => "keep every row".to_owned(),
     });
     let forest = outliers.forest.map_or_else(String::new, |forest| {
@@ -71,35 +85,48 @@ fn describe(spec: &JobSpec) -> String {
     format!("{fences}{forest}")
 }
 
-/// What a user should know where more customers are set aside than `share_limit`, which a `factor` of the spec may ask for.
+/// What a user should know where more customers are outliers than `share_limit`, which a rule that the spec settles may ask for.
 fn too_many(spec: &JobSpec, imputed: &Imputed, split: &Split) -> Option<String> {
-    let share = rows_of(&split.rejected) as f64 / rows_of(&imputed.parts).max(1) as f64;
+    let share = split.outliers() as f64 / rows_of(&imputed.parts).max(1) as f64;
     if share <= spec.outliers.share_limit {
         return None;
     }
     let features = &spec.source.features;
     let cut = |j: &usize| split.features[*j].cut + split.features[*j].cut_by_forest;
     let most = (0..features.len()).max_by(|a, b| cut(a).cmp(&cut(b)).then(b.cmp(a)))?;
-    let money = spec.profile.monetary.as_ref().and_then(|name| {
-        let held = split.monetary_share(imputed, features.iter().position(|feature| feature == name)?)?;
-        Some(format!(" with {} of all `{name}`,", words::percent(held)))
+    let money = spec.monetary().and_then(|j| {
+        let held = split.monetary_share(imputed, j)?;
+        Some(format!(" with {} of all `{}`,", words::percent(held), features[j]))
     });
+    let become_of = match spec.outliers.action {
+        OutlierAction::SetAside => "they take no part in the fit, and get their segments afterwards",
+        OutlierAction::Clip => "their values are moved to the fences for the fit",
+        OutlierAction::Drop => "they are in no segment",
+    };
+    let (by_forest, by_fence): (u64, u64) =
+        split.features.iter().fold((0, 0), |(a, b), feature| (a + feature.cut_by_forest, b + feature.cut));
+    let limit = words::percent(spec.outliers.share_limit);
+    let way_out = match spec.outliers.rules[most] {
+        _ if by_forest > by_fence => "lower the forest's `contamination`, or raise its `threshold`".to_owned(),
+        OutlierRule::Percentile { .. } => "move `low` and `high` outwards".to_owned(),
+        _ => format!("raise `factor`, or leave it out (then at most {limit} are outliers)"),
+    };
     Some(format!(
-        "outliers: {} of the customers are set aside,{} most of them by `{}`; they are in no segment. Raise `factor`, leave it out \
-         (then at most {} are set aside), or bring in a skewed feature's tail with `scale.transform`",
+        "outliers: {} of the customers are outliers,{} most of them by `{}`; {become_of}. To have fewer, {way_out}",
         words::percent(share),
         money.unwrap_or_default(),
         features[most],
-        words::percent(spec.outliers.share_limit),
     ))
 }
 
 /// What the stage made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Split {
-    /// The rows kept. If no rule sets a row aside, these are the imputed parts themselves.
+    /// The rows that are fitted. If no rule sets a row aside, these are the imputed parts themselves.
     pub kept: Vec<Part>,
-    /// The rows set aside, with the rule and the feature that set them aside.
+    /// The rows set aside, for the stages that give them segments; none where outliers are dropped.
+    pub aside: Vec<Part>,
+    /// The same rows as they are published, with the rule and the feature that set them aside.
     pub rejected: Vec<Part>,
     /// The rules, one for each feature, with the factors that were applied.
     pub rules: Vec<OutlierRule>,
@@ -112,6 +139,23 @@ pub struct Split {
 }
 
 impl Split {
+    /// How many rows are outliers.
+    #[must_use]
+    pub fn outliers(&self) -> u64 {
+        self.features.iter().map(|feature| feature.cut + feature.cut_by_forest).sum()
+    }
+
+    /// What tells outliers from other rows. `settings` are those of the job.
+    #[must_use]
+    pub fn rules(&self, settings: &Outliers, features: &[String]) -> OutlierRules {
+        OutlierRules {
+            features: features.to_vec(),
+            fences: self.fences.iter().map(|fence| fence.unwrap_or(Fence::EVERYTHING)).collect(),
+            rules: settings.rules.iter().map(|rule| rule.name().to_owned()).collect(),
+            forest: self.forest.clone(),
+        }
+    }
+
     /// Of the sum of feature `monetary` over all customers, the share of those set aside; `None` where a value is negative, or
     /// the sum is not above 0.
     #[must_use]
@@ -129,9 +173,9 @@ impl Split {
 /// A feature after the outliers were set aside.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SplitFeature {
-    /// Rows set aside by it: it is the first feature of the spec that is outside its fence.
+    /// Outliers by it: it is the first feature of the spec that is outside its fence.
     pub cut: u64,
-    /// Rows that the isolation forest set aside, counted at the feature that isolates them the most.
+    /// Outliers by the isolation forest, counted at the feature that isolates them the most.
     pub cut_by_forest: u64,
     /// How the cells of the kept rows are distributed.
     pub sketch: QuantileSketch,
@@ -151,6 +195,7 @@ pub async fn run(
     settings: &Outliers,
     features: &[String],
     imputed: &Imputed,
+    transforms: &[Transform],
 ) -> Result<Split> {
     let rows = rows_of(&imputed.parts);
     // Variances can be taken around the median, and the median stays within the fences.
@@ -169,10 +214,11 @@ pub async fn run(
         let fences = vec![None; features.len()];
         let rejected = none_rejected(context, features, imputed).await?;
         let (features, rules) = (kept.collect(), settings.rules.clone());
-        return Ok(Split { kept: imputed.parts.clone(), rejected, rules, fences, forest: None, features });
+        let kept = imputed.parts.clone();
+        return Ok(Split { kept, aside: vec![], rejected, rules, fences, forest: None, features });
     }
-    let Fenced { mut fences, reaches } = fences(context, settings, features, imputed, &units).await?;
-    let times = widen(context, settings, features, imputed, &mut fences, &reaches).await?;
+    let Fenced { mut fences, reaches } = fences(context, settings, features, imputed, transforms).await?;
+    let times = widen(context, settings, features, imputed, &mut fences, &reaches, transforms).await?;
     let rules = settings.rules.iter().zip(&settings.may_widen).map(|(rule, widened)| match times {
         Some(times) if *widened => rule.widened(times),
         _ => *rule,
@@ -183,31 +229,32 @@ pub async fn run(
         Some(settings) => Some(forest(context, settings, features, imputed, &applied).await?),
         None => None,
     };
-    let task = SplitOutliers {
-        kept_prefix: format!("{}kept/", context.prefix),
-        rejected_prefix: format!("{}rejected/", context.prefix),
-        features: features.to_vec(),
-        fences: applied,
-        forest: forest.clone(),
-        rules: settings.rules.iter().map(|rule| rule.name().to_owned()).collect(),
-        units: units.clone(),
+    let mut split = Split { kept: vec![], aside: vec![], rejected: vec![], rules, fences, forest, features: vec![] };
+    let of = |table: &str| format!("{}{table}/", context.prefix);
+    let outliers = match settings.action {
+        OutlierAction::Clip => OutliersGo::ToFences,
+        OutlierAction::SetAside => {
+            OutliersGo::Apart { aside_prefix: Some(of("aside")), rejected_prefix: of("rejected") }
+        }
+        OutlierAction::Drop => OutliersGo::Apart { aside_prefix: None, rejected_prefix: of("rejected") },
     };
+    let rules = split.rules(settings, features);
+    let task = SplitOutliers { rules, outliers, kept_prefix: of("kept"), units: units.clone() };
     let mut totals = vec![KeptFeature::default(); features.len()];
-    let (mut kept, mut rejected) = (vec![], vec![]);
     for part in context.map_parts(task, &singly(&imputed.parts)).await? {
-        kept.extend(part.kept);
-        rejected.extend(part.rejected);
+        split.kept.extend(part.kept);
+        split.aside.extend(part.aside);
+        split.rejected.extend(part.rejected);
         totals.iter_mut().zip(&part.features).for_each(|(total, feature)| total.merge(feature));
     }
-    if rejected.is_empty() {
-        rejected = none_rejected(context, features, imputed).await?;
+    if split.rejected.is_empty() {
+        split.rejected = none_rejected(context, features, imputed).await?;
     }
-    if kept.is_empty() {
+    if split.kept.is_empty() {
         return Err(EngineError::spec(format!(
             "outliers: the rules set all {rows} rows aside; raise `outliers.factor`, or set `method: none`"
         )));
     }
-    let mut split = Split { kept, rejected, rules, fences, forest, features: vec![] };
     let precise = totals.iter().zip(&units).all(|(feature, units)| feature.moments.is_precise(units));
     let moments: Vec<MeanAndVariance> = if precise {
         totals.iter().zip(&units).map(|(feature, units)| MeanAndVariance::new(&feature.moments, units)).collect()
@@ -305,6 +352,7 @@ async fn widen(
     imputed: &Imputed,
     fences: &mut [Option<Fence>],
     reaches: &[Option<Reach>],
+    transforms: &[Transform],
 ) -> Result<Option<f64>> {
     let rows = rows_of(&imputed.parts);
     let most = (settings.share_limit * rows as f64) as u64;
@@ -324,24 +372,28 @@ async fn widen(
         Some(_) => Fence::EVERYTHING,
         None => fence.unwrap_or(Fence::EVERYTHING),
     });
-    let task = SketchExcess { features: features.to_vec(), fixed: fixed.collect(), reaches: reaches.to_vec() };
+    let task = SketchExcess {
+        features: features.to_vec(),
+        fixed: fixed.collect(),
+        transforms: transforms.to_vec(),
+        reaches: reaches.to_vec(),
+    };
     let merge = |total: &mut QuantileSketch, part: QuantileSketch| total.merge(&part);
     let excess = context.merge_parts(task, &singly(&imputed.parts), merge).await?;
     let Some(times) = excess.at_most_above(most).filter(|times| *times > 1.0) else { return Ok(None) };
     // A little more, so that rounding leaves the row inside that is on the fence.
     let times = times * (1.0 + 1e-12);
     let beyond: u64 = excess.bins().iter().filter(|bin| bin.high > 1.0).map(|bin| bin.count).sum();
-    for (fence, reach) in fences.iter_mut().zip(reaches) {
+    for ((fence, reach), transform) in fences.iter_mut().zip(reaches).zip(transforms) {
         if let (Some(fence), Some(reach)) = (fence, reach) {
-            *fence = reach.fence(times);
+            *fence = reach.fence(times).before(*transform);
         }
     }
     let widest = each.iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0))).map_or(0, |(j, _)| *j);
     let factor = settings.rules[widest].widened(times).factor().unwrap_or_default();
     context.warn(format!(
-        "outliers: the fences would set aside {} of the customers, most of them by `{}`, where `share_limit` allows {}; they are \
-         widened by {times:.2}, that of `{}` to a factor of {factor:.2}. Set `factor` to decide it yourself; `scale.transform` \
-         brings in the tails of a skewed feature",
+        "outliers: {} of the customers would be outliers, most of them by `{}`, where `share_limit` allows {}; the fences are \
+         widened by {times:.2}, that of `{}` to a factor of {factor:.2}. Set `factor` to decide it yourself",
         words::percent(beyond as f64 / rows as f64),
         features[widest],
         words::percent(settings.share_limit),
@@ -355,30 +407,39 @@ async fn fences(
     settings: &Outliers,
     features: &[String],
     imputed: &Imputed,
-    units: &[MomentUnits],
+    transforms: &[Transform],
 ) -> Result<Fenced> {
     let rules = &settings.rules;
     let moments = if rules.iter().any(|rule| matches!(rule, OutlierRule::Zscore { .. })) {
-        moments(context, features, imputed, units).await?
+        let sketches: Vec<&QuantileSketch> = imputed.features.iter().map(|feature| &feature.sketch).collect();
+        let variables =
+            transforms.iter().enumerate().map(|(column, transform)| Variable { column, transform: *transform });
+        let variables: Vec<Variable> = variables.collect();
+        moments_of_variables(context, &imputed.parts, features, &sketches, &variables).await?
     } else {
         vec![]
     };
     // The quantiles that each rule needs. For a modified z-score, the second is that of the deviations from the first.
-    let asked: Vec<Vec<(f64, Option<f64>)>> = rules
+    let asked: Vec<Vec<Asked>> = rules
         .iter()
-        .map(|rule| match *rule {
-            OutlierRule::Iqr { .. } => vec![(0.25, None), (0.75, None)],
-            OutlierRule::Mad { .. } => vec![(0.5, None)],
-            OutlierRule::Percentile { low, high } => vec![(low, None), (high, None)],
+        .zip(transforms)
+        .map(|(rule, transform)| match *rule {
+            OutlierRule::Iqr { .. } => [0.25, 0.75].map(|q| Asked::Value(q, *transform)).into(),
+            OutlierRule::Mad { .. } => vec![Asked::Value(0.5, *transform)],
+            // A transform is increasing: it leaves who lies beyond a quantile as it is.
+            OutlierRule::Percentile { low, high } => [low, high].map(|q| Asked::Value(q, Transform::None)).into(),
             OutlierRule::Zscore { .. } | OutlierRule::None => vec![],
         })
         .collect();
     let found = quantiles(context, settings.quantiles, features, imputed, &asked).await?;
-    let deviations: Vec<Vec<(f64, Option<f64>)>> = rules
+    let deviations: Vec<Vec<Asked>> = rules
         .iter()
         .zip(&found)
-        .map(|(rule, found)| match (rule, found.first()) {
-            (OutlierRule::Mad { .. }, Some(median)) => vec![(0.5, Some(*median))],
+        .zip(transforms)
+        .map(|((rule, found), transform)| match (rule, found.first()) {
+            (OutlierRule::Mad { .. }, Some(median)) => {
+                vec![Asked::Deviation(0.5, Deviation { transform: *transform, center: *median })]
+            }
             _ => vec![],
         })
         .collect();
@@ -391,13 +452,14 @@ async fn fences(
             (OutlierRule::Iqr { factor }, [q1, q3], _) => Some(Reach::iqr(*q1, *q3, factor)),
             (OutlierRule::Mad { factor }, [median], [deviation]) => Some(Reach::mad(*median, *deviation, factor)),
             (OutlierRule::Zscore { factor }, _, _) => {
-                Some(Reach::zscore(moments[j].mean, moments[j].variance.sqrt(), factor))
+                let (mean, variance) = moments[j];
+                Some(Reach::zscore(mean, variance.sqrt(), factor))
             }
             _ => None,
         };
-        let fence = match (*rule, found[j].as_slice(), reach) {
-            (_, _, Some(reach)) => reach.fence(1.0),
-            (OutlierRule::Percentile { .. }, [low, high], _) => Fence { low: *low, high: *high },
+        let (fence, transform) = match (*rule, found[j].as_slice(), reach) {
+            (_, _, Some(reach)) => (reach.fence(1.0), transforms[j]),
+            (OutlierRule::Percentile { .. }, [low, high], _) => (Fence { low: *low, high: *high }, Transform::None),
             _ => {
                 fences.push(None);
                 continue;
@@ -405,7 +467,7 @@ async fn fences(
         };
         // A fence of zero width would set aside every row except those with the most common value, so it is not
         // applied.
-        let fence = (fence.high > fence.low).then_some(fence);
+        let fence = (fence.high > fence.low).then(|| fence.before(transform));
         if fence.is_none() {
             flat.push(features[j].as_str());
         }
@@ -422,38 +484,59 @@ async fn fences(
     Ok(Fenced { fences, reaches })
 }
 
-/// For each feature, the quantiles asked for: `(q, center)`, with a center if the quantile is of the absolute
-/// deviations from it.
+/// A quantile that a rule needs.
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    /// Of the values, transformed.
+    Value(f64, Transform),
+    /// Of deviations.
+    Deviation(f64, Deviation),
+}
+
+/// For each feature, the quantiles asked for.
 async fn quantiles(
     context: &StageContext<'_>,
     how: Quantiles,
     features: &[String],
     imputed: &Imputed,
-    asked: &[Vec<(f64, Option<f64>)>],
+    asked: &[Vec<Asked>],
 ) -> Result<Vec<Vec<f64>>> {
     let sketches = || imputed.features.iter().map(|feature| &feature.sketch);
     if how == Quantiles::Sketch {
-        let of = |sketch: &QuantileSketch, (q, center): (f64, Option<f64>)| match center {
-            Some(center) => sketch.deviation_quantile(center, q),
-            None => sketch.quantile(q),
+        let of = |sketch: &QuantileSketch, asked: &Asked| match *asked {
+            Asked::Value(q, transform) => sketch.quantile(q).map(|value| transform.apply(value)),
+            Asked::Deviation(q, Deviation { transform, center }) => {
+                sketch.deviation_quantile(|value| transform.apply(value), center, q)
+            }
         };
-        let of_feature = |(sketch, asked): (&QuantileSketch, &Vec<(f64, Option<f64>)>)| {
-            asked.iter().map(|asked| of(sketch, *asked).unwrap_or_default()).collect()
+        let of_feature = |(sketch, asked): (&QuantileSketch, &Vec<Asked>)| {
+            asked.iter().map(|asked| of(sketch, asked).unwrap_or_default()).collect()
         };
         return Ok(sketches().zip(asked).map(of_feature).collect());
     }
     let mut wanted = vec![];
     for (column, (sketch, asked)) in sketches().zip(asked).enumerate() {
-        for (q, center) in asked {
-            let search = match center {
-                Some(center) => QuantileSearch::new(*q, sketch.count(), 0.0, sketch.bounds().reach(*center)),
-                None => QuantileSearch::from_sketch(*q, sketch),
+        for asked in asked {
+            let (deviation, search) = match *asked {
+                Asked::Value(q, _) => (None, QuantileSearch::from_sketch(q, sketch)),
+                Asked::Deviation(q, deviation) => {
+                    let bounds = sketch.bounds();
+                    let largest = deviation.of(bounds.min).max(deviation.of(bounds.max));
+                    (Some(deviation), QuantileSearch::new(q, sketch.count(), 0.0, largest))
+                }
             };
-            wanted.push(Wanted { column, group: None, center: *center, search });
+            wanted.push(Wanted { column, group: None, deviation, search });
         }
     }
     let columns = Columns { parts: &imputed.parts, names: features, group: None };
     let found = quantiles::find(context, &columns, wanted).await?;
-    let mut values = found.iter().map(|search| search.as_ref().and_then(QuantileSearch::value).unwrap_or_default());
-    Ok(asked.iter().map(|asked| values.by_ref().take(asked.len()).collect()).collect())
+    let mut found = found.iter();
+    let mut value = |asked: &Asked| {
+        let search = found.next()?.as_ref()?;
+        match *asked {
+            Asked::Value(_, transform) => search.value_of(|value| transform.apply(value)),
+            Asked::Deviation(..) => search.value(),
+        }
+    };
+    Ok(asked.iter().map(|asked| asked.iter().map(|asked| value(asked).unwrap_or_default()).collect()).collect())
 }

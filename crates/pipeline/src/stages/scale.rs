@@ -1,8 +1,7 @@
 //! Scale: brings the features to comparable scales, and writes the prepared points.
 
-use segmenta_algorithms::moments::MomentUnits;
-use segmenta_algorithms::quantiles::QuantileSearch;
-use segmenta_algorithms::scalers::{Scaler, Transform, YeoJohnsonSearch};
+use segmenta_algorithms::quantiles::{QuantileSearch, QuantileSketch};
+use segmenta_algorithms::scalers::{Scaler, Transform};
 use segmenta_algorithms::sums::{Bounds, MOST_TERMS};
 use segmenta_engine::artifact::Part;
 use segmenta_engine::operators::{Scale as ScaleTask, Variable};
@@ -11,14 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use super::extract::LARGEST;
 use super::outliers::Split;
-use super::{MomentColumns, means_and_variances, singly};
+use super::{moments_of_variables, singly};
 use crate::quantiles::{self, Columns, Wanted};
 use crate::stage::{Given, Made, Stage, StageContext};
 use crate::stages::outliers::OutliersStage;
+use crate::stages::transform::TransformStage;
 use crate::stages::{by_feature, rows_of};
 use segmenta_results::words::{self, plural};
 use segmenta_spec::JobSpec;
-use segmenta_spec::{FeatureScale, Scale, ScaleMethod, Source, TransformMethod};
+use segmenta_spec::{Scale, ScaleMethod, Source};
 use serde_json::Value;
 
 /// The stage.
@@ -30,7 +30,8 @@ impl Stage for ScaleStage {
     type Output = Scaled;
 
     fn settings(given: &Given<'_>) -> serde_json::Result<Value> {
-        serde_json::to_value(&given.spec.scale)
+        let methods: Vec<ScaleMethod> = given.spec.scale.features.iter().map(|scale| scale.method).collect();
+        serde_json::to_value(methods)
     }
 
     fn describe(given: &Given<'_>) -> String {
@@ -42,24 +43,20 @@ impl Stage for ScaleStage {
     }
 
     async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Scaled> {
-        run(context, &given.spec.scale, &given.spec.source, made.of::<OutliersStage>()?).await
+        let (split, transformed) = (made.of::<OutliersStage>()?, made.of::<TransformStage>()?);
+        run(context, &given.spec.scale, &given.spec.source, split, &transformed.transforms).await
     }
 }
 
 fn describe(spec: &JobSpec) -> String {
     by_feature(&spec.source.features, &spec.scale.features, |scale| {
-        let method = match scale.method {
+        match scale.method {
             ScaleMethod::Standard => "to mean 0 and variance 1",
             ScaleMethod::Robust => "to median 0 and interquartile range 1",
             ScaleMethod::Minmax => "to the range 0 to 1",
             ScaleMethod::None => "as they are",
-        };
-        match scale.transform {
-            TransformMethod::None => method.to_owned(),
-            TransformMethod::Log1p => format!("log1p, then {method}"),
-            TransformMethod::SignedLog1p => format!("log1p of either sign, then {method}"),
-            TransformMethod::YeoJohnson => format!("Yeo-Johnson, then {method}"),
         }
+        .to_owned()
     })
 }
 
@@ -84,14 +81,19 @@ pub struct Scaled {
 /// one or two for quantiles. The moments of untransformed features came with the rows.
 ///
 /// # Errors
-/// A value outside the domain of the transform.
-pub async fn run(context: &StageContext<'_>, settings: &Scale, source: &Source, split: &Split) -> Result<Scaled> {
+/// Scaled values whose squares cannot be added up.
+pub async fn run(
+    context: &StageContext<'_>,
+    settings: &Scale,
+    source: &Source,
+    split: &Split,
+    transforms: &[Transform],
+) -> Result<Scaled> {
     let features = &source.features;
-    let transforms = transforms(context, settings, features, split).await?;
     let variables: Vec<Variable> =
         transforms.iter().enumerate().map(|(column, transform)| Variable { column, transform: *transform }).collect();
     let moments = moments(context, features, split, &variables).await?;
-    let quartiles = quartiles(context, settings, features, split, &transforms).await?;
+    let quartiles = quartiles(context, settings, features, split, transforms).await?;
     let scaler = |j: usize| {
         let (transform, bounds, (mean, variance)) = (transforms[j], split.features[j].sketch.bounds(), moments[j]);
         match (settings.features[j].method, quartiles[j]) {
@@ -161,80 +163,6 @@ pub async fn run(context: &StageContext<'_>, settings: &Scale, source: &Source, 
     Ok(Scaled { parts, scalers, bounds: scaled_bounds, variances, is_weighted: source.weight.is_some(), weight })
 }
 
-/// One entry for each feature.
-async fn transforms(
-    context: &StageContext<'_>,
-    settings: &Scale,
-    features: &[String],
-    split: &Split,
-) -> Result<Vec<Transform>> {
-    let bounds = split.features.iter().map(|feature| feature.sketch.bounds());
-    let outside = features.iter().zip(&settings.features).zip(bounds).filter_map(|((name, scale), bounds)| {
-        let is_outside = scale.transform == TransformMethod::Log1p && bounds.min <= -1.0;
-        is_outside.then(|| format!("`{name}` goes down to {}", bounds.min))
-    });
-    let listed: Vec<String> = outside.collect();
-    if !listed.is_empty() {
-        return Err(EngineError::spec(format!(
-            "scale.transform: log1p needs values above -1, but {}; shift the feature in source.sql, or set `transform: \
-             signed_log1p`, `yeo_johnson` or `none` for it",
-            listed.join(", ")
-        )));
-    }
-    let searches = settings.features.iter().zip(&split.features).map(|(scale, feature)| {
-        (scale.transform == TransformMethod::YeoJohnson).then(|| YeoJohnsonSearch::new(&feature.sketch))
-    });
-    let powers = powers(context, features, split, searches.collect()).await?;
-    let transform = |(scale, power): (&FeatureScale, Option<Transform>)| match scale.transform {
-        TransformMethod::Log1p => Transform::Log1p,
-        TransformMethod::SignedLog1p => Transform::SignedLog1p,
-        TransformMethod::None | TransformMethod::YeoJohnson => power.unwrap_or(Transform::None),
-    };
-    Ok(settings.features.iter().zip(powers).map(transform).collect())
-}
-
-/// Completes the searches for Yeo-Johnson's lambda, all of them in the same passes.
-async fn powers(
-    context: &StageContext<'_>,
-    features: &[String],
-    split: &Split,
-    mut searches: Vec<Option<YeoJohnsonSearch>>,
-) -> Result<Vec<Option<Transform>>> {
-    loop {
-        // For each feature that is searched for: the result of every lambda, and the logarithm that its likelihood
-        // needs.
-        let mut variables: Vec<Variable> = vec![];
-        let mut open: Vec<usize> = vec![];
-        for (column, search) in searches.iter().enumerate() {
-            let Some((search, lambdas)) = search.as_ref().and_then(|search| Some((search, search.lambdas()?))) else {
-                continue;
-            };
-            open.push(column);
-            variables.extend(lambdas.map(|lambda| Variable { column, transform: search.with(lambda) }));
-            variables.push(Variable { column, transform: search.logarithm() });
-        }
-        if open.is_empty() {
-            let is_bounded =
-                |search: &Option<YeoJohnsonSearch>| search.as_ref().is_some_and(YeoJohnsonSearch::is_bounded);
-            let bounded = features.iter().zip(&searches).filter(|(_, search)| is_bounded(search));
-            let bounded: Vec<&str> = bounded.map(|(name, _)| name.as_str()).collect();
-            if !bounded.is_empty() {
-                context.warn(format!(
-                    "{}: the likelihood of Yeo-Johnson's lambda rises up to where the values become too large; the last lambda \
-                     before that is taken",
-                    words::features(&bounded)
-                ));
-            }
-            return Ok(searches.iter().map(|search| search.as_ref().and_then(YeoJohnsonSearch::transform)).collect());
-        }
-        let moments = moments(context, features, split, &variables).await?;
-        for (column, moments) in open.iter().zip(moments.chunks_exact(variables.len() / open.len())) {
-            let ([powers @ .., (mean_log, _)], Some(search)) = (moments, &mut searches[*column]) else { continue };
-            search.narrow(&std::array::from_fn(|i| powers[i].1), *mean_log);
-        }
-    }
-}
-
 /// Mean and population variance of each variable.
 async fn moments(
     context: &StageContext<'_>,
@@ -246,17 +174,8 @@ async fn moments(
         let feature = |variable: &Variable| &split.features[variable.column];
         return Ok(variables.iter().map(feature).map(|feature| (feature.mean, feature.variance)).collect());
     }
-    // The transforms are increasing, so they map bounds to bounds and medians to medians.
-    let units = variables.iter().map(|Variable { column, transform }| {
-        let sketch = &split.features[*column].sketch;
-        let (bounds, median) = (sketch.bounds(), sketch.quantile(0.5).unwrap_or_default());
-        let bounds = Bounds { min: transform.apply(bounds.min), max: transform.apply(bounds.max) };
-        MomentUnits::new(transform.apply(median), &bounds)
-    });
-    let units: Vec<MomentUnits> = units.collect();
-    let columns = MomentColumns { parts: &split.kept, names: features, group: None, variables, units: &units };
-    let moments = means_and_variances(context, &columns).await?;
-    Ok(moments.into_iter().flatten().map(|moments| (moments.mean, moments.variance)).collect())
+    let sketches: Vec<&QuantileSketch> = split.features.iter().map(|feature| &feature.sketch).collect();
+    moments_of_variables(context, &split.kept, features, &sketches, variables).await
 }
 
 /// The quartiles of the transformed values of the features whose scaler asks for them.
@@ -273,7 +192,7 @@ async fn quartiles(
         [0.25, 0.5, 0.75].map(|q| Wanted {
             column,
             group: None,
-            center: None,
+            deviation: None,
             search: QuantileSearch::from_sketch(q, &split.features[column].sketch),
         })
     });

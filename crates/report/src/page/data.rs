@@ -132,7 +132,7 @@ fn fill_in_words(fill: Fill) -> String {
     }
 }
 
-/// The fences of a feature, and how many customers they set aside.
+/// The fences of a feature, and how many customers are outliers by them.
 #[derive(Debug, Serialize)]
 pub(super) struct Outliers {
     feature: String,
@@ -159,7 +159,7 @@ pub(super) fn outliers(published: &Published) -> Result<Vec<Outliers>> {
         let (before, kept) = (quality.row(&feature.feature, "imputed")?, quality.row(&feature.feature, "kept")?);
         let at = |column: &str| quality.number(column, before);
         let fence = |column: &str| {
-            Ok::<_, segmenta_engine::EngineError>(quality.number(column, kept)?.filter(|f| f.is_finite()))
+            Ok::<_, segmenta_engine::EngineError>(quality.number(column, kept)?.filter(|f| f.abs() < f64::MAX))
         };
         Ok(Outliers {
             feature: feature.feature.clone(),

@@ -66,6 +66,8 @@ struct Report {
     noise: Option<Noise>,
     missing: Missing,
     outliers: Vec<Outliers>,
+    /// What became of them.
+    outliers_became: &'static str,
     agreements: Vec<Agreement>,
     platform: Platform,
 }
@@ -104,6 +106,7 @@ impl Report {
             noise: segments::noise(published),
             missing: Missing::new(published)?,
             outliers: data::outliers(published)?,
+            outliers_became: segments::outliers_became(published),
             agreements: data::agreements(metrics, &clusterings),
             platform: Platform::new(published),
             overall,

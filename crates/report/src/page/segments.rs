@@ -14,6 +14,7 @@ use super::{damaged, short};
 use segmenta_results::clusterings::Algorithm;
 use segmenta_results::published::Published;
 use segmenta_results::words::plural;
+use segmenta_spec::OutlierAction;
 
 /// Customers that are drawn on a plot.
 const DRAWN: usize = 2_500;
@@ -77,6 +78,9 @@ pub(super) struct SegmentView {
     why: Option<String>,
     #[serde(skip)]
     score: Option<f64>,
+    /// Which of [`NAMES`] its name stands for.
+    #[serde(skip)]
+    kind: String,
     traits: Vec<String>,
     rule: Option<RuleView>,
     features: Vec<FeatureView>,
@@ -120,6 +124,7 @@ impl SegmentView {
             action: None,
             why: None,
             score: None,
+            kind: name.to_owned(),
             traits: vec![],
             rule: None,
             features: vec![],
@@ -211,8 +216,7 @@ pub(super) fn clusterings(published: &Published, overall: &[Overall]) -> Result<
 /// it. All others get the colours that are left. Where no segment has a name, each has the colour of its number.
 fn color(segments: &mut [SegmentView]) {
     let of_name = |segment: &SegmentView| {
-        let name = segment.name.split(',').next().unwrap_or_default();
-        let known = NAMES.iter().position(|known| *known == name).filter(|_| segment.score.is_some());
+        let known = NAMES.iter().position(|known| *known == segment.kind).filter(|_| segment.score.is_some());
         known.map(|at| COLORS[at])
     };
     let mut taken: Vec<i32> = vec![];
@@ -252,6 +256,10 @@ fn views(table: &Table<'_>, algorithm: Algorithm, rows: &[usize], overall: &[Ove
     let clusters = segments.labels("cluster").ok_or_else(|| damaged(TABLE, "cluster"))?;
     let text = |column: &str| segments.texts(column).ok_or_else(|| damaged(TABLE, column));
     let (names, actions, whys, rules) = (text("label")?, text("action")?, text("why")?, text("rule")?);
+    // Tables of earlier versions have our own words alone.
+    let before_comma =
+        |name: &Option<String>| name.as_ref().map(|name| name.split(',').next().unwrap_or_default().to_owned());
+    let kinds = segments.texts("label_kind").unwrap_or_else(|| names.iter().map(before_comma).collect());
     let (shares, silhouettes, scores) =
         (table.numbers("share")?, table.numbers("silhouette")?, table.numbers("score")?);
     let (precisions, recalls) = (table.numbers("rule_precision")?, table.numbers("rule_recall")?);
@@ -302,6 +310,7 @@ fn views(table: &Table<'_>, algorithm: Algorithm, rows: &[usize], overall: &[Ove
             action: actions[i].clone(),
             why: whys[i].clone(),
             score: known(scores[i]),
+            kind: kinds[i].clone().unwrap_or_default(),
             traits: if cluster < 0 { vec![] } else { traits(names_of_features, &units, &features, overall) },
             rule: rules[i].clone().map(|text| RuleView {
                 text,
@@ -361,16 +370,15 @@ pub(super) fn headline(published: &Published, clusterings: &[Clustering]) -> Vec
         said.push(format!("The largest is {}, with {} of them.", largest.name, percent(largest.share)));
     }
     said.extend(worth(published, segments));
-    if rows.rejected > 0 {
-        let share = rows.rejected as f64 / rows.customers.max(1) as f64;
+    if rows.outliers > 0 {
+        let share = rows.outliers as f64 / rows.customers.max(1) as f64;
         let held = match Money::new(published) {
-            Some(Money { feature, set_aside: Some(held), .. }) => {
-                format!(", with {} of all {feature}: look at them by themselves", percent(held))
-            }
+            Some(Money { feature, set_aside: Some(held), .. }) => format!(", with {} of all {feature}", percent(held)),
             _ => String::new(),
         };
-        let (n, were) = (thousands_of(rows.rejected), plural(rows.rejected, "customer was", "customers were"));
-        said.push(format!("{n} {were} set aside as outliers: {} of all{held}.", percent(share)));
+        let (n, are) =
+            (thousands_of(rows.outliers), plural(rows.outliers, "customer is an outlier", "customers are outliers"));
+        said.push(format!("{n} {are}: {} of all{held}. {}", percent(share), outliers_became(published)));
     }
     if segments.iter().all(|segment| segment.action.is_none()) {
         said.push(
@@ -380,7 +388,7 @@ pub(super) fn headline(published: &Published, clusterings: &[Clustering]) -> Vec
         );
     }
     if let (Some(model), Some(metrics)) = (&published.model.hdbscan, &published.metrics.hdbscan) {
-        let share = metrics.noise as f64 / rows.assigned.max(1) as f64;
+        let share = metrics.noise as f64 / metrics.weight.max(1) as f64;
         said.push(format!(
             "By density, HDBSCAN finds {} {}, and counts {} of the customers as noise.",
             model.clusters.len(),
@@ -389,6 +397,17 @@ pub(super) fn headline(published: &Published, clusterings: &[Clustering]) -> Vec
         ));
     }
     said
+}
+
+/// What became of outliers.
+pub(super) fn outliers_became(published: &Published) -> &'static str {
+    match published.model.outliers.action {
+        OutlierAction::SetAside => {
+            "The segments were found without them; each of them is in the segment that it is nearest to."
+        }
+        OutlierAction::Clip => "Their values were moved to the fences to find the segments.",
+        OutlierAction::Drop => "They are in no segment: look at them by themselves.",
+    }
 }
 
 /// A value with its unit, where it has one.
@@ -431,6 +450,8 @@ impl Money {
         let feature = published.model.features[j].clone();
         let total = |step: &str| sum_of(published, &feature, step);
         let set_aside = match (total("imputed"), total("kept")) {
+            // What is fitted of customers whose values were moved is not what they spent.
+            _ if published.model.outliers.action == OutlierAction::Clip => None,
             (Some(all), Some(kept)) if all > 0.0 => Some((1.0 - kept / all).clamp(0.0, 1.0)),
             _ => None,
         };

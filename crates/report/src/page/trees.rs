@@ -226,6 +226,8 @@ mod tests {
         let hierarchy = HierarchyModel {
             linkage: Linkage::Ward,
             clusters: vec![cluster(0, 2, &[4, 3]), cluster(1, 1, &[4, 2])],
+            labels: std::collections::BTreeMap::new(),
+            points: vec![],
             cut_below: 1.0,
             cut_above: Some(5.0),
             dendrogram: DendrogramModel {

@@ -14,7 +14,6 @@ use segmenta_algorithms::hdbscan::membership::Membership;
 use segmenta_algorithms::spatial_tree::{BoundingBox, SpatialTree};
 use serde::{Deserialize, Serialize};
 
-use super::super::hierarchy::HIERARCHY_COLUMN;
 use super::columns::{
     CLUSTER_COLUMN, CORE_COLUMN, FRAGMENT_COLUMN, HEIGHT_COLUMN, NODE_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN,
 };
@@ -133,7 +132,7 @@ pub(super) async fn load_cores(context: &TaskContext, part: &Part) -> Result<Arc
 }
 
 /// Writes a table of whole columns as one part.
-pub(super) async fn write_columns(
+pub(in crate::operators) async fn write_columns(
     runtime: &RuntimeEnv,
     prefix: &str,
     index: u32,
@@ -150,7 +149,11 @@ pub(super) async fn write_columns(
 }
 
 /// Reads whole columns of a part, in the order of `names`.
-pub(super) async fn read_columns(context: &TaskContext, part: &Part, names: &[&str]) -> Result<Vec<ArrayRef>> {
+pub(in crate::operators) async fn read_columns(
+    context: &TaskContext,
+    part: &Part,
+    names: &[&str],
+) -> Result<Vec<ArrayRef>> {
     columns_of(&context.runtime_env(), part, names).await
 }
 
@@ -223,13 +226,4 @@ pub async fn write_labels(
         (HEIGHT_COLUMN, Arc::new(Float64Array::from(heights.to_vec()))),
     ];
     write_columns(runtime, prefix, index, columns).await
-}
-
-/// Writes the clusters of a hierarchy that the points of a cell are in, in tree order.
-///
-/// # Errors
-/// A place that cannot be written to.
-pub async fn write_hierarchy_labels(runtime: &RuntimeEnv, prefix: &str, index: u32, labels: &[i32]) -> Result<Part> {
-    let labels: ArrayRef = Arc::new(Int32Array::from(labels.to_vec()));
-    write_columns(runtime, prefix, index, vec![(HIERARCHY_COLUMN, labels)]).await
 }

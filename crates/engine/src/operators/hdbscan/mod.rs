@@ -22,7 +22,8 @@ mod grow_forest;
 mod predictor;
 mod scatter;
 
-pub use cell::{CellBounds, CellPoints, read_ids, read_weights, write_hierarchy_labels, write_labels};
+pub use cell::{CellBounds, CellPoints, read_ids, read_weights, write_labels};
+pub(super) use cell::{read_columns, write_columns};
 pub use columns::{CLUSTER_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
 pub use count_points::CountPoints;
 pub use find_links::{FindLinks, SearchedCell, write_components};

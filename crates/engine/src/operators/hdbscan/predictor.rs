@@ -1,22 +1,21 @@
-//! The published points of HDBSCAN, for labelling new rows.
+//! The points of a density clustering, for labelling rows that were no part of it.
 
 use std::sync::Arc;
 
-use arrow::array::AsArray;
-use arrow::datatypes::{Float64Type, UInt32Type};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array};
+use arrow::datatypes::{DataType, Field, Float64Type, UInt32Type};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
-use segmenta_algorithms::hdbscan::condensed_tree::CondensedCluster;
-use segmenta_algorithms::hdbscan::membership::{Membership, Memberships};
-use segmenta_algorithms::hdbscan::prediction::{Clustering, ModelPoint, Predictor};
-use segmenta_algorithms::rows::matrix;
+use ndarray::Array2;
+use segmenta_algorithms::hdbscan::membership::Membership;
+use segmenta_algorithms::hdbscan::prediction::{CellPlaces, Clustering, Queries};
 use segmenta_algorithms::spatial_tree::MAX_DIMENSIONS;
 use segmenta_algorithms::with_dimensions;
 use serde::{Deserialize, Serialize};
 
-use super::cell::read_columns;
-use super::columns::{CORE_COLUMN, HEIGHT_COLUMN, NODE_COLUMN};
-use crate::artifact::{Part, WEIGHT_COLUMN};
+use super::cell::{load_cell, read_columns};
+use super::columns::{CLUSTER_COLUMN, CORE_COLUMN, HEIGHT_COLUMN, NODE_COLUMN, PROBABILITY_COLUMN, SCORE_COLUMN};
+use crate::artifact::Part;
 use crate::error::{EngineError, Result};
 use crate::store::{PartitionStore, StoreKey};
 
@@ -36,86 +35,97 @@ pub struct DensityModelCell {
 pub struct DensityModel {
     /// The points.
     pub cells: Vec<DensityModelCell>,
-    /// The condensed tree, parents first.
-    pub clusters: Vec<CondensedCluster>,
-    /// What its clusters mean.
-    pub memberships: Memberships,
-    /// The weight within a core distance.
-    pub min_samples: u64,
+    /// The condensed tree, and what its clusters mean.
+    pub clustering: Clustering,
 }
 
-type Predict = dyn Fn(&[f64]) -> Membership + Send + Sync;
-
-/// A predictor for any number of features.
-pub(crate) struct AnyPredictor {
-    predict: Box<Predict>,
-}
-
-impl std::fmt::Debug for AnyPredictor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AnyPredictor")
-    }
-}
-
-impl AnyPredictor {
-    pub(crate) fn predict(&self, row: &[f64]) -> Membership {
-        (self.predict)(row)
-    }
+/// Where the points of a cell fall out of the tree, in memory: 20 bytes a point.
+#[derive(Debug)]
+struct Places {
+    squared_core: Vec<f64>,
+    cluster: Vec<u32>,
+    height: Vec<f64>,
 }
 
 impl DensityModel {
-    /// Loads the predictor through the process's partition store: once for all tasks of a worker.
-    pub(crate) async fn load(&self, features: &[String], context: &TaskContext) -> Result<Arc<AnyPredictor>> {
+    /// Its columns.
+    pub(in crate::operators) fn fields() -> Vec<Field> {
+        vec![
+            Field::new(CLUSTER_COLUMN, DataType::Int32, false),
+            Field::new(PROBABILITY_COLUMN, DataType::Float64, false),
+            Field::new(SCORE_COLUMN, DataType::Float64, false),
+        ]
+    }
+
+    /// The columns of rows of scaled features (`n x d`). Goes through the cells one after the other, and each is loaded
+    /// through the process's partition store (`10 d + 32` bytes a point).
+    pub(in crate::operators) async fn place(
+        &self,
+        features: &[String],
+        rows: &Array2<f64>,
+        context: &TaskContext,
+    ) -> Result<Vec<ArrayRef>> {
         if features.len() > MAX_DIMENSIONS {
             return Err(EngineError::job(format!("a model of {} features", features.len())));
         }
-        let store = PartitionStore::of(context)?;
-        let trees: Vec<Part> = self.cells.iter().map(|cell| cell.tree.clone()).collect();
-        let key = StoreKey::of_all(&trees, &format!("predictor#{}", self.min_samples));
-        let load = async {
-            with_dimensions!(features.len(), D => {
-                let predictor = self.predictor::<D>(features, context).await?;
-                let bytes = predictor.bytes();
-                Ok((AnyPredictor { predict: Box::new(move |row| predictor.predict(row)) }, bytes))
-            })
-        };
-        Ok(store.get_or_load(&key, load).await?)
+        let members = with_dimensions!(features.len(), D => self.members::<D>(features, rows, context).await?);
+        Ok(vec![
+            Arc::new(members.iter().map(|member| member.label).collect::<Int32Array>()),
+            Arc::new(members.iter().map(|member| member.probability).collect::<Float64Array>()),
+            Arc::new(members.iter().map(|member| member.outlier_score).collect::<Float64Array>()),
+        ])
     }
 
-    async fn predictor<const D: usize>(&self, features: &[String], context: &TaskContext) -> Result<Predictor<D>> {
-        let rows: u64 = self.cells.iter().map(|cell| cell.points.rows).sum();
-        let reservation = MemoryConsumer::new("segmenta density model").register(context.memory_pool());
-        reservation.try_grow(rows as usize * (34 * D + 64))?;
-        let (mut coordinates, mut points) = (Vec::new(), Vec::new());
-        let mut names = vec![WEIGHT_COLUMN];
-        names.extend(features.iter().map(String::as_str));
+    async fn members<const D: usize>(
+        &self,
+        features: &[String],
+        rows: &Array2<f64>,
+        context: &TaskContext,
+    ) -> Result<Vec<Membership>> {
+        let min_samples = self.clustering.min_samples;
+        let reservation = MemoryConsumer::new("segmenta density queries").register(context.memory_pool());
+        reservation.try_grow(rows.nrows() * (8 * D + 72 * min_samples as usize))?;
+        let mut queries = Queries::<D>::new(rows, min_samples);
+        let mut first = 0_u32;
         for cell in &self.cells {
-            let columns = read_columns(context, &cell.points, &names).await?;
+            let loaded = load_cell::<D>(context, &cell.points, features).await?;
+            queries.search(first, &loaded.tree);
+            first += cell.points.rows as u32;
+        }
+        first = 0;
+        for cell in &self.cells {
+            let loaded = load_cell::<D>(context, &cell.points, features).await?;
+            let places = self.places(context, cell).await?;
+            let places = CellPlaces {
+                weights: loaded.weights.as_deref(),
+                squared_core: &places.squared_core,
+                cluster: &places.cluster,
+                height: &places.height,
+            };
+            queries.look_up(first, &places);
+            first += cell.points.rows as u32;
+        }
+        Ok(queries.memberships(&self.clustering))
+    }
+
+    async fn places(&self, context: &TaskContext, cell: &DensityModelCell) -> Result<Arc<Places>> {
+        let key = StoreKey::of_all(&[cell.tree.clone(), cell.cores.clone()], "places");
+        let load = async {
             let cores = read_columns(context, &cell.cores, &[CORE_COLUMN]).await?;
             let tree = read_columns(context, &cell.tree, &[NODE_COLUMN, HEIGHT_COLUMN]).await?;
-            let values: Vec<&[f64]> =
-                columns[1..].iter().map(|column| column.as_primitive::<Float64Type>().values().as_ref()).collect();
-            let weights = columns[0].as_primitive::<UInt32Type>().values();
-            let cores = cores[0].as_primitive::<Float64Type>().values();
-            let nodes = tree[0].as_primitive::<UInt32Type>().values();
-            let heights = tree[1].as_primitive::<Float64Type>().values();
-            let fits = cores.len() == weights.len()
-                && nodes.len() == weights.len()
-                && nodes.iter().all(|node| (*node as usize) < self.clusters.len());
+            let squared_core = cores[0].as_primitive::<Float64Type>().values().to_vec();
+            let cluster = tree[0].as_primitive::<UInt32Type>().values().to_vec();
+            let height = tree[1].as_primitive::<Float64Type>().values().to_vec();
+            let rows = cell.points.rows as usize;
+            let fits = [squared_core.len(), cluster.len(), height.len()] == [rows; 3]
+                && cluster.iter().all(|node| (*node as usize) < self.clustering.clusters.len());
             if !fits {
-                return Err(EngineError::input(format!("{}: is not of the same model as the rest", cell.points.url)));
+                return Err(
+                    EngineError::input(format!("{}: is not of the same model as the rest", cell.points.url)).into()
+                );
             }
-            for i in 0..weights.len() {
-                coordinates.extend(values.iter().map(|column| column[i]));
-                let (weight, squared_core) = (weights[i], cores[i]);
-                points.push(ModelPoint { weight, squared_core, cluster: nodes[i], height: heights[i] });
-            }
-        }
-        let clustering = Clustering {
-            clusters: self.clusters.clone(),
-            memberships: self.memberships.clone(),
-            min_samples: self.min_samples,
+            Ok((Places { squared_core, cluster, height }, rows * 20))
         };
-        Ok(Predictor::new(&matrix(coordinates, features.len()), &points, clustering))
+        Ok(PartitionStore::of(context)?.get_or_load(&key, load).await?)
     }
 }

@@ -1,9 +1,9 @@
 //! The tasks of hierarchical clustering: see [`segmenta_algorithms::hierarchy`] for the method.
 
 mod collect_distinct;
-mod label_by_seeds;
+mod labelled_points;
 mod reduce_rows;
 
 pub use collect_distinct::{CollectDistinct, DistinctPoints};
-pub use label_by_seeds::{HIERARCHY_COLUMN, LabelBySeeds};
+pub use labelled_points::{HIERARCHY_COLUMN, LabelledCell, write_hierarchy_labels, write_labelled_cell};
 pub use reduce_rows::ReduceRows;

@@ -7,11 +7,13 @@ mod choosing;
 mod numbering;
 mod silhouettes;
 
-use segmenta_algorithms::kmeans::{Clustering, Gap, Judge, Quality, prominences};
+use std::collections::{BTreeMap, BTreeSet};
+
+use segmenta_algorithms::kmeans::{self, Centers, Gap, Judge, Quality, prominences};
 use segmenta_algorithms::metrics::{calinski_harabasz, davies_bouldin};
 use segmenta_algorithms::rows::matrix;
 use segmenta_engine::artifact::Part;
-use segmenta_engine::operators::{Assign, ClusterQuality, Judged, StratifiedSample};
+use segmenta_engine::operators::{Assign, ClusterQuality, Judged, Place, Scale, StratifiedSample};
 use segmenta_engine::{EngineError, Result};
 use segmenta_results::clusterings::{Algorithm, Choice, Measures};
 use segmenta_results::segments::Segment;
@@ -22,15 +24,16 @@ use self::silhouettes::Estimate;
 use super::kmeans::Candidate;
 use super::scale::Scaled;
 use super::{rows_of, singly};
-use crate::clustering;
+use crate::clustering::Clustering;
 use crate::stage::{Given, Made, Stage, StageContext};
 use crate::stages::clusterings;
 use crate::stages::hdbscan::HdbscanStage;
 use crate::stages::hierarchy::HierarchyStage;
+use crate::stages::impute::ImputeStage;
 use crate::stages::kmeans::KMeansStage;
 use crate::stages::outliers::OutliersStage;
 use crate::stages::scale::ScaleStage;
-use segmenta_spec::{JobSpec, Select};
+use segmenta_spec::{JobSpec, OutlierAction, Select};
 use serde_json::Value;
 
 /// The stage.
@@ -94,12 +97,16 @@ pub struct Evaluated {
     pub numbers: Vec<i32>,
     /// The least number that no segment of this run or of earlier runs has had.
     pub next_number: i32,
-    /// The kept rows with their cluster and distance.
+    /// The rows with their clusters and distances.
     pub assignments: Vec<Part>,
+    /// For each part of the assignments, the parts of prepared points that together have its rows in its order.
+    pub points: Vec<Vec<Part>>,
+    /// For each clustering, K-Means first, the rows of each cluster that were set aside from the fit.
+    pub aside: Vec<BTreeMap<i32, u64>>,
 }
 
 /// K-Means with the chosen k.
-impl clustering::Clustering for Evaluated {
+impl Clustering for Evaluated {
     fn algorithm(&self) -> Algorithm {
         Algorithm::Kmeans
     }
@@ -118,7 +125,7 @@ impl clustering::Clustering for Evaluated {
 async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Evaluated> {
     let (settings, kmeans) = (&given.spec.evaluate, &given.spec.kmeans);
     let features = given.spec.source.features.as_slice();
-    let (split, scaled) = (made.of::<OutliersStage>()?, made.of::<ScaleStage>()?);
+    let scaled = made.of::<ScaleStage>()?;
     let clustered = made.of::<KMeansStage>()?;
     let candidates = &clustered.candidates;
     context.begin_step("judge every k");
@@ -154,18 +161,8 @@ async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Resu
         None => Numbering::by_cluster(chosen_k),
     };
     context.begin_step("assign the rows");
-    let task = Assign {
-        prefix: format!("{}assignments/", context.prefix),
-        features: features.to_vec(),
-        centers: chosen.clustering.centers.clone(),
-        numbers: numbering.numbers.clone(),
-    };
-    let mut aligned: Vec<Vec<Part>> =
-        split.kept.iter().zip(&scaled.parts).map(|(kept, points)| vec![kept.clone(), points.clone()]).collect();
-    for labels in clusterings(made).iter().filter_map(|clustering| clustering.labels()) {
-        aligned.iter_mut().zip(labels).for_each(|(parts, labels)| parts.push(labels.clone()));
-    }
-    let assignments = context.map_parts(task, &aligned).await?;
+    let centers = chosen.clustering.centers.clone();
+    let assigned = assign(context, given.spec, made, centers, &numbering.numbers).await?;
     let Numbering { numbers, next_number } = numbering;
     Ok(Evaluated {
         measures,
@@ -176,7 +173,96 @@ async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Resu
         silhouette_is_exact: is_exact,
         numbers,
         next_number,
-        assignments,
+        assignments: assigned.assignments,
+        points: assigned.points,
+        aside: assigned.aside,
+    })
+}
+
+/// The assignments, the points of their rows, and the rows of each cluster that were set aside.
+struct Assigned {
+    assignments: Vec<Part>,
+    points: Vec<Vec<Part>>,
+    aside: Vec<BTreeMap<i32, u64>>,
+}
+
+/// Labels the rows that were fitted, and those that were set aside, as new customers would be.
+async fn assign(
+    context: &StageContext<'_>,
+    spec: &JobSpec,
+    made: &Made,
+    centers: Centers,
+    numbers: &[i32],
+) -> Result<Assigned> {
+    let features = spec.source.features.as_slice();
+    let (imputed, split, scaled) = (made.of::<ImputeStage>()?, made.of::<OutliersStage>()?, made.of::<ScaleStage>()?);
+    let clusterings = clusterings(made);
+    let others: Vec<&dyn Clustering> =
+        clusterings.into_iter().filter(|clustering| clustering.labels().is_some()).collect();
+    // Where values were moved to their fences, the rows are published as they were.
+    let is_clipped = spec.outliers.action == OutlierAction::Clip;
+    let fitted = if is_clipped { &imputed.parts } else { &split.kept };
+    let mut groups: BTreeMap<u32, Vec<Part>> = BTreeMap::new();
+    for (i, (rows, points)) in fitted.iter().zip(&scaled.parts).enumerate() {
+        let labels = others.iter().filter_map(|clustering| clustering.labels()?.get(i));
+        groups.entry(rows.index).or_default().extend([rows, points].into_iter().chain(labels).cloned());
+    }
+    let first_aside: BTreeSet<u32> =
+        split.aside.iter().map(|part| part.index).filter(|index| !groups.contains_key(index)).collect();
+    if !split.aside.is_empty() {
+        let scale = Scale {
+            prefix: format!("{}aside/points/", context.prefix),
+            features: features.to_vec(),
+            scalers: scaled.scalers.clone(),
+            weight: None,
+        };
+        let points = context.map_parts(scale, &singly(&split.aside)).await?;
+        let points: Vec<Part> = points.into_iter().map(|scaled| scaled.part).collect();
+        let mut labels: Vec<Vec<Part>> = vec![];
+        for clustering in &others {
+            let name = clustering.algorithm().name();
+            let placement =
+                clustering.placement().ok_or_else(|| EngineError::job(format!("{name} labels no new rows")))?;
+            let prefix = format!("{}aside/{name}/", context.prefix);
+            let task = Place { prefix, columns: features.to_vec(), placement };
+            labels.push(context.map_parts(task, &singly(&points)).await?);
+        }
+        for (i, (rows, points)) in split.aside.iter().zip(&points).enumerate() {
+            let labels = labels.iter().map(|labels| &labels[i]);
+            groups.entry(rows.index).or_default().extend([rows, points].into_iter().chain(labels).cloned());
+        }
+    }
+    let mut task = Assign {
+        prefix: format!("{}assignments/", context.prefix),
+        features: features.to_vec(),
+        centers,
+        numbers: numbers.to_vec(),
+        labels: others.len(),
+        outliers: split.rules(&spec.outliers, features),
+        fits_outliers: is_clipped,
+        has_fitted: true,
+    };
+    let (unfitted, inputs): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(index, _)| first_aside.contains(index));
+    let parts_of = |groups: &[(u32, Vec<Part>)]| groups.iter().map(|(_, parts)| parts.clone()).collect::<Vec<_>>();
+    let mut written = context.map_parts(task.clone(), &parts_of(&inputs)).await?;
+    if !unfitted.is_empty() {
+        task.has_fitted = false;
+        written.extend(context.map_parts(task, &parts_of(&unfitted)).await?);
+    }
+    let width = 2 + others.len();
+    let points_of = |(_, parts): &(u32, Vec<Part>)| parts.chunks(width).map(|group| group[1].clone()).collect();
+    let mut points: Vec<(u32, Vec<Part>)> =
+        inputs.iter().chain(&unfitted).map(|group| (group.0, points_of(group))).collect();
+    points.sort_by_key(|(index, _)| *index);
+    written.sort_by_key(|written| written.part.index);
+    let mut aside = vec![BTreeMap::new(); 1 + others.len()];
+    for (total, counted) in written.iter().flat_map(|written| written.aside.iter().enumerate()) {
+        counted.iter().for_each(|(cluster, rows)| *aside[total].entry(*cluster).or_default() += rows);
+    }
+    Ok(Assigned {
+        assignments: written.into_iter().map(|written| written.part).collect(),
+        points: points.into_iter().map(|(_, points)| points).collect(),
+        aside,
     })
 }
 
@@ -208,7 +294,7 @@ fn measure(
     gap: Option<&Gap>,
     scaled: &Scaled,
 ) -> Measures {
-    let Clustering { means, counts, within, inertia, .. } = &candidate.clustering;
+    let kmeans::Clustering { means, counts, within, inertia, .. } = &candidate.clustering;
     let distance = Judge::distance_quantum(means, &scaled.bounds);
     let within = within.iter().sum();
     let mean_distances: Vec<f64> =

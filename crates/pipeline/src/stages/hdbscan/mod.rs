@@ -9,10 +9,13 @@ pub(super) mod spanning_tree;
 
 use segmenta_algorithms::hdbscan::condensed_tree::{CondensedCluster, lambda};
 use segmenta_algorithms::hdbscan::membership::{Membership, Memberships, label_order, persistence};
+use segmenta_algorithms::hdbscan::prediction::Clustering as DensityClustering;
+use segmenta_algorithms::hdbscan::selection::{Selected, SelectionOptions};
 use segmenta_engine::artifact::Part;
+use segmenta_engine::operators::Placement;
 use segmenta_engine::operators::hdbscan::{
-    DensityModelCell, Gather, Gathered, PROBABILITY_COLUMN, PointLabels, SCORE_COLUMN, Scatter, shuffle_plan,
-    write_labels,
+    DensityModel, DensityModelCell, Gather, Gathered, PROBABILITY_COLUMN, PointLabels, SCORE_COLUMN, Scatter,
+    shuffle_plan, write_labels,
 };
 use segmenta_engine::{EngineError, Result};
 use segmenta_results::clusterings::{Algorithm, DensityCandidate, DensityCluster, NeighborGraph};
@@ -126,7 +129,11 @@ pub struct DensityClustered {
     pub noise: u64,
     /// The condensed tree of the chosen size.
     pub tree: Vec<CondensedCluster>,
-    /// The points, for labelling new rows.
+    /// How clusters were selected in it.
+    pub selection: SelectionOptions,
+    /// The weight within a core distance.
+    pub min_samples: u64,
+    /// The points, for labelling other rows.
     pub model: Vec<DensityModelCell>,
     /// Row id, cluster, probability and outlier score, row for row those of the prepared points.
     pub labels: Vec<Part>,
@@ -149,6 +156,11 @@ impl Clustering for DensityClustered {
         Some(&self.labels)
     }
 
+    fn placement(&self) -> Option<Placement> {
+        let Self { model, tree, clusters, selection, min_samples, .. } = self;
+        Some(Placement::Density(density_model(model.clone(), tree.clone(), clusters, selection, *min_samples)))
+    }
+
     fn columns(&self) -> &'static [&'static str] {
         &[PROBABILITY_COLUMN, SCORE_COLUMN]
     }
@@ -165,6 +177,22 @@ impl Clustering for DensityClustered {
             format!("hdbscan finds {found} clusters; segments.parquet has the {MAX_DENSITY_SEGMENTS} largest of them")
         })
     }
+}
+
+/// What rows are labelled by that were no part of the fit.
+pub(crate) fn density_model(
+    cells: Vec<DensityModelCell>,
+    tree: Vec<CondensedCluster>,
+    clusters: &[DensityCluster],
+    selection: &SelectionOptions,
+    min_samples: u64,
+) -> DensityModel {
+    let mut selected: Vec<(u32, i32)> = clusters.iter().map(|cluster| (cluster.node, cluster.cluster)).collect();
+    selected.sort_unstable();
+    let (nodes, labels): (Vec<u32>, Vec<i32>) = selected.into_iter().unzip();
+    let selected = Selected { clusters: nodes, stability: vec![] };
+    let memberships = Memberships::new(&tree, &selected, &labels, selection);
+    DensityModel { cells, clustering: DensityClustering { clusters: tree, memberships, min_samples } }
 }
 
 /// Runs the stage. `slices` is the number of slices that the row ids are cut into.
@@ -265,6 +293,8 @@ pub async fn run(
         clusters,
         noise,
         tree: condensed,
+        selection: settings.selection,
+        min_samples: settings.min_samples,
         model,
         labels,
     })

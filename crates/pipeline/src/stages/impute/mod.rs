@@ -289,7 +289,7 @@ async fn medians(
     let columns: Vec<usize> = (0..features.len()).filter(|j| settings.fills[*j] == Fill::Median).collect();
     let wanted = columns.iter().map(|&column| {
         let search = QuantileSearch::from_sketch(0.5, &extracted.features[column].sketch);
-        Wanted { column, group: None, center: None, search }
+        Wanted { column, group: None, deviation: None, search }
     });
     let table = Columns { parts: &extracted.parts, names: features, group: None };
     let found = quantiles::find(context, &table, wanted.collect()).await?;

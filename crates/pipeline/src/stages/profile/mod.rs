@@ -5,12 +5,13 @@ mod sample;
 
 use segmenta_algorithms::drift::Distribution;
 use segmenta_algorithms::hierarchy::{Cell, Contingency};
-use segmenta_algorithms::labels::{Standing, label_segments};
+use segmenta_algorithms::labels::{Label, Standing, label_segments};
 use segmenta_algorithms::moments::MomentUnits;
 use segmenta_algorithms::quantiles::QuantileSearch;
-use segmenta_engine::Result;
+use segmenta_algorithms::sums::Bounds;
 use segmenta_engine::artifact::{NameColumn, Part};
 use segmenta_engine::operators::{AddLabels, CrossTabulate, GroupColumn, Variable};
+use segmenta_engine::{EngineError, Result};
 use segmenta_results::clusterings::{Agreement, Algorithm};
 use segmenta_results::segments::{
     ClusteringRules, FeatureProfile, LEAST_SHARE, MOST_LABELS, QUANTILES, Segment, spent,
@@ -18,7 +19,7 @@ use segmenta_results::segments::{
 use serde::{Deserialize, Serialize};
 
 use self::sample::SegmentSample;
-use super::outliers::Split;
+use super::impute::{ImputeStage, Imputed};
 use super::{MomentColumns, means_and_variances, rows_of, singly};
 use crate::clustering::Clustering;
 use crate::drift;
@@ -26,9 +27,7 @@ use crate::quantiles::{self, Columns, Wanted};
 use crate::stage::{Given, Made, Stage, StageContext};
 use crate::stages::clusterings;
 use crate::stages::evaluate::EvaluateStage;
-use crate::stages::extract::ExtractStage;
-use crate::stages::outliers::OutliersStage;
-use crate::stages::scale::ScaleStage;
+use crate::stages::extract::{ExtractStage, LARGEST};
 use segmenta_spec::JobSpec;
 use segmenta_spec::Profile;
 use serde_json::Value;
@@ -50,7 +49,7 @@ impl Stage for ProfileStage {
     }
 
     fn rows(_given: &Given<'_>, made: &Made) -> Result<u64> {
-        Ok(rows_of(&made.of::<OutliersStage>()?.kept))
+        Ok(rows_of(&made.of::<EvaluateStage>()?.assignments))
     }
 
     async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Profiled> {
@@ -102,22 +101,26 @@ const MAX_CELLS: usize = 1_000;
 
 async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Result<Profiled> {
     let (settings, features) = (&given.spec.profile, given.spec.source.features.as_slice());
-    let (extracted, split) = (made.of::<ExtractStage>()?, made.of::<OutliersStage>()?);
-    let (scaled, assignments) = (made.of::<ScaleStage>()?, made.of::<EvaluateStage>()?.assignments.as_slice());
+    let (extracted, imputed) = (made.of::<ExtractStage>()?, made.of::<ImputeStage>()?);
+    let evaluated = made.of::<EvaluateStage>()?;
+    let assignments = evaluated.assignments.as_slice();
     let clusterings = clusterings(made);
     context.begin_step("count distributions");
     let distributions = drift::distributions(context, features, &extracted.parts).await?;
     context.begin_step("describe the segments");
-    let monetary = settings.monetary.as_ref().and_then(|name| features.iter().position(|feature| feature == name));
+    let monetary = given.spec.monetary();
     // K-Means comes first, and each customer is in one of its segments.
     let mut total = None;
     let mut segments = vec![];
-    for clustering in &clusterings {
+    for (clustering, aside) in clusterings.iter().zip(&evaluated.aside) {
         let (first, groups) = clustering.numbers();
         clustering.warning().into_iter().for_each(|warning| context.warn(warning));
         let group = GroupColumn { name: clustering.algorithm().column().to_owned(), first, groups };
-        let mut found = profile(context, clustering.algorithm(), group, features, split, assignments).await?;
-        found.iter_mut().for_each(|segment| clustering.complete(segment));
+        let mut found = profile(context, clustering.algorithm(), group.clone(), features, imputed, assignments).await?;
+        for segment in &mut found {
+            segment.fit_size = segment.size - aside.get(&segment.cluster).copied().unwrap_or(0).min(segment.size);
+            clustering.complete(segment);
+        }
         if let Some(monetary) = monetary {
             total = total.or_else(|| spent(&found, monetary));
             for segment in &mut found {
@@ -126,13 +129,15 @@ async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Resu
             }
         }
         if clustering.has_names() {
-            label(settings, features, &mut found);
+            let tenures = tenures(context, given.spec, &group, &found, assignments).await?;
+            label(settings, features, &tenures, &mut found);
         }
         segments.append(&mut found);
     }
     let agreements = agreements(context, assignments, &clusterings).await?;
     context.begin_step("draw a sample");
-    let sample = SegmentSample::draw(context, features, &scaled.parts, assignments, &segments, &clusterings).await?;
+    let sample =
+        SegmentSample::draw(context, features, &evaluated.points, assignments, &segments, &clusterings).await?;
     context.begin_step("find rules");
     let rules = rules::find(context, features, &sample, assignments, &segments).await?;
     let sample = sample.write(context, features).await?;
@@ -199,11 +204,14 @@ async fn profile(
     algorithm: Algorithm,
     group: GroupColumn,
     features: &[String],
-    split: &Split,
+    imputed: &Imputed,
     assignments: &[Part],
 ) -> Result<Vec<Segment>> {
     let first = group.first;
-    let units = split.features.iter().map(|feature| MomentUnits::new(feature.mean, &feature.sketch.bounds()));
+    let units = imputed.features.iter().map(|feature| {
+        let sketch = &feature.sketch;
+        MomentUnits::new(sketch.quantile(0.5).unwrap_or_default(), &sketch.bounds())
+    });
     let columns = MomentColumns {
         parts: assignments,
         names: features,
@@ -217,7 +225,7 @@ async fn profile(
         for (column, feature) in features.iter().enumerate() {
             for q in QUANTILES {
                 let search = QuantileSearch::new(q, feature.count, feature.bounds.min, feature.bounds.max);
-                wanted.push(Wanted { column, group: Some(cluster), center: None, search });
+                wanted.push(Wanted { column, group: Some(cluster), deviation: None, search });
             }
         }
     }
@@ -245,6 +253,7 @@ async fn profile(
             cluster,
             tree_path: None,
             size,
+            fit_size: size,
             share: size as f64 / rows as f64,
             monetary_share: None,
             silhouette: None,
@@ -255,28 +264,91 @@ async fn profile(
     Ok(segments)
 }
 
-/// Names the segments if the spec says what the features mean.
-fn label(settings: &Profile, features: &[String], segments: &mut [Segment]) {
-    let mut segments: Vec<&mut Segment> = segments.iter_mut().filter(|segment| segment.share >= LEAST_SHARE).collect();
+/// The mean time since the first purchase of each segment, where the job names it.
+async fn tenures(
+    context: &StageContext<'_>,
+    spec: &JobSpec,
+    group: &GroupColumn,
+    segments: &[Segment],
+    assignments: &[Part],
+) -> Result<Vec<Option<f64>>> {
+    let Some(name) = &spec.profile.tenure else { return Ok(vec![None; segments.len()]) };
+    if let Some(j) = spec.source.features.iter().position(|feature| feature == name) {
+        return Ok(segments.iter().map(|segment| Some(segment.features.get(j)?.mean)).collect());
+    }
+    // Nothing is known of its values before: the first pass is for their bounds.
+    let (mut bounds, mut moments) = (Bounds { min: -LARGEST, max: LARGEST }, vec![]);
+    for _ in 0..2 {
+        let columns = MomentColumns {
+            parts: assignments,
+            names: std::slice::from_ref(name),
+            group: Some(group.clone()),
+            variables: &Variable::plain(1),
+            units: &[MomentUnits::new(0.5 * bounds.min + 0.5 * bounds.max, &bounds)],
+        };
+        moments = means_and_variances(context, &columns).await?;
+        bounds = Bounds::default();
+        moments.iter().flatten().for_each(|moments| bounds.merge(&moments.bounds));
+        if bounds.is_empty() {
+            return Ok(vec![None; segments.len()]);
+        }
+        if bounds.max_abs() > LARGEST {
+            return Err(EngineError::input(format!(
+                "profile.tenure: `{name}` goes up to {:e}; it is the time since the first purchase, in the unit of the recency",
+                bounds.max_abs()
+            )));
+        }
+    }
+    let of = |segment: &Segment| {
+        let group = usize::try_from(segment.cluster - group.first).ok()?;
+        moments.get(group)?.first().filter(|moments| moments.count > 0).map(|moments| moments.mean)
+    };
+    Ok(segments.iter().map(of).collect())
+}
+
+/// Names the segments if the spec says what the features mean. `tenures` has one entry for each.
+fn label(settings: &Profile, features: &[String], tenures: &[Option<f64>], segments: &mut [Segment]) {
+    let named = segments.iter_mut().zip(tenures).filter(|(segment, _)| segment.share >= LEAST_SHARE);
+    let (mut segments, tenures): (Vec<&mut Segment>, Vec<Option<f64>>) =
+        named.map(|(segment, tenure)| (segment, *tenure)).unzip();
     if !settings.has_roles() || segments.len() > MOST_LABELS {
         return;
     }
-    let mean = |segment: &Segment, role: &Option<String>| {
+    let of = |segment: &Segment, role: &Option<String>| -> Option<FeatureProfile> {
         let feature = role.as_ref()?;
         let index = features.iter().position(|name| name == feature)?;
-        segment.features.get(index).map(|profile| profile.mean)
+        segment.features.get(index).cloned()
     };
+    let mean = |segment: &Segment, role: &Option<String>| of(segment, role).map(|profile| profile.mean);
+    let median = |segment: &Segment, role: &Option<String>| of(segment, role).map(|profile| profile.quantiles[2]);
     let standings: Vec<Standing> = segments
         .iter()
-        .map(|segment| Standing {
+        .zip(tenures)
+        .map(|(segment, tenure)| Standing {
             recency: mean(segment, &settings.recency),
+            silence: median(segment, &settings.recency),
             frequency: mean(segment, &settings.frequency),
             monetary: mean(segment, &settings.monetary),
-            tenure: mean(segment, &settings.tenure),
+            tenure,
             share: segment.share,
         })
         .collect();
-    for (segment, label) in segments.iter_mut().zip(label_segments(&standings, settings.lapsed_after)) {
+    for (segment, mut label) in segments.iter_mut().zip(label_segments(&standings, settings.lapsed_after)) {
+        in_own_words(settings, &mut label);
         segment.label = Some(label);
+    }
+}
+
+/// Puts the user's own words in the place of ours. What tells segments of one name apart stays, unless the whole name has
+/// words of its own.
+fn in_own_words(settings: &Profile, label: &mut Label) {
+    let (whole, kind) = (settings.labels.get(&label.name), settings.labels.get(&label.kind));
+    if let Some(action) = whole.and_then(|own| own.action.as_ref()).or(kind.and_then(|own| own.action.as_ref())) {
+        label.action.clone_from(action);
+    }
+    if let Some(name) = whole.and_then(|own| own.name.as_ref()) {
+        label.name.clone_from(name);
+    } else if let Some(name) = kind.and_then(|own| own.name.as_ref()) {
+        label.name = format!("{name}{}", label.name.strip_prefix(&label.kind).unwrap_or_default());
     }
 }

@@ -40,11 +40,11 @@ pub(super) struct SegmentSample {
 }
 
 impl SegmentSample {
-    /// Draws it, from the prepared points and the assignments, whose parts have the same rows.
+    /// Draws it, from the assignments and, for each of their parts, the prepared points of its rows.
     pub(super) async fn draw(
         context: &StageContext<'_>,
         features: &[String],
-        points: &[Part],
+        points: &[Vec<Part>],
         assignments: &[Part],
         segments: &[Segment],
         clusterings: &[&dyn Clustering],
@@ -65,8 +65,11 @@ impl SegmentSample {
             clusterings: sampled.iter().map(|(column, of)| rates(*column, of, wanted)).collect(),
             seed: SEED,
         };
-        let inputs: Vec<Vec<Part>> =
-            points.iter().zip(assignments).map(|(points, rows)| vec![points.clone(), rows.clone()]).collect();
+        let inputs: Vec<Vec<Part>> = assignments
+            .iter()
+            .zip(points)
+            .map(|(rows, points)| [std::slice::from_ref(rows), points.as_slice()].concat())
+            .collect();
         let mut rows: Vec<SampledRow> = context.map_parts(task, &inputs).await?.into_iter().flatten().collect();
         rows.sort_unstable_by_key(|row| (row.hash, row.id));
         let mut sample = Self { columns, weights: vec![], rows };

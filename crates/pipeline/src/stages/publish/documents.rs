@@ -1,8 +1,12 @@
 //! The published documents: the model and the metrics.
 
+use std::collections::BTreeMap;
+
+use segmenta_algorithms::labels::Label;
 use segmenta_algorithms::rows::Rows as _;
 use segmenta_engine::artifact::{Part, part_url};
 use segmenta_engine::operators::hdbscan::DensityModelCell;
+use segmenta_engine::operators::hierarchy::LabelledCell;
 use segmenta_engine::{EngineError, Result};
 use segmenta_results::clusterings::{Algorithm, Measures};
 use segmenta_results::manifest::FORMAT;
@@ -68,7 +72,12 @@ pub(super) fn model(results: &Results<'_>, forest: Option<ForestModel>) -> Model
             fill: results.imputed.fill.clone(),
         },
         distributions: results.profiled.distributions.clone(),
-        outliers: OutlierModel { rules: results.split.rules.clone(), fences: results.split.fences.clone(), forest },
+        outliers: OutlierModel {
+            action: spec.outliers.action,
+            rules: results.split.rules.clone(),
+            fences: results.split.fences.clone(),
+            forest,
+        },
         scale: ScaleModel { scalers: results.scaled.scalers.clone() },
         kmeans: KMeansModel {
             k: results.evaluated.chosen_k,
@@ -83,6 +92,7 @@ pub(super) fn model(results: &Results<'_>, forest: Option<ForestModel>) -> Model
             HierarchyModel {
                 linkage: settings.linkage,
                 clusters: linked.clusters.clone(),
+                labels: labels_of(results, Algorithm::Hierarchy),
                 cut_below: linked.cut_below,
                 cut_above: linked.cut_above,
                 dendrogram: DendrogramModel {
@@ -95,6 +105,7 @@ pub(super) fn model(results: &Results<'_>, forest: Option<ForestModel>) -> Model
                         .map(|merge| std::array::from_fn(|i| merge[i]))
                         .collect(),
                 },
+                points: linked.model.iter().map(published_points).collect(),
             }
         }),
         hdbscan: results.density.zip(spec.hdbscan.as_ref()).map(|(density, settings)| HdbscanModel {
@@ -109,9 +120,23 @@ pub(super) fn model(results: &Results<'_>, forest: Option<ForestModel>) -> Model
     }
 }
 
+/// What the segments of a clustering are called, by their numbers.
+fn labels_of(results: &Results<'_>, algorithm: Algorithm) -> BTreeMap<i32, Label> {
+    let segments = results.profiled.segments.iter().filter(|segment| segment.algorithm == algorithm);
+    segments.filter_map(|segment| Some((segment.cluster, segment.label.clone()?))).collect()
+}
+
 /// A part of one of the model's tables, as the model names it: by its path relative to the model.
 fn published_part(table: &str, part: &Part) -> Part {
     Part { url: part_url(&format!("model/{table}/"), part.index), ..part.clone() }
+}
+
+/// A cell of the hierarchy's points, as the model names it.
+fn published_points(cell: &LabelledCell) -> LabelledCell {
+    LabelledCell {
+        points: published_part("hierarchy_points", &cell.points),
+        labels: published_part("hierarchy_labels", &cell.labels),
+    }
 }
 
 /// A cell of HDBSCAN's points, as the model names it.
@@ -143,6 +168,8 @@ pub(super) fn metrics(results: &Results<'_>) -> Result<Metrics> {
             infinite: found.infinite,
             imputed: imputed.filled,
             imputation_error: results.imputed.error.as_ref().map(|error| error.features[j].clone()),
+            skewness: results.transformed.skewness[j],
+            transform: Some(results.transformed.transforms[j]),
             cut_as_outlier: results.split.features[j].cut,
             cut_by_forest: results.split.features[j].cut_by_forest,
         }
@@ -167,6 +194,7 @@ pub(super) fn metrics(results: &Results<'_>) -> Result<Metrics> {
         rows: Rows {
             source: results.sources.rows(),
             customers: rows_of(&results.extracted.parts),
+            outliers: results.split.outliers(),
             rejected: rows_of(&results.split.rejected),
             assigned: rows_of(&evaluated.assignments),
         },
@@ -226,6 +254,7 @@ pub(super) fn metrics(results: &Results<'_>) -> Result<Metrics> {
                 cluster: segment.cluster,
                 label: segment.label.as_ref().map(|label| label.name.clone()),
                 rows: segment.size,
+                fit_rows: segment.fit_size,
                 share: segment.share,
                 monetary_share: segment.monetary_share,
             })

@@ -30,6 +30,7 @@ use super::kmeans::{Clustered, KMeansStage};
 use super::outliers::{OutliersStage, Split};
 use super::profile::{ProfileStage, Profiled};
 use super::scale::{ScaleStage, Scaled};
+use super::transform::{TransformStage, Transformed};
 use crate::lease::Lease;
 use crate::publication::{Kind, Publication};
 use crate::source::Sources;
@@ -55,6 +56,8 @@ pub struct Results<'a> {
     pub extracted: &'a Extracted,
     /// See above.
     pub imputed: &'a Imputed,
+    /// See above.
+    pub transformed: &'a Transformed,
     /// See above.
     pub split: &'a Split,
     /// See above.
@@ -86,6 +89,7 @@ impl<'a> Results<'a> {
             sources: given.sources,
             extracted: made.of::<ExtractStage>()?,
             imputed: made.of::<ImputeStage>()?,
+            transformed: made.of::<TransformStage>()?,
             split: made.of::<OutliersStage>()?,
             scaled: made.of::<ScaleStage>()?,
             clustered: made.of::<KMeansStage>()?,
@@ -114,7 +118,10 @@ pub async fn run(
     // What replaces the old results has to be there before anything is removed.
     let model_cells = || results.density.iter().flat_map(|density| &density.model);
     let of_model = |of: fn(&DensityModelCell) -> &Part| -> Vec<Part> { model_cells().map(of).cloned().collect() };
+    let linked = || results.hierarchy.iter().flat_map(|linked| &linked.model);
     let model_tables = [
+        ("hierarchy_points", linked().map(|cell| cell.points.clone()).collect()),
+        ("hierarchy_labels", linked().map(|cell| cell.labels.clone()).collect()),
         ("points", of_model(|c| &c.points)),
         ("cores", of_model(|c| &c.cores)),
         ("tree", of_model(|c| &c.tree)),
