@@ -13,6 +13,9 @@ use crate::scalers::Transform;
 /// (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993).
 const MAD_TO_SIGMA: f64 = 0.6745;
 
+/// How much of itself a transformed value may be off after it was undone and done again.
+const REACHED: f64 = 1e-6;
+
 /// The interval of values that are kept, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Fence {
@@ -34,8 +37,10 @@ impl Fence {
             return *self;
         }
         let end = |end: f64, out: f64| {
-            let value = transform.invert(end);
-            if value.is_nan() { out } else { value.clamp(f64::MIN, f64::MAX) }
+            let value = transform.invert(end).clamp(f64::MIN, f64::MAX);
+            // A power below 0 has a limit, and what lies beyond it comes from nowhere.
+            let is_reached = (transform.apply(value) - end).abs() <= REACHED * end.abs().max(1.0);
+            if is_reached { value } else { out }
         };
         Self { low: end(self.low, f64::MIN), high: end(self.high, f64::MAX) }
     }
@@ -102,6 +107,17 @@ pub fn first_outside(row: &[f64], fences: &[Fence]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fences_of_transformed_values_are_those_of_the_values() {
+        let fence = Fence { low: -0.5, high: 3.0 };
+        assert_eq!(fence.before(Transform::None), fence);
+        let raw = fence.before(Transform::Log1p);
+        assert!((raw.low - (-0.5_f64).exp_m1()).abs() < 1e-12 && (raw.high - 3.0_f64.exp_m1()).abs() < 1e-12);
+        // This power comes up to 2 and no further.
+        let raw = fence.before(Transform::YeoJohnson { lambda: -0.5, origin: 0.0 });
+        assert!(raw.low < 0.0 && raw.low > -0.5 && raw.high == f64::MAX, "{raw:?}");
+    }
 
     #[test]
     fn fences_include_their_ends() {

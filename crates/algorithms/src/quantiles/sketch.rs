@@ -201,8 +201,11 @@ impl QuantileSketch {
             self.bins.iter().map(|bin| bin.count as f64 / total * of(value(bin))).sum()
         };
         let center = mean(&|value| value);
-        let variance = mean(&|value| (value - center) * (value - center));
-        let third = mean(&|value| (value - center) * (value - center) * (value - center));
+        // In units of the largest deviation, so that powers of very small and very large ones are numbers.
+        let (low, high) = (function(low), function(high));
+        let reach = (high - center).abs().max((low - center).abs());
+        let variance = mean(&|value| ((value - center) / reach).powi(2));
+        let third = mean(&|value| ((value - center) / reach).powi(3));
         let skewness = third / (variance * variance.sqrt());
         skewness.is_finite().then_some(skewness)
     }

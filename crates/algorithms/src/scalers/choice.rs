@@ -72,6 +72,9 @@ mod tests {
         // Small numbers, that log1p leaves as they are.
         assert_eq!(chosen(money().map(|value| value / 1e6)), TransformChoice::YeoJohnson);
         assert_eq!(chosen(money().map(|value| 1e3 - value)), TransformChoice::YeoJohnson);
+        // Numbers whose cubes are none.
+        assert_eq!(chosen(money().map(|value| value * 1e-200)), TransformChoice::YeoJohnson);
+        assert_eq!(chosen(money().map(|value| value * 1e120)), TransformChoice::This(Transform::Log1p));
         // One odd value, and a flag that is rarely set.
         assert_eq!(chosen(normal(10_000).map(|z| 50.0 + 10.0 * z).chain([1e9])), nothing);
         assert_eq!(chosen((0..10_000).map(|i| f64::from(u8::from(i % 50 == 0)))), nothing);

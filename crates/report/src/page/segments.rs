@@ -361,11 +361,11 @@ pub(super) fn headline(published: &Published, clusterings: &[Clustering]) -> Vec
     let Some(kmeans) = clusterings.first() else { return vec![] };
     let segments = &kmeans.segments;
     let (found, all) = (segments.len() + kmeans.hidden, thousands_of(rows.customers));
-    let mut said = vec![format!(
-        "{} of {all} customers are in {found} {}.",
-        thousands_of(rows.assigned),
-        plural(found as u64, "segment", "segments")
-    )];
+    let assigned = match thousands_of(rows.assigned) {
+        assigned if assigned == all => format!("All {all}"),
+        assigned => format!("{assigned} of {all}"),
+    };
+    let mut said = vec![format!("{assigned} customers are in {found} {}.", plural(found as u64, "segment", "segments"))];
     if let (true, Some(largest)) = (segments.len() > 1, segments.iter().max_by_key(|segment| segment.size)) {
         said.push(format!("The largest is {}, with {} of them.", largest.name, percent(largest.share)));
     }
