@@ -365,7 +365,8 @@ pub(super) fn headline(published: &Published, clusterings: &[Clustering]) -> Vec
         assigned if assigned == all => format!("All {all}"),
         assigned => format!("{assigned} of {all}"),
     };
-    let mut said = vec![format!("{assigned} customers are in {found} {}.", plural(found as u64, "segment", "segments"))];
+    let mut said =
+        vec![format!("{assigned} customers are in {found} {}.", plural(found as u64, "segment", "segments"))];
     if let (true, Some(largest)) = (segments.len() > 1, segments.iter().max_by_key(|segment| segment.size)) {
         said.push(format!("The largest is {}, with {} of them.", largest.name, percent(largest.share)));
     }
