@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, StringArray};
 
-use crate::support::{cdnow_spec, column, floats, folder, json, read_parquet, root, segmenta, texts, write_parquet};
+use crate::support::{
+    cdnow_spec, column, floats, folder, ids, json, read_parquet, root, segmenta, texts, write_parquet,
+};
 
 #[test]
 fn the_main_job() {
@@ -231,4 +233,70 @@ fn with_little_memory_the_tables_are_the_same() {
         tables.map(|output| (output["name"].to_string(), output["sha256"].to_string())).collect::<Vec<_>>()
     };
     assert_eq!(published(&["--memory", "300MiB"]), published(&[]));
+}
+
+/// A shop that everybody comes to every week or every month, with a tenure that is no feature and words of its own.
+#[test]
+fn customers_who_come_all_the_time_are_not_given_up() {
+    let folder = folder();
+    // Days between two orders, by kind of customer.
+    let intervals = [3.0, 7.0, 28.0];
+    let of = |i: i64| intervals[(i % 3) as usize];
+    // How long ago the last order was, spread evenly over two intervals.
+    let silence = |i: i64| of(i) * (i / 3 % 20) as f64 / 10.0;
+    let columns = [
+        ("id", ids(0..900)),
+        ("recency", floats((0..900).map(|i| Some(silence(i))))),
+        ("frequency", floats((0..900).map(|i| Some(((365.0 - silence(i)) / of(i)).round() + 1.0)))),
+        ("monetary", floats((0..900).map(|i| Some(3_000.0 / of(i) + (i % 7) as f64)))),
+        ("tenure", floats((0..900).map(|i| (i % 50 != 0).then_some(365.0)))),
+    ];
+    write_parquet(&folder.path().join("t.parquet"), &columns);
+    let spec = folder.path().join("job.yaml");
+    let text = "name: weekly\nsource: {tables: {t: t.parquet}, id: id, features: [recency, frequency, monetary]}\n\
+                kmeans: {k: 3}\nprofile:\n  tenure: tenure\n  labels:\n    VIP: {name: Stammkunden, action: Zum Empfang einladen.}\n    \
+                Infrequent: {name: Seltene}\noutput: out\n";
+    fs::write(&spec, text).unwrap();
+    let said = segmenta(&["run", spec.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.out.contains("Stammkunden: Zum Empfang einladen."), "{}", said.out);
+    let out = folder.path().join("out");
+    let segments = read_parquet(&out.join("segments.parquet"));
+    let known = |name: &str| texts(&segments, name).into_iter().flatten().collect::<Vec<_>>();
+    let (kinds, names) = (known("label_kind"), known("label"));
+    assert_eq!(kinds.len(), 3);
+    assert!(
+        kinds.iter().all(|kind| !["At risk", "Hibernating", "Lost", "Lapsed"].contains(&kind.as_str())),
+        "{kinds:?}"
+    );
+    let own = |kind: &str| names[kinds.iter().position(|known| known == kind).unwrap()].clone();
+    assert_eq!((own("VIP"), own("Infrequent")), ("Stammkunden".to_owned(), "Seltene".to_owned()));
+    let assigned = read_parquet(&out.join("assignments"));
+    let labelled = texts(&assigned, "kmeans_label");
+    assert_eq!(labelled.iter().filter(|name| name.as_deref() == Some("Stammkunden")).count(), 300);
+    assert_eq!(assigned.column_by_name("tenure").unwrap().null_count(), 18);
+
+    // The same table a year later: nobody has come since, and whoever came most is missed most.
+    let later = text.replace(
+        "{tables: {t: t.parquet}, id: id",
+        "{tables: {t: t.parquet}, sql: 'SELECT id, recency + 365 AS recency, frequency, monetary, tenure + 365 AS tenure FROM t', id: id",
+    );
+    fs::write(&spec, later.replace("output: out", "output: later")).unwrap();
+    let said = segmenta(&["run", spec.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let kinds = texts(&read_parquet(&folder.path().join("later/segments.parquet")), "label_kind");
+    assert!(kinds.contains(&Some("At risk".to_owned())), "{kinds:?}");
+    assert!(!kinds.contains(&Some("VIP".to_owned())), "{kinds:?}");
+
+    for (from, to, why) in [
+        ("Infrequent:", "Rare:", "is no label"),
+        ("{name: Seltene}", "{name: Stammkunden}", "has the same name as `VIP`"),
+        ("{name: Seltene}", "{}", "needs a `name`, an `action` or both"),
+        ("tenure: tenure", "tenure: id", "`id` is an id or a weight"),
+        ("tenure: tenure", "tenure: age", "there is no column `age`"),
+    ] {
+        fs::write(&spec, text.replace(from, to)).unwrap();
+        let said = segmenta(&["check", spec.to_str().unwrap()]);
+        assert!(said.code != 0 && said.err.contains(why), "{to}: {}", said.err);
+    }
 }

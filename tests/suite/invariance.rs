@@ -120,6 +120,28 @@ fn any_sharding_and_order_of_rows_gives_the_same_bytes() {
     assert!(tables.iter().all(|other| *other == tables[0]), "{tables:#?}");
 }
 
+/// Whatever becomes of outliers, and however many threads there are.
+#[test]
+fn outliers_are_the_same_for_any_sharding() {
+    for outliers in
+        ["{forest: {contamination: 0.01}}", "{action: clip, factor: 1, space: raw}", "{action: drop, method: mad}"]
+    {
+        let sections = format!(
+            "outliers: {outliers}\nkmeans: {{k: 3}}\nhierarchy: {{clusters: 3}}\nhdbscan: {{min_cluster_size: 100}}\n"
+        );
+        let mut tables = Vec::new();
+        for (shards, threads) in [(1, 1), (5, 3)] {
+            let folder = folder();
+            reshard(folder.path(), shards);
+            let job = features_job("'*.parquet'", &sections, folder.path());
+            let outcome = run(&job, threads, &RunOptions::default()).unwrap();
+            assert!(outcome.outliers > 100, "{outliers}: {}", outcome.outliers);
+            tables.push(table_checksums(&outcome));
+        }
+        assert_eq!(tables[0], tables[1], "{outliers}");
+    }
+}
+
 #[test]
 fn a_damaged_artifact_is_named_and_made_anew() {
     let folder = folder();

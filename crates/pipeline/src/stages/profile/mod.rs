@@ -29,6 +29,7 @@ use crate::stages::clusterings;
 use crate::stages::evaluate::EvaluateStage;
 use crate::stages::extract::{ExtractStage, LARGEST};
 use segmenta_spec::JobSpec;
+use segmenta_spec::OutlierAction;
 use segmenta_spec::Profile;
 use serde_json::Value;
 
@@ -136,8 +137,10 @@ async fn run(context: &StageContext<'_>, given: &Given<'_>, made: &Made) -> Resu
     }
     let agreements = agreements(context, assignments, &clusterings).await?;
     context.begin_step("draw a sample");
+    let sets_aside = given.spec.outliers.action == OutlierAction::SetAside;
     let sample =
-        SegmentSample::draw(context, features, &evaluated.points, assignments, &segments, &clusterings).await?;
+        SegmentSample::draw(context, features, &evaluated.points, assignments, &segments, &clusterings, sets_aside)
+            .await?;
     context.begin_step("find rules");
     let rules = rules::find(context, features, &sample, assignments, &segments).await?;
     let sample = sample.write(context, features).await?;

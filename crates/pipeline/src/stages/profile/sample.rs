@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int32Array, RecordBatch};
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::error::DataFusionError;
 use segmenta_algorithms::metrics::{Labelling, SilhouetteReference};
 use segmenta_algorithms::rows::{Rows, matrix};
 use segmenta_engine::Result;
 use segmenta_engine::artifact::{Part, PartWriter};
-use segmenta_engine::operators::{RowSample, SampleSegments, SampledRow, SegmentRates};
+use segmenta_engine::operators::{OUTLIER_COLUMN, RowSample, SampleSegments, SampledRow, SegmentRates};
 use segmenta_results::clusterings::Algorithm;
 use segmenta_results::segments::Segment;
 
@@ -37,6 +37,8 @@ pub(super) struct SegmentSample {
     /// How many rows each stands for.
     pub(super) weights: Vec<f64>,
     pub(super) rows: Vec<SampledRow>,
+    /// Whether outliers took no part in the fit.
+    sets_aside: bool,
 }
 
 impl SegmentSample {
@@ -48,9 +50,10 @@ impl SegmentSample {
         assignments: &[Part],
         segments: &[Segment],
         clusterings: &[&dyn Clustering],
+        sets_aside: bool,
     ) -> Result<Self> {
         let mut columns = features.to_vec();
-        columns.push("kmeans_distance".to_owned());
+        columns.extend([OUTLIER_COLUMN, "kmeans_distance"].map(str::to_owned));
         let mut sampled = vec![];
         for (algorithm, of_algorithm) in by_algorithm(segments) {
             sampled.push((columns.len(), of_algorithm));
@@ -72,7 +75,7 @@ impl SegmentSample {
             .collect();
         let mut rows: Vec<SampledRow> = context.map_parts(task, &inputs).await?.into_iter().flatten().collect();
         rows.sort_unstable_by_key(|row| (row.hash, row.id));
-        let mut sample = Self { columns, weights: vec![], rows };
+        let mut sample = Self { columns, weights: vec![], rows, sets_aside };
         sample.weigh(segments);
         Ok(sample)
     }
@@ -104,25 +107,33 @@ impl SegmentSample {
         self.rows.iter().flat_map(|row| row.values[..features].iter().copied()).collect()
     }
 
-    /// The silhouettes of the first rows within the sample.
-    fn silhouettes(&self, features: usize) -> Vec<f64> {
-        let labels = self.labels(Algorithm::Kmeans).unwrap_or_default();
-        let mut numbers: Vec<i32> = labels.clone();
+    /// The silhouettes of the first rows of the fit among each other, by row.
+    fn silhouettes(&self, features: usize) -> Vec<Option<f64>> {
+        let mut found = vec![None; self.rows.len()];
+        let all = self.labels(Algorithm::Kmeans).unwrap_or_default();
+        let outlier = self.columns.iter().position(|column| column == OUTLIER_COLUMN);
+        let outlier = outlier.filter(|_| self.sets_aside);
+        let is_fitted = |row: &SampledRow| outlier.is_none_or(|column| row.values[column] == 0.0);
+        let most = (SILHOUETTE_WORK / features.max(1)).isqrt();
+        let of_fit: Vec<usize> = (0..self.rows.len()).filter(|i| is_fitted(&self.rows[*i])).take(most).collect();
+        let mut numbers: Vec<i32> = of_fit.iter().filter_map(|i| all.get(*i).copied()).collect();
         numbers.sort_unstable();
         numbers.dedup();
         if numbers.len() < 2 {
-            return vec![];
+            return found;
         }
-        let first = self.rows.len().min((SILHOUETTE_WORK / features.max(1)).isqrt());
-        let dense = |label: &i32| numbers.binary_search(label).unwrap_or_default() as u32;
-        let labels: Vec<u32> = labels[..first].iter().map(dense).collect();
-        let points: Vec<f64> = self.rows[..first].iter().flat_map(|row| row.point.iter().copied()).collect();
+        let dense = |i: &usize| numbers.binary_search(&all[*i]).unwrap_or_default() as u32;
+        let labels: Vec<u32> = of_fit.iter().map(dense).collect();
+        let points: Vec<f64> = of_fit.iter().flat_map(|i| self.rows[*i].point.iter().copied()).collect();
         let points = matrix(points, features);
-        let weights = &self.weights[..first];
+        let weights: Vec<f64> = of_fit.iter().map(|i| self.weights[*i]).collect();
         let labelling = Labelling { labels: labels.clone(), k: numbers.len() };
-        let reference = SilhouetteReference::new(&points, weights, &[labelling], &[]);
-        let of = |i: usize| reference.silhouettes(points.row_slice(i), weights[i], 0, &labels[i..=i])[0].value;
-        (0..first).map(of).collect()
+        let reference = SilhouetteReference::new(&points, &weights, &[labelling], &[]);
+        for (i, row) in of_fit.iter().enumerate() {
+            let silhouettes = reference.silhouettes(points.row_slice(i), weights[i], 0, &labels[i..=i]);
+            found[*row] = Some(silhouettes[0].value);
+        }
+        found
     }
 
     /// Writes the sample as a table under the stage's folder.
@@ -135,6 +146,8 @@ impl SegmentSample {
         for (j, name) in self.columns.iter().enumerate() {
             let values: ArrayRef = if name.ends_with("_cluster") && j >= d {
                 Arc::new(self.rows.iter().map(|row| row.values[j] as i32).collect::<Int32Array>())
+            } else if name == OUTLIER_COLUMN && j >= d {
+                Arc::new(self.rows.iter().map(|row| Some(row.values[j] != 0.0)).collect::<BooleanArray>())
             } else {
                 numbers(&|i| self.rows[i].values[j])
             };
@@ -143,8 +156,7 @@ impl SegmentSample {
         for (j, name) in features.iter().enumerate() {
             columns.push((format!("{name}_scaled"), numbers(&|i| self.rows[i].point[j])));
         }
-        let silhouettes = self.silhouettes(d);
-        let silhouettes: Float64Array = (0..self.rows.len()).map(|i| silhouettes.get(i).copied()).collect();
+        let silhouettes: Float64Array = self.silhouettes(d).into_iter().collect();
         columns.push(("kmeans_silhouette".to_owned(), Arc::new(silhouettes)));
         let field = |(name, column): &(String, ArrayRef)| {
             Field::new(name, column.data_type().clone(), column.data_type() == &DataType::Float64)
