@@ -53,13 +53,19 @@ impl Published {
         }
         Ok(Self {
             model,
-            metrics: document(runtime, output, &manifest, "metrics.json").await?,
+            metrics: with_outliers(document(runtime, output, &manifest, "metrics.json").await?),
             segments: Columns::read(runtime, output, &manifest, "segments.parquet").await?,
             quality: Columns::read(runtime, output, &manifest, "quality.parquet").await?,
             sample: Columns::read(runtime, output, &manifest, "sample.parquet").await?,
             manifest,
         })
     }
+}
+
+/// Versions that only set outliers aside did not count them again.
+fn with_outliers(mut metrics: Metrics) -> Metrics {
+    metrics.rows.outliers = metrics.rows.outliers.max(metrics.rows.rejected);
+    metrics
 }
 
 /// A published table that lacks a column.

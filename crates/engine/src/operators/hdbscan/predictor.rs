@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array};
 use arrow::datatypes::{DataType, Field, Float64Type, UInt32Type};
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use segmenta_algorithms::hdbscan::membership::Membership;
 use segmenta_algorithms::hdbscan::prediction::{CellPlaces, Clustering, Queries};
 use segmenta_algorithms::spatial_tree::MAX_DIMENSIONS;
@@ -18,6 +18,9 @@ use super::columns::{CLUSTER_COLUMN, CORE_COLUMN, HEIGHT_COLUMN, NODE_COLUMN, PR
 use crate::artifact::Part;
 use crate::error::{EngineError, Result};
 use crate::store::{PartitionStore, StoreKey};
+
+/// Rows and what is known of their neighbours may take this much at once.
+const QUERY_BYTES: usize = 32 << 20;
 
 /// The points of a cell in three tables, row for row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,7 +61,7 @@ impl DensityModel {
     }
 
     /// The columns of rows of scaled features (`n x d`). Goes through the cells one after the other, and each is loaded
-    /// through the process's partition store (`10 d + 32` bytes a point).
+    /// through the process's partition store (`10 d + 32` bytes a point). Holds up to 32 MiB for rows besides.
     pub(in crate::operators) async fn place(
         &self,
         features: &[String],
@@ -68,7 +71,13 @@ impl DensityModel {
         if features.len() > MAX_DIMENSIONS {
             return Err(EngineError::job(format!("a model of {} features", features.len())));
         }
-        let members = with_dimensions!(features.len(), D => self.members::<D>(features, rows, context).await?);
+        let a_row = 8 * features.len() + 72 * self.clustering.min_samples as usize;
+        let at_once = (QUERY_BYTES / a_row).max(1);
+        let mut members = Vec::with_capacity(rows.nrows());
+        for chunk in rows.axis_chunks_iter(Axis(0), at_once) {
+            let chunk = chunk.to_owned();
+            members.extend(with_dimensions!(features.len(), D => self.members::<D>(features, &chunk, context).await?));
+        }
         Ok(vec![
             Arc::new(members.iter().map(|member| member.label).collect::<Int32Array>()),
             Arc::new(members.iter().map(|member| member.probability).collect::<Float64Array>()),
