@@ -94,7 +94,9 @@ fn too_many(spec: &JobSpec, imputed: &Imputed, split: &Split) -> Option<String> 
     let features = &spec.source.features;
     let cut = |j: &usize| split.features[*j].cut + split.features[*j].cut_by_forest;
     let most = (0..features.len()).max_by(|a, b| cut(a).cmp(&cut(b)).then(b.cmp(a)))?;
-    let money = spec.monetary().and_then(|j| {
+    // What is fitted of customers whose values were moved is not what they spent.
+    let monetary = spec.monetary().filter(|_| spec.outliers.action != OutlierAction::Clip);
+    let money = monetary.and_then(|j| {
         let held = split.monetary_share(imputed, j)?;
         Some(format!(" with {} of all `{}`,", words::percent(held), features[j]))
     });
@@ -107,7 +109,7 @@ fn too_many(spec: &JobSpec, imputed: &Imputed, split: &Split) -> Option<String> 
         split.features.iter().fold((0, 0), |(a, b), feature| (a + feature.cut_by_forest, b + feature.cut));
     let limit = words::percent(spec.outliers.share_limit);
     let way_out = match spec.outliers.rules[most] {
-        _ if by_forest > by_fence => "lower the forest's `contamination`, or raise its `threshold`".to_owned(),
+        _ if by_forest > by_fence => "lower the forest's `contamination`, or raise its `score`".to_owned(),
         OutlierRule::Percentile { .. } => "move `low` and `high` outwards".to_owned(),
         _ => format!("raise `factor`, or leave it out (then at most {limit} are outliers)"),
     };
